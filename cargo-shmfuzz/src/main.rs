@@ -1,0 +1,3 @@
+//! cargo shmfuzz.
+#![forbid(unsafe_code)]
+fn main() {}

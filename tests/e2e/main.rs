@@ -1,0 +1,1 @@
+//! End-to-end tests: the built command over fixture crates.
