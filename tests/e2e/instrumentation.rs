@@ -2,6 +2,7 @@
 
 use crate::project::{Project, RunToEnd};
 use fs_err as fs;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 /// All test targets and all members, so that every kind of target is linked.
@@ -34,8 +35,7 @@ fn the_users_flags_and_wrapper_stay_in_force() {
     let wrapper = kitchen.private("wrapper");
     let script = format!("#!/bin/sh\necho \"$@\" >> {}\nexec \"$@\"\n", log.display());
     fs::write(&wrapper, script).unwrap();
-    fs::set_permissions(&wrapper, fs::metadata(&wrapper).unwrap().permissions()).unwrap();
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&wrapper, Permissions::from_mode(0o755)).unwrap();
     kitchen.write(".cargo/config.toml", "[build]\nrustflags = ['-Ccodegen-units=3']\n");
 
     let mut fuzzing = kitchen.shmfuzz(["run", "--runs", "50", "tests::parses_any_order"]);

@@ -4,6 +4,7 @@
 //! on a copy of it, with private cache and temporary directories; all copies share one target
 //! directory, so that dependencies are compiled once.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "all of this is a test, helper functions too")]
 
 mod project;
 mod run;

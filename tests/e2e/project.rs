@@ -169,9 +169,13 @@ fn built_command() -> &'static Path {
     static COMMAND: OnceLock<PathBuf> = OnceLock::new();
     COMMAND.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build
-            .current_dir(workspace_dir())
-            .args(["build", "--package", "cargo-shmfuzz", "--message-format", "json"]);
+        build.current_dir(workspace_dir()).args([
+            "build",
+            "--package",
+            "cargo-shmfuzz",
+            "--message-format",
+            "json",
+        ]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }

@@ -101,7 +101,7 @@ fn a_failing_seed_is_known_and_not_written_again() {
     assert_eq!(known["kind"], "panic", "{output}");
     assert!(output.events_named("finding").is_empty(), "{output}");
     assert_eq!(output.event("finish")["exit_code"], 0, "{output}");
-    assert_eq!(zoo.testdata(folder), [seed.clone()], "nothing is added");
+    assert_eq!(zoo.testdata(folder), std::slice::from_ref(&seed), "nothing is added");
     assert_eq!(fs::metadata(&seed).unwrap().modified().unwrap(), before);
 
     zoo.fuzz(test, &["--runs", "2000", "--fail-known"]).run().code(100);
