@@ -19,17 +19,15 @@ fn list_names_every_fuzz_test_and_runs_nobodys_code() {
 fn a_new_crate_has_a_fuzz_test_after_one_command() {
     let project = Project::empty("new");
     project.cargo(["init", "--lib", "--vcs", "none", "--name", "fresh"]).run().code(0);
-    // The runtime as it will be published.
-    let patch = format!("[patch.crates-io]\nshmfuzz-runtime = {{ path = {:?} }}\n", runtime());
-    project.write(".cargo/config.toml", patch);
-    project.shmfuzz(["new", "first_steps"]).run().code(0).says(&["first_steps"]);
+    let new = ["new", "first_steps", "--path", &runtime()];
+    project.shmfuzz(new).run().code(0).says(&["first_steps"]);
     let manifest = fs::read_to_string(project.path("Cargo.toml")).unwrap();
     assert!(manifest.contains("[dev-dependencies]\nshmfuzz-runtime"), "{manifest}");
 
     project.cargo(["test"]).run().code(0).says(&["first_steps"]);
     project.shmfuzz(["list"]).run().code(0).says(&["first_steps"]);
     project.shmfuzz(["run", "--runs", "500", "first_steps"]).run().code(0);
-    let again = project.shmfuzz(["new", "first_steps"]).run();
+    let again = project.shmfuzz(new).run();
     assert_ne!(again.code, 0, "a second one of the name would replace the first\n{again}");
 }
 

@@ -80,11 +80,6 @@ impl Project {
         self.private("tmp")
     }
 
-    /// Where cargo builds.
-    pub(crate) fn target(&self) -> &Path {
-        &self.target
-    }
-
     /// Writes a file of the project, and the folders above it.
     pub(crate) fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.path(path);
