@@ -1,3 +1,6 @@
 //! cargo shmfuzz.
 #![forbid(unsafe_code)]
+
+mod coordinator;
+
 fn main() {}

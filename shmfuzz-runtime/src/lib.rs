@@ -54,12 +54,21 @@
 //! `harness` (default) is the main function for `harness = false`; `fuzz-test` is the attribute
 //! without it.
 
+pub mod area;
 pub mod bucket;
 pub mod child;
+pub mod entries;
 pub mod kind;
+pub mod layout;
 pub mod limits;
+pub mod mapping;
+pub mod message;
 pub mod record;
+#[cfg(feature = "coordinator")]
+mod space;
 pub mod testdata;
+pub mod turn;
+pub mod words;
 
 #[cfg(feature = "fuzz-test")]
 mod call;

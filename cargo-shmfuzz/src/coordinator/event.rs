@@ -1,0 +1,114 @@
+//! What happens to a campaign.
+
+use super::campaign::{FindingId, WorkerId};
+use shmfuzz_runtime::entries::LogEntry;
+use shmfuzz_runtime::layout::Phase;
+use shmfuzz_runtime::message::{Hello, Reply};
+use shmfuzz_runtime::words::LastWords;
+use std::time::Duration;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A worker has attached and said hello.
+    Started {
+        /// Which.
+        worker: WorkerId,
+        /// What it said.
+        hello: Hello,
+    },
+    /// A worker has answered its request.
+    Answered {
+        /// Which.
+        worker: WorkerId,
+        /// What it said.
+        reply: Reply,
+        /// What was in the mapping.
+        harvest: Harvest,
+    },
+    /// A worker's process has ended and was waited for, or it could not be started.
+    Died {
+        /// Which.
+        worker: WorkerId,
+        /// How.
+        death: Death,
+        /// What was in the mapping.
+        harvest: Harvest,
+    },
+    /// A finding's input was run in the plain build.
+    Checked {
+        /// Which.
+        finding: FindingId,
+        /// What came of it.
+        verdict: PlainVerdict,
+    },
+    /// Time has passed: at least every 100 ms.
+    Tick,
+    /// The user wants an end (Ctrl-C, SIGTERM).
+    Interrupt,
+}
+
+/// What was read out of the mapping, owned: after every hand-over and after every death.
+#[derive(Clone, Debug, Default)]
+pub struct Harvest {
+    /// The log's entries.
+    pub entries: Vec<LogEntry>,
+    /// The value in the input area: the bytes that were being run if `raw_in_mem`, else what the
+    /// reply says it is.
+    pub input: Option<Vec<u8>>,
+    /// Whether the input was being run when the worker stopped or died.
+    pub raw_in_mem: bool,
+    /// What the worker said of a failure.
+    pub words: Option<LastWords>,
+    /// Calls of this job.
+    pub count: u64,
+    /// What it was doing.
+    pub phase: Option<Phase>,
+    /// Tag of the inbox input that was being run.
+    pub loading: Option<u64>,
+    /// What does not fit together: the target wrote over the mapping.
+    pub damage: Option<String>,
+}
+
+/// How a worker's process ended.
+#[derive(Clone, Debug)]
+pub struct Death {
+    /// Why.
+    pub cause: Cause,
+    /// The end of what it printed, bounded.
+    pub output: String,
+}
+
+/// Why a worker's process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It could not be started at all.
+    NotStarted(String),
+    /// It exited by itself with this status.
+    Exited(i32),
+    /// A signal that we did not send ended it.
+    Signaled(i32),
+    /// Killed by the driver: one call ran longer than the timeout.
+    TimedOut(Duration),
+    /// Killed by the driver: resident memory passed the limit, in bytes.
+    OutOfMemory(u64),
+    /// Killed by the driver: it said or did what the protocol does not allow.
+    BrokeProtocol(String),
+    /// Killed by the driver: no answer within the limit although calls go on or none was made.
+    Unresponsive,
+    /// Killed because the engine asked for it, or ended after [`Request::Stop`].
+    ///
+    /// [`Request::Stop`]: shmfuzz_runtime::message::Request::Stop
+    AsAsked,
+}
+
+/// How an input fared in the plain build: no instrumentation, no `cfg(fuzzing)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlainVerdict {
+    /// It fails there too.
+    Fails,
+    /// It passes there.
+    Passes,
+    /// It could not be run; the reason.
+    Unknown(String),
+}

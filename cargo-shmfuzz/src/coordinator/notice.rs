@@ -1,0 +1,172 @@
+//! What a campaign tells the user: the source of both the JSON events and the lines on a terminal.
+
+use super::campaign::{Bytes, FindingId, TestIdx};
+use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::kind::FailureKind;
+use std::time::Duration;
+
+/// One thing to tell.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The first worker of a fuzz test is ready.
+    Start {
+        /// Which test.
+        test: TestIdx,
+        /// Committed and attribute seeds.
+        seeds: usize,
+        /// Cached entries.
+        corpus: usize,
+        /// Counters in the binary.
+        counters: u64,
+        /// Workers of the campaign.
+        workers: usize,
+    },
+    /// Figures, a few times a second.
+    Stats {
+        /// Which test.
+        test: TestIdx,
+        /// The figures.
+        stats: Stats,
+    },
+    /// An entry was added to the corpus.
+    NewEntry {
+        /// Which test.
+        test: TestIdx,
+        /// Its bytes.
+        input: Bytes,
+        /// Features that nothing had reached before.
+        new_features: usize,
+    },
+    /// A committed seed fails, as it did before.
+    Known {
+        /// Which test.
+        test: TestIdx,
+        /// The seed: a file's name, or `seed#<n>`.
+        seed: String,
+        /// How it fails.
+        failure: Failure,
+    },
+    /// A failure was found and its input is on disk.
+    Finding(Finding),
+    /// A finding has a smaller input, which is on disk in the larger one's place, or it could not
+    /// be made smaller.
+    Minimized {
+        /// With the smaller input.
+        finding: Finding,
+        /// The size before, in bytes.
+        before: usize,
+    },
+    /// A finding does not fail in the plain build, so its file went to the cache.
+    PassesPlain(Finding),
+    /// Something the user should know.
+    Warning {
+        /// Which test, if one.
+        test: Option<TestIdx>,
+        /// What, as a lowercase fragment.
+        text: String,
+    },
+    /// The harness of a fuzz test does not work: it will not be fuzzed.
+    Broken {
+        /// Which test.
+        test: TestIdx,
+        /// Why, as a lowercase fragment.
+        why: String,
+        /// The end of what the worker printed.
+        output: String,
+    },
+    /// The campaign is over. The last notice, and the only one of its kind.
+    Finish {
+        /// Totals, by test.
+        totals: Vec<(TestIdx, Stats)>,
+        /// Why it is over.
+        end: End,
+        /// How it ended.
+        exit: Exit,
+    },
+}
+
+/// Figures of one fuzz test.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Time its workers ran jobs or the campaign's clock since its start, whichever the reader
+    /// expects of `execs_per_sec`: here, the clock.
+    pub elapsed: Duration,
+    /// Calls of the fuzzing phase.
+    pub execs: u64,
+    /// Other calls: seeds, traces, confirmations, minimization.
+    pub extra_execs: u64,
+    /// Calls a second, over the last seconds.
+    pub execs_per_sec: f64,
+    /// Entries in the corpus.
+    pub corpus: usize,
+    /// Entries added by this campaign.
+    pub new_entries: usize,
+    /// Edges reached.
+    pub edges: u64,
+    /// Counters in the binary.
+    pub edges_total: u64,
+    /// Distinct failures found.
+    pub findings: usize,
+    /// Part of the entries whose features come back, from 0 to 1.
+    pub stability: f64,
+}
+
+/// A failure, as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How.
+    pub kind: FailureKind,
+    /// The message, or what there is instead: the signal's name, the status, the limit.
+    pub message: String,
+    /// `file:line:column`, if known.
+    pub location: Option<String>,
+    /// What it counts as.
+    pub bucket: Bucket,
+    /// The end of what the worker printed, for failures that ended it.
+    pub output: String,
+}
+
+/// A finding, as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name in the campaign.
+    pub id: FindingId,
+    /// Which test.
+    pub test: TestIdx,
+    /// How it fails.
+    pub failure: Failure,
+    /// Its input.
+    pub input: Bytes,
+    /// Whether it failed again in a fresh worker.
+    pub reproducible: bool,
+    /// When it was found, from the campaign's start.
+    pub elapsed: Duration,
+    /// After how many calls of its fuzz test.
+    pub execs: u64,
+}
+
+/// Why a campaign ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `--time` is over.
+    Time,
+    /// `--runs` are done.
+    Runs,
+    /// `--stop-on-crash` and a finding.
+    Crash,
+    /// Ctrl-C.
+    Interrupted,
+    /// No fuzz test is left that works.
+    Broken,
+}
+
+/// How a campaign ended, for the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: nothing was found.
+    Nothing,
+    /// 100: a failure was found.
+    Found,
+    /// 96: a harness does not work, or nothing was ever executed.
+    Harness,
+}
