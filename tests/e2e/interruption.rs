@@ -45,7 +45,7 @@ fn a_killed_coordinator_leaves_findings_and_nothing_else() {
     let shared = || -> BTreeSet<_> { files_below(Path::new("/dev/shm")).into_iter().collect() };
     let before = shared();
     let args = ["--time", "300s", "--jobs", "2"];
-    let mut running = Running::start(&mut zoo.fuzz("log::names_its_process", &args));
+    let mut running = Running::start(&mut zoo.fuzz("findings::fails_until_killed", &args));
     let finding = running.wait_for_event(|event| event["event"] == "finding");
     let path = finding["path"].as_str().unwrap().to_owned();
     running.wait_for_event(is_stats_after_work);
@@ -58,7 +58,7 @@ fn a_killed_coordinator_leaves_findings_and_nothing_else() {
     assert_eq!(running.finish().code, -9);
 
     // Minimization may have put a smaller input in its place since.
-    let files = zoo.testdata("log.names_its_process");
+    let files = zoo.testdata("findings.fails_until_killed");
     assert!(Path::new(&path).exists() || files.len() == 1, "{path} {files:?}");
     for file in &files {
         assert!(fs::read(file).unwrap().len() > 2, "{file:?} is whole");
