@@ -82,7 +82,7 @@ fn what_is_set_up_is_set_up_once_a_worker() {
 #[test]
 fn one_worker_and_one_seed_repeat_a_campaign() {
     let args = ["--runs", "30000", "--jobs", "1", "--seed", "7"];
-    let mut campaigns = ["repeat-1", "repeat-2"].map(|label| {
+    let campaigns = ["repeat-1", "repeat-2"].map(|label| {
         let zoo = Project::zoo(label);
         let output = zoo.fuzz("corpus::repeats", &args).run().code(0);
         let names: Vec<_> = zoo.cache().iter().map(|file| name_of(file).to_owned()).collect();
@@ -92,7 +92,7 @@ fn one_worker_and_one_seed_repeat_a_campaign() {
         }
         (names, totals)
     });
-    let [first, second] = &mut campaigns;
+    let [first, second] = &campaigns;
     assert_eq!(first, second);
     assert!(first.0.len() > 3, "{first:?}");
 }
