@@ -6,8 +6,8 @@
 //!
 //! Handlers run at any moment, on any thread. They read only atomics and one thread-local without
 //! destructor, never free or allocate, and call nothing but `write`, `getpid`, `sigaction`, `raise`
-//! and `_exit`. The notes stand in a fixed table, so that what a handler reads is never freed; a torn note is a
-//! garbled name, nothing worse.
+//! and `_exit`. The notes stand in a fixed table, so that what a handler reads is never freed; a
+//! torn note is a garbled name, nothing worse.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -86,6 +86,7 @@ mod handlers {
 
     /// Where SIGABRT stands among them.
     const ABORT_IDX: usize = 0;
+    const _: () = assert!(FATAL[ABORT_IDX] == libc::SIGABRT, "the index is that of SIGABRT");
 
     /// libtest's exit status when tests have failed.
     const EXIT_FAILED: libc::c_int = 101;
