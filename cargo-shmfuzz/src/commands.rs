@@ -1,0 +1,71 @@
+//! The command line: `build` and `list`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::building::{BuildError, CargoOutput, build_instrumented, build_plain};
+use crate::workspace::{BuildRequest, Workspace};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo", bin_name = "cargo")]
+enum Cargo {
+    /// Coverage-guided fuzzing on stable Rust.
+    Shmfuzz(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    manifest: clap_cargo::Manifest,
+    #[command(flatten)]
+    workspace: clap_cargo::Workspace,
+    #[command(flatten)]
+    features: clap_cargo::Features,
+    /// Target triple.
+    #[arg(long, global = true)]
+    target: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Verb {
+    /// The instrumented test binaries.
+    Build,
+    /// The fuzz tests.
+    List,
+}
+
+/// Runs the command.
+pub(crate) fn main() -> anyhow::Result<ExitCode> {
+    let Cargo::Shmfuzz(arguments) = Cargo::parse();
+    match run(arguments) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(BuildError::Cargo { output: None, .. }) => Ok(ExitCode::from(101)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), BuildError> {
+    let Arguments { verb, manifest, workspace, features, target } = arguments;
+    let request = BuildRequest { manifest, workspace, features, target, ..BuildRequest::default() };
+    let workspace = Workspace::load(request)?;
+    let build = match verb {
+        Verb::Build => build_instrumented(&workspace, CargoOutput::Terminal)?,
+        Verb::List => build_plain(&workspace, CargoOutput::Captured)?,
+    };
+    let mut out = std::io::stdout().lock();
+    for notice in &build.notices {
+        let _ = writeln!(out, "warning: {notice}");
+    }
+    for binary in &build.binaries {
+        let _ =
+            writeln!(out, "{} {} {}", binary.package_name, binary.target_name, binary.executable);
+    }
+    for test in build.fuzz_tests() {
+        let _ = writeln!(out, "{}: {}", test.binary.package_name, test.record.path());
+    }
+    Ok(())
+}
