@@ -36,6 +36,9 @@ enum Verb {
     Build,
     /// The fuzz tests.
     List,
+    /// Runs the instrumented test binaries as ordinary tests.
+    #[command(hide = true)]
+    Test,
 }
 
 /// Runs the command.
@@ -53,7 +56,7 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
     let request = BuildRequest { manifest, workspace, features, target, ..BuildRequest::default() };
     let workspace = Workspace::load(request)?;
     let build = match verb {
-        Verb::Build => build_instrumented(&workspace, CargoOutput::Terminal)?,
+        Verb::Build | Verb::Test => build_instrumented(&workspace, CargoOutput::Terminal)?,
         Verb::List => build_plain(&workspace, CargoOutput::Captured)?,
     };
     let mut out = std::io::stdout().lock();
@@ -66,6 +69,14 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
     }
     for test in build.fuzz_tests() {
         let _ = writeln!(out, "{}: {}", test.binary.package_name, test.record.path());
+    }
+    if let Verb::Test = verb {
+        let plain = build_plain(&workspace, CargoOutput::Captured)?;
+        for binary in &build.binaries {
+            let status = binary.command().arg("--nocapture").status();
+            let plain = plain.counterpart(binary).map(|binary| &binary.executable);
+            let _ = writeln!(out, "{}: {status:?}, {plain:?}", binary.executable);
+        }
     }
     Ok(())
 }
