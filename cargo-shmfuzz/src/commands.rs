@@ -42,13 +42,16 @@ enum Verb {
 }
 
 /// Runs the command.
-pub(crate) fn main() -> anyhow::Result<ExitCode> {
+pub(crate) fn main() -> ExitCode {
     let Cargo::Shmfuzz(arguments) = Cargo::parse();
-    match run(arguments) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(BuildError::Cargo { output: None, .. }) => Ok(ExitCode::from(101)),
-        Err(error) => Err(error.into()),
-    }
+    let Err(error) = run(arguments) else { return ExitCode::SUCCESS };
+    let code = match &error {
+        BuildError::Cargo { .. } => 101,
+        BuildError::Unusable(_) => 96,
+        BuildError::Internal(_) => 70,
+    };
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::from(code)
 }
 
 fn run(arguments: Arguments) -> Result<(), BuildError> {

@@ -87,7 +87,7 @@ impl Surroundings<'_> {
         }
         paths.sort();
         paths.dedup();
-        paths.extend([deps.into(), root.into(), self.library_dir.clone()]);
+        paths.extend([root.into(), deps.into(), self.library_dir.clone()]);
         let inherited = self.config.var("LD_LIBRARY_PATH").cloned().unwrap_or_default();
         paths.extend(std::env::split_paths(&inherited).filter(|path| !path.as_os_str().is_empty()));
         // A path with a colon cannot be in a search path: then what was there has to do.

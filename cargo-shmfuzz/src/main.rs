@@ -24,9 +24,9 @@ mod wrapper;
 
 use std::process::ExitCode;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
     match wrapper::role() {
-        Some(call) => Err(call.replace_process()),
+        Some(call) => call.replace_process(),
         None => commands::main(),
     }
 }

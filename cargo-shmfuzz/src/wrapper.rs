@@ -8,8 +8,9 @@ mod unix;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -89,12 +90,15 @@ pub(crate) fn role() -> Option<Invocation> {
 }
 
 impl Invocation {
-    /// Becomes rustc. Returns only if that fails.
-    pub(crate) fn replace_process(self) -> anyhow::Error {
-        match self.command() {
+    /// Becomes rustc. Returns only if that fails, and has then said so to cargo.
+    pub(crate) fn replace_process(self) -> ExitCode {
+        let error = match self.command() {
             Ok(command) => unix::replace_process(command),
             Err(error) => error,
-        }
+        };
+        // There is nobody else to tell if stderr is closed.
+        let _ = writeln!(std::io::stderr(), "error: cargo-shmfuzz as rustc's wrapper: {error:#}");
+        ExitCode::FAILURE
     }
 
     fn command(&self) -> anyhow::Result<Command> {
