@@ -4,6 +4,7 @@
 //! Owns the grammar and the help, decides nothing.
 
 use crate::commands::{build, list, new, repro, run};
+use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fmt;
@@ -116,8 +117,11 @@ impl Targets {
     /// As cargo takes them.
     pub(crate) fn options(&self) -> Vec<String> {
         let flags = [("--lib", self.lib), ("--bins", self.bins), ("--tests", self.tests)];
-        let mut options: Vec<String> =
-            flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned()).collect();
+        let mut options: Vec<String> = flags
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(flag, _)| flag.to_owned())
+            .collect();
         options.extend(self.bin.iter().map(|name| format!("--bin={name}")));
         options.extend(self.test.iter().map(|name| format!("--test={name}")));
         options
@@ -150,6 +154,21 @@ impl Compilation {
         let flags =
             [("--locked", self.locked), ("--offline", self.offline), ("--frozen", self.frozen)];
         flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned()).collect()
+    }
+}
+
+/// What a fuzzing build is compiled with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Fuzzing {
+    /// Build without `--cfg fuzzing`
+    #[arg(long)]
+    no_cfg_fuzzing: bool,
+}
+
+impl Fuzzing {
+    /// Whether crates see `cfg(fuzzing)`.
+    pub(crate) fn cfg(&self) -> CfgFuzzing {
+        if self.no_cfg_fuzzing { CfgFuzzing::LeftOut } else { CfgFuzzing::Set }
     }
 }
 
@@ -216,10 +235,12 @@ mod tests {
 
     #[test]
     fn a_line_with_every_flag_is_understood() {
-        let run = run("run a b --time 10m --runs 1000 --jobs 2 --seed 7 --timeout 1s --rss-limit 512MiB \
+        let run = run(
+            "run a b --time 10m --runs 1000 --jobs 2 --seed 7 --timeout 1s --rss-limit 512MiB \
              --max-len 4k --stop-on-crash --minimize-time 0 --corpus-dir c --no-cfg-fuzzing --fail-known \
              --message-format json --exact --include-ignored --manifest-path Cargo.toml -p x --workspace \
-             --exclude y --features f,g --lib --bin t --test u --target-dir d --locked");
+             --exclude y --features f,g --lib --bin t --test u --target-dir d --locked",
+        );
         assert_eq!(run.filters.filter, ["a", "b"]);
         assert!(run.filters.exact && run.filters.include_ignored);
         assert_eq!(run.limits().rss_limit, Some(512 << 20));
@@ -232,9 +253,20 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_with_status_2() {
         let lines = [
-            "run --minimize-time 10", "run --minimize-time soon", "run --time 0", "run --time 5x",
-            "run --jobs 0", "run --runs 0", "run --timeout 0", "run --rss-limit much", "run --max-len 0",
-            "run --message-format xml", "run --frobnicate", "new", "repro test", "run --seed -1",
+            "run --minimize-time 10",
+            "run --minimize-time soon",
+            "run --time 0",
+            "run --time 5x",
+            "run --jobs 0",
+            "run --runs 0",
+            "run --timeout 0",
+            "run --rss-limit much",
+            "run --max-len 0",
+            "run --message-format xml",
+            "run --frobnicate",
+            "new",
+            "repro test",
+            "run --seed -1",
         ];
         for line in lines {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
@@ -243,7 +275,12 @@ mod tests {
 
     #[test]
     fn other_subcommands_take_their_own_arguments() {
-        for line in ["list json --message-format json", "new parse", "repro json a b", "build --message-format json"] {
+        for line in [
+            "list json --message-format json",
+            "new parse",
+            "repro json a b",
+            "build --message-format json",
+        ] {
             assert!(parse(line).unwrap().command.is_some(), "{line}");
         }
     }

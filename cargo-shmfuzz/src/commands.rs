@@ -1,85 +1,115 @@
-//! The command line: `build` and `list`.
+//! The subcommands, one file each with its arguments and its `exec`, and the steps they share.
 
-use std::io::Write;
-use std::process::ExitCode;
+pub(crate) mod build;
+pub(crate) mod list;
+pub(crate) mod new;
+pub(crate) mod repro;
+pub(crate) mod run;
 
-use clap::{Parser, Subcommand};
-
-use crate::building::{BuildError, CargoOutput, build_instrumented, build_plain};
+use crate::building::{Build, FuzzTest};
+use crate::cli::{Cargo, Command, Filters, Selection};
+use crate::exit_code::{ExitCode, Failed};
+use crate::filter::{self, Exactness, Names};
+use crate::flags::CfgFuzzing;
+use crate::report::console::Console;
+use crate::show;
 use crate::workspace::{BuildRequest, Workspace};
+use clap::Parser;
+use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::testdata;
 
-#[derive(Debug, Parser)]
-#[command(name = "cargo", bin_name = "cargo")]
-enum Cargo {
-    /// Coverage-guided fuzzing on stable Rust.
-    Shmfuzz(Arguments),
-}
-
-#[derive(Debug, clap::Args)]
-struct Arguments {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    manifest: clap_cargo::Manifest,
-    #[command(flatten)]
-    workspace: clap_cargo::Workspace,
-    #[command(flatten)]
-    features: clap_cargo::Features,
-    /// Target triple.
-    #[arg(long, global = true)]
-    target: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum Verb {
-    /// The instrumented test binaries.
-    Build,
-    /// The fuzz tests.
-    List,
-    /// Runs the instrumented test binaries as ordinary tests.
-    #[command(hide = true)]
-    Test,
-}
-
-/// Runs the command.
+/// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let Cargo::Shmfuzz(arguments) = Cargo::parse();
-    let Err(error) = run(arguments) else { return ExitCode::SUCCESS };
-    let code = match &error {
-        BuildError::Cargo { .. } => 101,
-        BuildError::Unusable(_) => 96,
-        BuildError::Internal(_) => 70,
+    let done = match arguments.command {
+        None => run::exec(&arguments.run),
+        Some(Command::Run(arguments)) => run::exec(&arguments),
+        Some(Command::List(arguments)) => list::exec(&arguments),
+        Some(Command::New(arguments)) => new::exec(&arguments),
+        Some(Command::Repro(arguments)) => repro::exec(&arguments),
+        Some(Command::Build(arguments)) => build::exec(&arguments),
     };
-    let _ = writeln!(std::io::stderr(), "error: {error}");
-    ExitCode::from(code)
+    done.unwrap_or_else(|Failed { code, error }| {
+        Console::plain(Box::new(anstream::stderr())).error(&format!("{error:#}"));
+        code
+    })
 }
 
-fn run(arguments: Arguments) -> Result<(), BuildError> {
-    let Arguments { verb, manifest, workspace, features, target } = arguments;
-    let request = BuildRequest { manifest, workspace, features, target, ..BuildRequest::default() };
-    let workspace = Workspace::load(request)?;
-    let build = match verb {
-        Verb::Build | Verb::Test => build_instrumented(&workspace, CargoOutput::Terminal)?,
-        Verb::List => build_plain(&workspace, CargoOutput::Captured)?,
+/// Reads the workspace that the command line selects.
+fn workspace(selection: &Selection, cfg_fuzzing: CfgFuzzing) -> Result<Workspace, Failed> {
+    let request = BuildRequest {
+        manifest: selection.manifest.clone(),
+        workspace: selection.workspace.clone(),
+        features: selection.features.clone(),
+        target: selection.compilation.target.clone(),
+        target_dir: selection.compilation.target_dir.clone(),
+        cfg_fuzzing,
+        targets: selection.targets.options(),
+        cargo_options: selection.compilation.cargo_options(),
+        build_options: Vec::new(),
     };
-    let mut out = std::io::stdout().lock();
-    for notice in &build.notices {
-        let _ = writeln!(out, "warning: {notice}");
+    Ok(Workspace::load(request)?)
+}
+
+/// A fuzz test that the command line means.
+#[derive(Clone, Debug)]
+struct Selected {
+    test: FuzzTest,
+    /// Its shortest name that no other test of the build has.
+    name: String,
+}
+
+/// The fuzz tests of a build that the filters mean; if none, why.
+fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
+    let tests: Vec<FuzzTest> = build.fuzz_tests().collect();
+    if tests.is_empty() {
+        return Err("no fuzz test found: `cargo shmfuzz new NAME` writes a first one".to_owned());
     }
-    for binary in &build.binaries {
-        let _ =
-            writeln!(out, "{} {} {}", binary.package_name, binary.target_name, binary.executable);
+    let name = |test: &FuzzTest| {
+        Names::new(&test.binary.package_name, &test.binary.target_kind.to_string(), &test.record)
+    };
+    let names: Vec<Names> = tests.iter().map(name).collect();
+    let exactness = if filters.exact { Exactness::Whole } else { Exactness::Part };
+    let matching = filter::select(&names, &filters.filter, exactness);
+    if matching.is_empty() {
+        let filters = filters.filter.join("`, `");
+        return Err(format!("no fuzz test matches `{filters}`: `cargo shmfuzz list` shows all"));
     }
-    for test in build.fuzz_tests() {
-        let _ = writeln!(out, "{}: {}", test.binary.package_name, test.record.path());
+    let distinct = filter::distinct_names(&names);
+    let selected: Vec<Selected> = matching
+        .into_iter()
+        .filter(|i| filters.include_ignored || tests[*i].record.ignored == 0)
+        .map(|i| Selected { test: tests[i].clone(), name: distinct[i].clone() })
+        .collect();
+    if selected.is_empty() {
+        return Err(
+            "all fuzz tests that match are ignored: --include-ignored takes them".to_owned()
+        );
     }
-    if let Verb::Test = verb {
-        let plain = build_plain(&workspace, CargoOutput::Captured)?;
-        for binary in &build.binaries {
-            let status = binary.command().arg("--nocapture").status();
-            let plain = plain.counterpart(binary).map(|binary| &binary.executable);
-            let _ = writeln!(out, "{}: {status:?}, {plain:?}", binary.executable);
+    Ok(selected)
+}
+
+/// Folders of seeds that belong to no fuzz test, as warnings. They can be told only if all targets
+/// were built.
+fn stray_folders(build: &Build, selection: &Selection) -> anyhow::Result<Vec<String>> {
+    if !selection.targets.options().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
+    dirs.sort();
+    dirs.dedup();
+    let mut warnings = Vec::new();
+    for dir in dirs {
+        let own = build.binaries.iter().filter(|binary| binary.package_dir == *dir);
+        let records: Vec<Record<String>> =
+            own.flat_map(|binary| binary.records.iter().cloned()).collect();
+        let folders = testdata::folders(dir.as_std_path())?;
+        for stray in testdata::stray_folders(&folders, &records) {
+            let folder = show::line(dir.join(testdata::ROOT).join(&stray.name).as_str());
+            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}`?"));
+            let nearest = nearest.unwrap_or_default();
+            warnings.push(format!("{folder} belongs to no fuzz test{nearest}"));
         }
     }
-    Ok(())
+    Ok(warnings)
 }

@@ -2,14 +2,17 @@
 //!
 //! The codes are part of the interface (nextest's, where it has one for the same thing).
 
+use crate::building::BuildError;
 use crate::coordinator::notice::Exit;
 use std::process;
 
-/// An exit code of the command. Code 2, wrong usage, is clap's.
+/// An exit code of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     /// Nothing was found, and something was done.
     Nothing = 0,
+    /// Wrong usage: what clap refuses, and what can only be refused later.
+    Usage = 2,
     /// No fuzz test matched.
     NoMatch = 4,
     /// Something that should work did not: a bug of the command, or the machine's trouble.
@@ -50,14 +53,25 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failed {
     /// The exit code.
     pub(crate) code: ExitCode,
-    /// What to say; `None` if somebody has said it already.
-    pub(crate) error: Option<anyhow::Error>,
+    /// What to say.
+    pub(crate) error: anyhow::Error,
 }
 
 impl Failed {
     /// An error that ends the command with this code.
     pub(crate) fn new(code: ExitCode, error: impl Into<anyhow::Error>) -> Self {
-        Self { code, error: Some(error.into()) }
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<BuildError> for Failed {
+    fn from(error: BuildError) -> Self {
+        let code = match &error {
+            BuildError::Cargo { .. } => ExitCode::Build,
+            BuildError::Unusable(_) => ExitCode::Harness,
+            BuildError::Internal(_) => ExitCode::Internal,
+        };
+        Self::new(code, error)
     }
 }
 

@@ -174,7 +174,8 @@ mod tests {
             "timeout": "3s", "rss_limit": "1G", "max_len": 100, "instrument": { "only": ["a"] },
         }});
         let package = package_layer(&metadata).unwrap();
-        let attribute = Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
+        let attribute =
+            Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
         let flags = Layer { max_len: Some(7), ..Layer::default() };
         assert_eq!(Limits::resolve(&[]), Limits::default());
         let resolved = |layers: &[Layer]| {
@@ -191,7 +192,10 @@ mod tests {
     fn metadata_that_say_something_else_are_refused() {
         let error = |ours| format!("{:#}", package_layer(&json!({ "shmfuzz": ours })).unwrap_err());
         assert!(error(json!({ "tiemout": "3s" })).contains("unknown field `tiemout`"));
-        assert_eq!(error(json!({ "timeout": "3" })), "timeout: a unit is missing: write `3s` for seconds");
+        assert_eq!(
+            error(json!({ "timeout": "3" })),
+            "timeout: a unit is missing: write `3s` for seconds"
+        );
         assert_eq!(error(json!({ "max_len": 0 })), "max_len: it must not be zero");
         assert_eq!(package_layer(&json!(null)).unwrap(), Layer::default());
         assert_eq!(package_layer(&json!({ "other": 1 })).unwrap(), Layer::default());
@@ -199,14 +203,18 @@ mod tests {
 
     #[test]
     fn times_and_sizes_are_read() {
-        for (text, ms) in [("0", 0), ("0s", 0), ("500ms", 500), ("60s", 60_000), ("1h 30m", 5_400_000)] {
+        for (text, ms) in
+            [("0", 0), ("0s", 0), ("500ms", 500), ("60s", 60_000), ("1h 30m", 5_400_000)]
+        {
             assert_eq!(parse_time_or_zero(text).unwrap().as_millis(), ms, "{text}");
         }
         for text in ["", "10", "-1s", "1 fortnight", "s"] {
             assert!(parse_time_or_zero(text).is_err(), "{text}");
         }
         assert!(parse_time("0").is_err());
-        for (text, bytes) in [("0", 0), ("4096", 4096), ("64k", 1 << 16), ("512MiB", 1 << 29), ("2 GB", 2 << 30)] {
+        for (text, bytes) in
+            [("0", 0), ("4096", 4096), ("64k", 1 << 16), ("512MiB", 1 << 29), ("2 GB", 2 << 30)]
+        {
             assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
         }
         for text in ["", "k", "1.5G", "-1", "1T", "99999999999999999999", "18446744073709551615k"] {

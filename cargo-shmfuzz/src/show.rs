@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([0.0, 999.0, 12_345.0, 4.5e6, 2e9].map(short), ["0", "999", "12.3k", "4.5M", "2.0G"]);
+        assert_eq!(
+            [0.0, 999.0, 12_345.0, 4.5e6, 2e9].map(short),
+            ["0", "999", "12.3k", "4.5M", "2.0G"]
+        );
         let times = [420, 12_300, 185_000, 7_620_000].map(Duration::from_millis);
         assert_eq!(times.map(time), ["0.42s", "12.3s", "3m05s", "2h07m"]);
         assert_eq!([count(1, "seed"), count(2, "seed")], ["1 seed", "2 seeds"]);

@@ -18,3 +18,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
+pub(crate) fn exec(
+    _arguments: &Arguments,
+) -> Result<crate::exit_code::ExitCode, crate::exit_code::Failed> {
+    unimplemented!()
+}

@@ -1,6 +1,6 @@
 //! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
 
-use crate::cli::{Filters, MessageFormat, Selection};
+use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::options::{self, Layer};
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -56,9 +56,8 @@ pub(crate) struct Arguments {
     /// Keep the corpus here [default: the user's cache directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) corpus_dir: Option<Utf8PathBuf>,
-    /// Build without `--cfg fuzzing`
-    #[arg(long)]
-    pub(crate) no_cfg_fuzzing: bool,
+    #[command(flatten)]
+    pub(crate) fuzzing: Fuzzing,
     /// Committed inputs that still fail end the command with 100, too
     #[arg(long)]
     pub(crate) fail_known: bool,
@@ -74,4 +73,9 @@ impl Arguments {
     pub(crate) fn limits(&self) -> Layer {
         Layer { timeout: self.timeout, rss_limit: self.rss_limit, max_len: self.max_len }
     }
+}
+pub(crate) fn exec(
+    _arguments: &Arguments,
+) -> Result<crate::exit_code::ExitCode, crate::exit_code::Failed> {
+    unimplemented!()
 }
