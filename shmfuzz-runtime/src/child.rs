@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
 use crate::kind::FailureKind;
 use crate::limits::Limits;
@@ -144,16 +145,34 @@ pub struct Replay {
     pub output: String,
 }
 
-/// Replays an input in a child.
+/// What becomes of a child's output as it comes. Its end is kept in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Nobody sees it.
+    Kept,
+    /// It goes to this process's standard error.
+    PassedOn,
+}
+
+/// Replays an input in a child with the environment and the current directory of this process.
 ///
 /// # Errors
 /// If the child cannot be started or watched, and on platforms other than Unix.
 pub fn replay(request: &Request<'_>) -> io::Result<Replay> {
+    replay_with(Command::new(request.program), request, Output::Kept)
+}
+
+/// Replays an input in a child that is started by `command`: the request's program, with an
+/// environment and a current directory, but neither arguments nor streams.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_with(command: Command, request: &Request<'_>, output: Output) -> io::Result<Replay> {
     #[cfg(unix)]
-    return unix::replay(request);
+    return unix::replay(command, request, output);
     #[cfg(not(unix))]
     {
-        let _ = request;
+        let _ = (command, request, output);
         let message = "only Unix can replay inputs that end the process in a child; \
                        SHMFUZZ_REPLAY=in-process replays them in the test itself";
         Err(io::Error::new(io::ErrorKind::Unsupported, message))
