@@ -17,7 +17,7 @@ fn list_names_every_fuzz_test_and_runs_nobodys_code() {
 
 #[test]
 fn a_new_crate_has_a_fuzz_test_after_one_command() {
-    let project = Project::empty("new");
+    let project = Project::empty();
     project.cargo(["init", "--lib", "--vcs", "none", "--name", "fresh"]).run().code(0);
     let new = ["new", "first_steps", "--path", &runtime()];
     project.shmfuzz(new).run().code(0).says(&["first_steps"]);

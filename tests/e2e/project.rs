@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use tempfile::TempDir;
 
 /// Replaced in a fixture's manifests by the runtime's directory.
 const RUNTIME_MARK: &str = "@RUNTIME@";
@@ -20,6 +21,8 @@ pub(crate) struct Project {
     root: PathBuf,
     private: PathBuf,
     target: PathBuf,
+    /// Deletes what is not below the target directory.
+    _outside: Option<TempDir>,
 }
 
 impl Project {
@@ -42,20 +45,20 @@ impl Project {
         Self::at(root.clone(), private)
     }
 
-    /// An empty directory for a project, for the test named `label`.
-    pub(crate) fn empty(label: &str) -> Self {
-        let private = work_dir().join(format!("empty-{label}"));
-        empty(&private);
+    /// An empty directory for a project, outside of this workspace, to which cargo would add it.
+    pub(crate) fn empty() -> Self {
+        let outside = tempfile::Builder::new().prefix("shmfuzz-e2e-").tempdir().unwrap();
+        let private = outside.path().to_owned();
         let root = private.join("project");
         fs::create_dir(&root).unwrap();
-        Self::at(root, private)
+        Self { _outside: Some(outside), ..Self::at(root, private) }
     }
 
     fn at(root: PathBuf, private: PathBuf) -> Self {
         for dir in ["cache", "tmp"] {
             fs::create_dir(private.join(dir)).unwrap();
         }
-        Self { root, private, target: work_dir().join("target") }
+        Self { root, private, target: work_dir().join("target"), _outside: None }
     }
 
     /// Gives the project a target directory of this name, for tests that look at what is rebuilt
