@@ -1,14 +1,129 @@
 //! What fuzz tests link.
+//!
+//! A fuzz test is an ordinary test: `cargo test` runs its seeds, on stable Rust and with nothing
+//! installed; `cargo shmfuzz` fuzzes it.
+//!
+//! # Your first fuzz test
+//!
+//! Add the crate as a dev-dependency (`cargo add --dev shmfuzz-runtime`), and write a test that
+//! takes the input:
+//!
+//! ```
+//! use shmfuzz_runtime::fuzz_test;
+//!
+//! # mod my_crate {
+//! #     pub fn decode(bytes: &[u8]) -> Vec<u8> { bytes.to_vec() }
+//! #     pub fn encode(bytes: &[u8]) -> Vec<u8> { bytes.to_vec() }
+//! #     pub fn parse(_: &str) -> Result<Value, std::num::ParseIntError> { Ok(Value) }
+//! #     pub struct Value;
+//! #     impl std::fmt::Display for Value {
+//! #         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("0") }
+//! #     }
+//! # }
+//! // It fails by panicking ..
+//! #[fuzz_test]
+//! fn decodes_what_it_encodes(data: &[u8]) {
+//!     assert_eq!(my_crate::decode(&my_crate::encode(data)), data);
+//! }
+//!
+//! // .. or by returning `Err`. Seeds are where fuzzing starts, and tests already.
+//! #[fuzz_test(seeds = ["{}", "[1, 2]"], timeout = "1s")]
+//! fn parses_what_it_prints(text: &str) -> Result<(), std::num::ParseIntError> {
+//!     let Ok(value) = my_crate::parse(text) else { return Ok(()) };
+//!     my_crate::parse(&value.to_string())?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It may stand wherever a `#[test]` may: beside private functions in `src/`, in `tests/*.rs`, in
+//! binaries. `cargo test` calls it with every seed of the attribute and with every file in
+//! `testdata/fuzz/<test>/`, where `<test>` is the test's path with `.` for `::`, after the
+//! target's name if that is not the library. `cargo shmfuzz` writes the inputs that fail there,
+//! so that the next `cargo test` fails on them by name until the bug is fixed.
+//!
+//! A file whose name says that it ends the process (`abort-…`, `exit-…`, `timeout-…` and so on) is
+//! replayed in a child process, so that the other tests still report. `SHMFUZZ_SEED=<file name>`
+//! selects one seed; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
+//! debuggers.
+//!
+//! In a target of its own with `harness = false`, `shmfuzz_runtime::main!()` makes each seed a
+//! test of its own: listed, filtered, and run in parallel.
+//!
+//! # Features
+//!
+//! `harness` (default) is the main function for `harness = false`; `fuzz-test` is the attribute
+//! without it.
 
 pub mod area;
 pub mod bucket;
+pub mod child;
 pub mod entries;
 pub mod kind;
 pub mod layout;
+pub mod limits;
 pub mod mapping;
 pub mod message;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;
+pub mod testdata;
 pub mod turn;
 pub mod words;
+
+#[cfg(feature = "fuzz-test")]
+mod call;
+#[cfg(feature = "fuzz-test")]
+pub mod fuzz_test;
+#[cfg(feature = "harness")]
+mod harness;
+#[cfg(feature = "fuzz-test")]
+pub mod input;
+#[cfg(feature = "fuzz-test")]
+mod last_seed;
+#[cfg(feature = "fuzz-test")]
+pub mod outcome;
+#[cfg(unix)]
+mod process;
+#[cfg(feature = "fuzz-test")]
+mod role;
+#[cfg(feature = "fuzz-test")]
+mod seeds;
+
+#[cfg(feature = "fuzz-test")]
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+#[cfg(feature = "fuzz-test")]
+pub use outcome::Reject;
+#[cfg(feature = "fuzz-test")]
+pub use shmfuzz_macros::fuzz_test;
+
+/// The main function of a target with `harness = false`: each seed of its fuzz tests is a test of
+/// its own, named `<fuzz test>/<seed>`.
+///
+/// ```toml
+/// [[test]]
+/// name = "fuzz"
+/// harness = false
+/// ```
+///
+/// ```
+/// #[shmfuzz_runtime::fuzz_test(seeds = ["1", "2"])]
+/// fn parses(text: &str) {
+///     let _ = text.parse::<u8>();
+/// }
+///
+/// shmfuzz_runtime::main!();
+/// ```
+///
+/// Ordinary `#[test]`s of such a target are not run, as always with `harness = false`.
+#[cfg(feature = "harness")]
+#[macro_export]
+macro_rules! main {
+    () => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::__private::main()
+        }
+    };
+}

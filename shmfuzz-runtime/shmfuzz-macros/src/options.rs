@@ -1,0 +1,170 @@
+//! The options in `#[fuzz_test(..)]`: their names, their values and their errors.
+
+use std::time::Duration;
+
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Token};
+
+const KNOWN: &str = "`seeds`, `timeout`, `max_len`, `stack_size`, `rss_limit`, `crate`";
+
+/// What was given; the default is what an attribute without options says.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) seeds: Vec<Expr>,
+    pub(crate) timeout_ms: u64,
+    pub(crate) max_len: u64,
+    pub(crate) stack_size: u64,
+    pub(crate) rss_limit: u64,
+    pub(crate) runtime: Option<Path>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut options = Self::default();
+        let mut seen: Vec<Ident> = Vec::new();
+        while !input.is_empty() {
+            let name = Ident::parse_any(input)
+                .map_err(|error| Error::new(error.span(), format!("expected one of {KNOWN}")))?;
+            if seen.contains(&name) {
+                return Err(Error::new(name.span(), format!("`{name}` is given twice")));
+            }
+            options.parse_one(&name, input)?;
+            seen.push(name);
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    fn parse_one(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let example = match name.to_string().as_str() {
+            "seeds" => "seeds = [\"a seed\", b\"another\"]",
+            "timeout" => "timeout = \"500ms\"",
+            "max_len" => "max_len = 4096",
+            "stack_size" => "stack_size = \"8MiB\"",
+            "rss_limit" => "rss_limit = \"512MiB\"",
+            "crate" => "crate = path::to::shmfuzz_runtime",
+            _ => {
+                let message = format!("unknown option `{name}`: expected one of {KNOWN}");
+                return Err(Error::new(name.span(), message));
+            }
+        };
+        if !input.peek(Token![=]) {
+            return Err(Error::new(name.span(), format!("`{name}` needs a value: `{example}`")));
+        }
+        input.parse::<Token![=]>()?;
+        let span = input.span();
+        let malformed = |at| Error::new(at, format!("write `{example}`"));
+        if name == "crate" {
+            self.runtime = Some(Path::parse_mod_style(input).map_err(|_| malformed(span))?);
+            return Ok(());
+        }
+        let value: Expr = input.parse().map_err(|_| malformed(span))?;
+        let at = value.span();
+        if name == "seeds" {
+            let Expr::Array(array) = value else { return Err(malformed(at)) };
+            self.seeds = array.elems.into_iter().collect();
+            return Ok(());
+        }
+        let parse = if name == "timeout" { milliseconds } else { bytes };
+        let number = parse(&value).filter(|number| *number > 0).ok_or_else(|| malformed(at))?;
+        let field = match name.to_string().as_str() {
+            "timeout" => &mut self.timeout_ms,
+            "max_len" => &mut self.max_len,
+            "stack_size" => &mut self.stack_size,
+            _ => &mut self.rss_limit,
+        };
+        *field = number;
+        Ok(())
+    }
+}
+
+fn milliseconds(value: &Expr) -> Option<u64> {
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else { return None };
+    let duration = parse_duration(&text.value())?;
+    u64::try_from(duration.as_millis()).ok()
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = number_and_unit(text)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn bytes(value: &Expr) -> Option<u64> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if number.suffix().is_empty() => {
+            number.base10_parse().ok()
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => parse_size(&text.value()),
+        _ => None,
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text)?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        syn::parse_str::<Options>(text).err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn values_are_read_with_their_units() {
+        let text =
+            "timeout = \"2m\", max_len = 4_096, stack_size = \"8 MiB\", rss_limit = \"1GiB\",";
+        let options: Options = syn::parse_str(text).unwrap();
+        assert_eq!(options.timeout_ms, 120_000);
+        assert_eq!(options.max_len, 4096);
+        assert_eq!(options.stack_size, 8 << 20);
+        assert_eq!(options.rss_limit, 1 << 30);
+        assert!(options.runtime.is_none());
+    }
+
+    #[test]
+    fn errors_say_what_to_write() {
+        let cases = [
+            ("timeout = \"0s\"", "write `timeout = \"500ms\"`"),
+            ("timeout = 5", "write `timeout = \"500ms\"`"),
+            ("timeout = \"99999999999999999999s\"", "write `timeout = \"500ms\"`"),
+            ("stack_size = \"99999999999GiB\"", "write `stack_size = \"8MiB\"`"),
+            ("max_len = -1", "write `max_len = 4096`"),
+            ("max_len = 1u8", "write `max_len = 4096`"),
+            ("seeds = \"a\"", "write `seeds = [\"a seed\", b\"another\"]`"),
+            ("seeds", "`seeds` needs a value: `seeds = [\"a seed\", b\"another\"]`"),
+            ("max_len = 1, max_len = 2", "`max_len` is given twice"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(error(text), expected, "{text}");
+        }
+        assert!(error("dict = \"x\"").starts_with("unknown option `dict`: expected one of"));
+        assert!(error("\"a seed\"").starts_with("expected one of"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The parent's end on Unix: sockets, a process group, and a loop with limits.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{End, FAILED, LIMITS, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT};
+use crate::limits::Limits;
+use crate::process;
+
+/// How often memory, time and the child's state are looked at.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Longest time from the start of the process to the start of the call: generous, since linking
+/// and set-up of a large binary on a loaded machine are not what is measured.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Only the end of what a child prints is kept.
+const OUTPUT_LIMIT: usize = 64 << 10;
+
+pub(super) fn replay(request: &Request<'_>) -> io::Result<Replay> {
+    let mut watch = Watch::start(request)?;
+    let stopped = watch.run(request.limits);
+    // Before the child is reaped: until then, nobody else can get its number.
+    process::kill_group(watch.child.id())?;
+    let status = watch.child.wait()?;
+    let stopped = stopped?;
+    watch.take_words();
+    watch.take_rest_of_output();
+    let output = String::from_utf8_lossy(&watch.printed).into_owned();
+    let end = stopped.unwrap_or_else(|| watch.end(status, &output, request.limits));
+    Ok(Replay { end, output })
+}
+
+/// A running child.
+#[derive(Debug)]
+struct Watch {
+    child: Child,
+    output: UnixStream,
+    words: UnixStream,
+    heard: Vec<u8>,
+    printed: Vec<u8>,
+}
+
+impl Watch {
+    fn start(request: &Request<'_>) -> io::Result<Self> {
+        let (words, stdin) = UnixStream::pair()?;
+        let (output, stdout) = UnixStream::pair()?;
+        // To the body, standard input is at its end.
+        words.shutdown(Shutdown::Write)?;
+        words.set_nonblocking(true)?;
+        output.set_read_timeout(Some(TICK))?;
+        let child = Command::new(request.program)
+            .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
+            .arg("--include-ignored")
+            .env(REPLAY, request.file)
+            .env(LIMITS, request.limits.to_string())
+            .env(VERDICT, std::process::id().to_string())
+            .env_remove("RUST_TEST_SHUFFLE")
+            .stdin(Stdio::from(OwnedFd::from(stdin)))
+            .stderr(Stdio::from(OwnedFd::from(stdout.try_clone()?)))
+            .stdout(Stdio::from(OwnedFd::from(stdout)))
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { child, output, words, heard: Vec::new(), printed: Vec::new() })
+    }
+
+    /// Until the child has ended or must be: then how.
+    fn run(&mut self, limits: Limits) -> io::Result<Option<End>> {
+        let spawned = Instant::now();
+        let mut started = None;
+        while !process::has_ended(self.child.id())? {
+            self.take_output();
+            self.take_words();
+            if started.is_none() && self.heard_line(STARTED) {
+                started = Some(Instant::now());
+            }
+            match started {
+                Some(at) if at.elapsed() > limits.timeout && !self.has_result() => {
+                    return Ok(Some(End::TimedOut(limits.timeout)));
+                }
+                _ if spawned.elapsed() > START_LIMIT.saturating_add(limits.timeout) => {
+                    return Ok(Some(End::NeverStarted));
+                }
+                _ => {}
+            }
+            if process::resident(self.child.id()).is_some_and(|bytes| bytes > limits.rss_limit) {
+                return Ok(Some(End::OutOfMemory(limits.rss_limit)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits at most a tick for output. A child that has closed its output is waited for too.
+    fn take_output(&mut self) {
+        let mut chunk = [0; 16 << 10];
+        match self.output.read(&mut chunk) {
+            Ok(0) => thread::sleep(TICK),
+            Ok(n) => self.keep(&chunk[..n]),
+            Err(error) if is_not_yet(&error) => {}
+            Err(_) => thread::sleep(TICK),
+        }
+    }
+
+    fn keep(&mut self, chunk: &[u8]) {
+        self.printed.extend_from_slice(chunk);
+        if self.printed.len() > 2 * OUTPUT_LIMIT {
+            self.printed.drain(..self.printed.len() - OUTPUT_LIMIT);
+        }
+    }
+
+    /// What is still in the socket. A process that left the group may go on printing for ever, so
+    /// the amount is bounded.
+    fn take_rest_of_output(&mut self) {
+        let mut chunk = vec![0; 16 << 10];
+        for _ in 0..64 {
+            match self.output.read(&mut chunk) {
+                Ok(n) if n > 0 => self.keep(&chunk[..n]),
+                _ => break,
+            }
+        }
+        let excess = self.printed.len().saturating_sub(OUTPUT_LIMIT);
+        self.printed.drain(..excess);
+    }
+
+    fn take_words(&mut self) {
+        let mut chunk = [0; 4096];
+        while self.heard.len() < OUTPUT_LIMIT {
+            match self.words.read(&mut chunk) {
+                Ok(n) if n > 0 => self.heard.extend_from_slice(&chunk[..n]),
+                _ => break,
+            }
+        }
+    }
+
+    fn heard_line(&self, wanted: &str) -> bool {
+        self.heard.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes())
+    }
+
+    fn has_result(&self) -> bool {
+        self.heard.iter().filter(|byte| **byte == b'\n').count() > 1
+    }
+
+    fn end(&self, status: ExitStatus, output: &str, limits: Limits) -> End {
+        let heard = String::from_utf8_lossy(&self.heard);
+        if let Some(failure) = heard.lines().find_map(|line| line.strip_prefix(FAILED)) {
+            return End::Failed(failure.to_owned());
+        }
+        if !self.heard_line(STARTED) {
+            return End::NeverStarted;
+        }
+        match (status.code(), status.signal()) {
+            (Some(0), _) if self.heard_line(PASSED) => End::Passed,
+            (Some(code), _) => End::Exited(code),
+            (None, Some(SIGABRT)) if output.contains("has overflowed its stack") => {
+                End::StackOverflow
+            }
+            (None, Some(SIGABRT)) if failed_to_allocate(output) => {
+                End::OutOfMemory(limits.rss_limit)
+            }
+            (None, signal) => End::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+/// std says no more than this line before it aborts.
+fn failed_to_allocate(output: &str) -> bool {
+    output.lines().any(|line| {
+        line.contains("memory allocation of ") && line.trim_end().ends_with(" bytes failed")
+    })
+}
+
+fn is_not_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}

@@ -1,0 +1,79 @@
+//! What a test binary was started for: the environment says so, and nothing but this reads it.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::exit;
+
+use crate::child;
+use crate::fuzz_test::FuzzTest;
+
+/// Set, the process is a worker of a campaign.
+const WORKER: &str = "SHMFUZZ_WORKER";
+
+/// The value of [`child::REPLAY`] that keeps all replays in this process.
+const IN_PROCESS: &str = "in-process";
+
+/// The exit status of a harness that cannot do what it was started for.
+const EXIT_SETUP: i32 = 96;
+
+/// Where inputs are replayed that end the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaying {
+    /// In a child of this process.
+    Apart,
+    /// In this process, as the environment demands: for debuggers.
+    InProcess,
+}
+
+/// What the process was started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Fuzzing, for a coordinator.
+    Worker,
+    /// Replaying this one file.
+    ReplayOne(PathBuf),
+    /// Replaying all seeds.
+    Tests(Replaying),
+}
+
+impl Role {
+    /// The role that the environment gives.
+    pub(crate) fn of_this_process() -> Self {
+        if env::var_os(WORKER).is_some() {
+            return Self::Worker;
+        }
+        match env::var_os(child::REPLAY) {
+            Some(value) if value == IN_PROCESS => Self::Tests(Replaying::InProcess),
+            Some(file) => Self::ReplayOne(PathBuf::from(file)),
+            None => Self::Tests(Replaying::Apart),
+        }
+    }
+}
+
+/// Serves a fuzz test in the role of a worker or of a child that replays one file. `None` if the
+/// process is to run its tests, the result of the replay otherwise.
+pub(crate) fn serve(test: &'static FuzzTest, role: &Role) -> Option<Result<(), String>> {
+    match role {
+        Role::Worker => worker_entry(test),
+        Role::ReplayOne(file) => Some(child::replay_here(test, file)),
+        Role::Tests(_) => None,
+    }
+}
+
+/// Entered instead of the tests when the process is a worker.
+fn worker_entry(test: &FuzzTest) -> ! {
+    fail(&format!(
+        "{}: this binary was built without instrumentation; start it through `cargo shmfuzz`",
+        test.path()
+    ))
+}
+
+/// Says why this process cannot do what it was started for, and ends it.
+#[expect(
+    clippy::print_stderr,
+    reason = "the coordinator shows what a harness prints before it ends"
+)]
+pub(crate) fn fail(reason: &str) -> ! {
+    eprintln!("shmfuzz: {reason}");
+    exit(EXIT_SETUP)
+}

@@ -1,0 +1,158 @@
+//! The seeds of a fuzz test as ordinary tests: which there are, and what replaying one says.
+//!
+//! Every seed is replayed, also after one has failed. Inputs whose name says that they end the
+//! process are replayed in a child, so that the other tests of the binary still report.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use crate::call::call;
+use crate::child::{self, Replay};
+use crate::fuzz_test::FuzzTest;
+use crate::kind::FailureKind;
+use crate::last_seed;
+use crate::limits::RecordedLimits;
+use crate::role::Replaying;
+use crate::testdata;
+
+/// Selects one seed by name under the default harness.
+const SELECT: &str = "SHMFUZZ_SEED";
+
+/// One seed.
+#[derive(Debug)]
+pub(crate) struct Seed {
+    /// The file's name, or `seed#<n>` in the attribute, from 0.
+    pub(crate) name: String,
+    /// As failures name it: a path that can be opened from the package's folder.
+    shown: String,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Attribute(Vec<u8>),
+    File(PathBuf),
+}
+
+/// The seeds of one fuzz test.
+#[derive(Debug)]
+pub(crate) struct Seeds {
+    test: &'static FuzzTest,
+    /// Those of the attribute in order, then the files by name.
+    pub(crate) list: Vec<Seed>,
+    recorded: RecordedLimits,
+}
+
+impl Seeds {
+    /// The seeds of the attribute and of the fuzz test's folder.
+    ///
+    /// # Errors
+    /// With the folder's name, if it cannot be read.
+    pub(crate) fn of(test: &'static FuzzTest) -> Result<Self, String> {
+        let package = test.package_dir();
+        let folder = testdata::seed_folder(&package, &test.record);
+        let in_folder = |error: io::Error| format!("{}: {error}", folder.display());
+        let in_limits = |error| in_folder(error).replacen(": ", "/.limits: ", 1);
+        let mut list = Vec::new();
+        (test.seeds)(&mut |bytes| {
+            let name = format!("seed#{}", list.len());
+            list.push(Seed {
+                shown: name.clone(),
+                name,
+                source: Source::Attribute(bytes.to_vec()),
+            });
+        });
+        for file in testdata::seed_files(&folder).map_err(in_folder)? {
+            let shown = file.path.strip_prefix(&package).unwrap_or(&file.path);
+            let shown = shown.display().to_string();
+            list.push(Seed { name: file.name, shown, source: Source::File(file.path) });
+        }
+        let recorded = testdata::recorded_limits(&folder).map_err(in_limits)?;
+        Ok(Self { test, list, recorded })
+    }
+
+    /// Keeps the seed that `SHMFUZZ_SEED` names, if it names one.
+    fn select(&mut self) -> Result<(), String> {
+        let Ok(wanted) = env::var(SELECT) else { return Ok(()) };
+        if self.list.iter().any(|seed| seed.name == wanted) {
+            self.list.retain(|seed| seed.name == wanted);
+            return Ok(());
+        }
+        let names: Vec<&str> = self.list.iter().map(|seed| seed.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(format!("{SELECT}={wanted}: no such seed of {}; there are: {names}", self.test.path()))
+    }
+
+    /// Replays one seed, on the present thread or in a child.
+    ///
+    /// # Errors
+    /// With one line that names the seed and how it failed.
+    pub(crate) fn replay(&self, seed: &Seed, replaying: Replaying) -> Result<(), String> {
+        let result = match (&seed.source, replaying) {
+            (Source::Attribute(bytes), _) => self.replay_here(seed, bytes),
+            (Source::File(path), Replaying::Apart)
+                if FailureKind::file_ends_process(&seed.name) =>
+            {
+                self.replay_apart(seed, path)
+            }
+            (Source::File(path), _) => match fs::read(path) {
+                Ok(bytes) => self.replay_here(seed, &bytes),
+                Err(error) => Err(format!("cannot be read: {error}")),
+            },
+        };
+        result.map_err(|failure| format!("{}: {failure}", seed.shown))
+    }
+
+    fn replay_here(&self, seed: &Seed, bytes: &[u8]) -> Result<(), String> {
+        let label = format!("{} of {}", seed.shown, self.test.path());
+        last_seed::during(&label, || call(self.test, bytes))
+    }
+
+    fn replay_apart(&self, seed: &Seed, file: &Path) -> Result<(), String> {
+        let limits = testdata::limits_of(&self.recorded, &self.test.record, &seed.name);
+        let file = std::path::absolute(file).map_err(|error| error.to_string())?;
+        let program = env::current_exe()
+            .map_err(|error| format!("cannot find this test's executable: {error}"))?;
+        let path = self.test.path();
+        let request = child::Request { program: &program, path: &path, file: &file, limits };
+        let Replay { end, output } = child::replay(&request)
+            .map_err(|error| format!("cannot be replayed in a child: {error}"))?;
+        if end == child::End::Passed {
+            return Ok(());
+        }
+        show(&format!("--- output of the child that replayed {}\n{output}\n---", seed.shown));
+        Err(end.to_string())
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "libtest captures what its macros print, and nothing else")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Replays all seeds of a fuzz test on one thread of its stack size, and panics with a list of
+/// those that failed, one a line.
+#[track_caller]
+pub(crate) fn run_all(test: &'static FuzzTest, replaying: Replaying) {
+    let mut seeds = match Seeds::of(test) {
+        Ok(seeds) => seeds,
+        Err(error) => panic!("{error}"),
+    };
+    if let Err(error) = seeds.select() {
+        panic!("{error}");
+    }
+    let replay_all = || -> Vec<String> {
+        seeds.list.iter().filter_map(|seed| seeds.replay(seed, replaying).err()).collect()
+    };
+    let failures = match test.on_its_thread(replay_all) {
+        Ok(failures) => failures,
+        Err(error) => {
+            panic!("cannot start a thread of {} bytes of stack: {error}", test.stack_size())
+        }
+    };
+    if !failures.is_empty() {
+        let (n_failed, n_seeds) = (failures.len(), seeds.list.len());
+        let list = failures.join("\n  ");
+        panic!("{n_failed} of {n_seeds} seeds of {} failed:\n  {list}\n", test.path());
+    }
+}

@@ -1,0 +1,217 @@
+//! Where the seeds and findings of a fuzz test stand, and which files count.
+//!
+//! The test binary and the command both ask here, so that `cargo test` replays exactly what
+//! fuzzing wrote. Nothing here writes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::limits::{self, Limits, RecordedLimits};
+use crate::record::Record;
+
+/// The folder of all fuzz tests' folders, below the package's.
+pub const ROOT: &str = "testdata/fuzz";
+
+/// The folder of a fuzz test's seeds and findings. It need not exist.
+///
+/// It has the target's name in it, unless the target is the library; a folder without it counts
+/// too, where it stands alone, so that a test may move between targets.
+pub fn seed_folder<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> PathBuf {
+    let root = package_dir.join(ROOT);
+    let folder = root.join(record.folder());
+    let short = root.join(short_folder(record));
+    if !folder.is_dir() && short.is_dir() { short } else { folder }
+}
+
+fn short_folder<S: AsRef<str>>(record: &Record<S>) -> String {
+    record.path().replace("::", ".")
+}
+
+/// Whether a file of this name is an input: texts for people and hidden files are not.
+pub fn is_input(file_name: &str) -> bool {
+    !file_name.starts_with('.') && !file_name.ends_with(".md")
+}
+
+/// An input in a fuzz test's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFile {
+    /// Its name.
+    pub name: String,
+    /// Its path: the folder's with the name added.
+    pub path: PathBuf,
+}
+
+/// The inputs in a folder, sorted by name; none if there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read, or a name is not valid UTF-8.
+pub fn seed_files(folder: &Path) -> io::Result<Vec<SeedFile>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            let message = format!("{} has a name that is not valid UTF-8", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        };
+        if is_input(name) && path.is_file() {
+            files.push(SeedFile { name: name.to_owned(), path });
+        }
+    }
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// The limits recorded for the findings in a folder.
+///
+/// # Errors
+/// If the file is there and cannot be read, or a line of it does not parse.
+pub fn recorded_limits(folder: &Path) -> io::Result<RecordedLimits> {
+    match fs::read_to_string(folder.join(limits::FILE_NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(RecordedLimits::default()),
+        text => text?.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+    }
+}
+
+/// The limits under which a file of a fuzz test is replayed.
+pub fn limits_of<S>(recorded: &RecordedLimits, record: &Record<S>, file_name: &str) -> Limits {
+    recorded.get(file_name).unwrap_or_else(|| Limits::of(&record.options))
+}
+
+/// A folder under [`ROOT`] that belongs to no fuzz test: nobody replays what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrayFolder {
+    /// The folder's name.
+    pub name: String,
+    /// The folder of the fuzz test whose name is most like it, if one is.
+    pub nearest: Option<String>,
+}
+
+/// Which of these folders belong to none of the package's fuzz tests.
+pub fn stray_folders<S: AsRef<str>>(folders: &[String], records: &[Record<S>]) -> Vec<StrayFolder> {
+    let known: Vec<String> = records.iter().flat_map(|r| [r.folder(), short_folder(r)]).collect();
+    let is_stray = |name: &&String| !name.starts_with('.') && !known.contains(name);
+    let nearest = |name: &str| {
+        let distances = records.iter().map(|r| (edit_distance(name, &r.folder()), r.folder()));
+        // Further away than half of its letters, a name is another name, not a misspelt one.
+        let limit = name.chars().count().div_ceil(2);
+        distances.min().filter(|(distance, _)| *distance <= limit).map(|(_, folder)| folder)
+    };
+    let stray = folders.iter().filter(is_stray);
+    stray.map(|name| StrayFolder { name: name.clone(), nearest: nearest(name) }).collect()
+}
+
+/// The names of the folders under a package's [`ROOT`], sorted; none if there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn folders(package_dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(package_dir.join(ROOT)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Levenshtein's distance: insertions, deletions and substitutions of characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{InputKind, Options};
+
+    const RECORD: Record = Record {
+        module: "round_trip",
+        name: "parses",
+        bin: "",
+        tmpdir: "/tmp",
+        file: "tests/round_trip.rs",
+        line: 1,
+        kind: InputKind::Bytes,
+        n_seeds: 0,
+        ignored: 0,
+        options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
+    };
+
+    #[test]
+    fn the_folder_without_the_target_counts_where_it_stands_alone() {
+        let package = tempfile::tempdir().unwrap();
+        let long = package.path().join("testdata/fuzz/round_trip.parses");
+        let short = package.path().join("testdata/fuzz/parses");
+        assert_eq!(seed_folder(package.path(), &RECORD), long);
+        fs::create_dir_all(&short).unwrap();
+        assert_eq!(seed_folder(package.path(), &RECORD), short);
+        fs::create_dir_all(&long).unwrap();
+        assert_eq!(seed_folder(package.path(), &RECORD), long);
+        assert_eq!(folders(package.path()).unwrap(), ["parses", "round_trip.parses"]);
+    }
+
+    #[test]
+    fn texts_hidden_files_and_folders_are_no_inputs() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(seed_files(&folder.path().join("none")).unwrap(), []);
+        for name in ["b", "a.bin", "README.md", ".limits"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        let files = seed_files(folder.path()).unwrap();
+        assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a.bin", "b"]);
+    }
+
+    #[test]
+    fn limits_come_from_the_file_then_the_attribute() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = "timeout-1 timeout_ms=5 rss_limit=6\n";
+        fs::write(folder.path().join(limits::FILE_NAME), line).unwrap();
+        let recorded = recorded_limits(folder.path()).unwrap();
+        assert_eq!(limits_of(&recorded, &RECORD, "timeout-1").rss_limit, 6);
+        assert_eq!(limits_of(&recorded, &RECORD, "timeout-2"), Limits::DEFAULT);
+        fs::write(folder.path().join(limits::FILE_NAME), "nonsense").unwrap();
+        let error = recorded_limits(folder.path()).unwrap_err();
+        assert!(error.to_string().starts_with("line 1: "), "{error}");
+    }
+
+    #[test]
+    fn stray_folders_name_the_nearest_test() {
+        let names = ["round_trip.parses", "parses", "round_trip.parse", "zzz", ".git"];
+        let names = names.map(str::to_owned);
+        let nearest = Some("round_trip.parses".to_owned());
+        let stray = stray_folders(&names, &[RECORD]);
+        assert_eq!(stray[0], StrayFolder { name: "round_trip.parse".to_owned(), nearest });
+        assert_eq!(stray[1], StrayFolder { name: "zzz".to_owned(), nearest: None });
+        assert_eq!(stray.len(), 2);
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        for (a, b, n) in [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("ä", "a", 1)] {
+            assert_eq!(edit_distance(a, b), n, "{a} {b}");
+        }
+    }
+}
