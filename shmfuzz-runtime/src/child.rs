@@ -42,6 +42,10 @@ pub const REPLAY: &str = "SHMFUZZ_REPLAY";
 pub struct Request<'a> {
     /// The test binary.
     pub program: &'a Path,
+    /// Where to run it; `None` for the folder that this process is in.
+    pub folder: Option<&'a Path>,
+    /// What to add to this process's environment.
+    pub env: &'a [(String, String)],
     /// The fuzz test's path, as `cargo test` prints it.
     pub path: &'a str,
     /// The input's file, absolute.

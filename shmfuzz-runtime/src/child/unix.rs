@@ -55,9 +55,14 @@ impl Watch {
         words.shutdown(Shutdown::Write)?;
         words.set_nonblocking(true)?;
         output.set_read_timeout(Some(TICK))?;
-        let child = Command::new(request.program)
+        let mut command = Command::new(request.program);
+        if let Some(folder) = request.folder {
+            command.current_dir(folder);
+        }
+        let child = command
             .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
             .arg("--include-ignored")
+            .envs(request.env.iter().map(|(name, value)| (name, value)))
             .env(REPLAY, request.file)
             .env(LIMITS, request.limits.to_string())
             .env(VERDICT, std::process::id().to_string())
