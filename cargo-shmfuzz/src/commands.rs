@@ -8,6 +8,7 @@ pub(crate) mod run;
 
 use crate::building::{Build, FuzzTest};
 use crate::cli::{Cargo, Command, Filters, Selection};
+use crate::coordinator::driver::Launch;
 use crate::exit_code::{ExitCode, Failed};
 use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
@@ -87,6 +88,17 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
         );
     }
     Ok(selected)
+}
+
+/// How to start a fuzz test's binary for it.
+fn launch(test: &FuzzTest) -> Launch {
+    let FuzzTest { binary, record } = test;
+    Launch {
+        executable: binary.executable.clone().into(),
+        package_dir: binary.package_dir.clone().into(),
+        test_path: record.path(),
+        env: binary.env.clone().into_iter().collect(),
+    }
 }
 
 /// Folders of seeds that belong to no fuzz test, as warnings. They can be told only if all targets

@@ -6,5 +6,9 @@
 
 pub mod action;
 pub mod campaign;
+pub mod driver;
 pub mod event;
+mod interrupt;
 pub mod notice;
+pub mod plain;
+pub mod store;

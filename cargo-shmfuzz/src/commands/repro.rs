@@ -96,18 +96,20 @@ fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> any
     let file_name = file.file_name().unwrap_or_default();
     let limits = testdata::limits_of(&recorded, &test.record, file_name);
     console.status(Tone::Good, "Running", &format!("{name} on {}", show::line(file.as_str())));
-    let mut command = test.binary.command();
+    let mut launch = super::launch(test);
     // The user's own choice counts, as always.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
-        command.env("RUST_BACKTRACE", "1");
+        launch.env.push(("RUST_BACKTRACE".to_owned(), "1".into()));
     }
     let request = child::Request {
-        program: test.binary.executable.as_std_path(),
-        path: &test.record.path(),
+        program: &launch.executable,
+        folder: Some(&launch.package_dir),
+        env: &launch.env,
+        path: &launch.test_path,
         file: file.as_std_path(),
         limits,
     };
-    let replay = child::replay_with(command, &request, Output::PassedOn)
+    let replay = child::replay(&request, Output::PassedOn)
         .with_context(|| format!("cannot run {}", test.binary.executable))?;
     match &replay.end {
         End::Passed => console.status(Tone::Good, "Passed", name),
