@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -16,6 +17,7 @@ use anyhow::Context;
 use camino::Utf8PathBuf;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::testdata::{self, SeedFile};
 
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
@@ -134,6 +136,27 @@ pub(crate) struct FuzzTest {
     pub(crate) binary: Arc<TestBinary>,
     /// What the attribute said.
     pub(crate) record: Record<String>,
+}
+
+impl FuzzTest {
+    /// The path as `cargo test` prints it, and as `--exact` takes it.
+    pub(crate) fn path(&self) -> String {
+        self.record.path()
+    }
+
+    /// The folder of its seeds and findings. It need not exist.
+    pub(crate) fn seed_folder(&self) -> PathBuf {
+        testdata::seed_folder(self.binary.package_dir.as_std_path(), &self.record)
+    }
+
+    /// Its committed inputs.
+    ///
+    /// # Errors
+    /// If their folder cannot be read.
+    pub(crate) fn seed_files(&self) -> anyhow::Result<Vec<SeedFile>> {
+        let folder = self.seed_folder();
+        testdata::seed_files(&folder).with_context(|| format!("cannot read {}", folder.display()))
+    }
 }
 
 /// What was built.

@@ -71,7 +71,9 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
             writeln!(out, "{} {} {}", binary.package_name, binary.target_name, binary.executable);
     }
     for test in build.fuzz_tests() {
-        let _ = writeln!(out, "{}: {}", test.binary.package_name, test.record.path());
+        let n_files = test.seed_files().map_err(BuildError::Internal)?.len();
+        let n_seeds = test.record.n_seeds as usize + n_files;
+        let _ = writeln!(out, "{}: {} ({n_seeds} seeds)", test.binary.package_name, test.path());
     }
     if let Verb::Test = verb {
         let plain = build_plain(&workspace, CargoOutput::Captured)?;

@@ -64,8 +64,14 @@ impl Workspace {
     /// # Errors
     /// [`BuildError::Cargo`] if cargo refuses the manifest, [`BuildError::Unusable`] if there is no
     /// compiler or its configuration does not parse.
-    pub(crate) fn load(request: BuildRequest) -> Result<Self, BuildError> {
+    pub(crate) fn load(mut request: BuildRequest) -> Result<Self, BuildError> {
         let unusable = BuildError::Unusable;
+        if let Some(dir) = &mut request.target_dir {
+            // Rustc runs in the workspace's root, where a relative path to our files would break.
+            *dir = camino::absolute_utf8(&dir)
+                .with_context(|| format!("cannot make {dir} absolute"))
+                .map_err(unusable)?;
+        }
         let dir = env::current_dir().context("there is no current directory").map_err(unusable)?;
         let config = CargoConfig::load(&dir).map_err(unusable)?;
         let toolchain = Toolchain::detect(&config).map_err(unusable)?;
