@@ -12,16 +12,27 @@ use std::path::Path;
 use crate::kind::FailureKind;
 use crate::limits::Limits;
 
+#[cfg(all(unix, feature = "fuzz-test"))]
+mod parent;
 #[cfg(unix)]
 mod unix;
 
-/// The environment variable that says that standard input is the socket for the verdict.
+/// The environment variable that says that standard input is a socket for the verdict; its value
+/// is the parent's process id.
 #[cfg(unix)]
 const VERDICT: &str = "SHMFUZZ_REPLAY_VERDICT";
 
 /// The environment variable with the limits, as [`Limits`] prints them.
 #[cfg(unix)]
 const LIMITS: &str = "SHMFUZZ_REPLAY_LIMITS";
+
+/// What the child says, one line each: before the call, and after it.
+#[cfg(unix)]
+const STARTED: &str = "started";
+#[cfg(unix)]
+const PASSED: &str = "passed";
+#[cfg(unix)]
+const FAILED: &str = "failed ";
 
 /// The environment variable that names the one file to replay, or says `in-process`.
 pub const REPLAY: &str = "SHMFUZZ_REPLAY";
@@ -52,7 +63,7 @@ pub enum End {
     Signal(i32),
     /// A thread ran off the end of its stack.
     StackOverflow,
-    /// An allocation failed, or the memory limit was passed.
+    /// An allocation failed, or the memory limit was passed: this many bytes.
     OutOfMemory(u64),
     /// The call did not return in time.
     TimedOut(std::time::Duration),
@@ -89,7 +100,7 @@ impl fmt::Display for End {
                 None => write!(f, "ended the process by signal {signal}"),
             },
             Self::StackOverflow => f.write_str("overflowed its stack"),
-            Self::OutOfMemory(limit) => write!(f, "passed the memory limit of {limit} bytes"),
+            Self::OutOfMemory(limit) => write!(f, "ran out of memory (the limit is {limit} bytes)"),
             Self::TimedOut(limit) => write!(f, "still ran after the timeout of {limit:?}"),
             Self::NeverStarted => f.write_str("the child never reached the fuzz test"),
         }
@@ -158,7 +169,7 @@ pub(crate) fn replay_here(test: &crate::fuzz_test::FuzzTest, file: &Path) -> Res
     let bytes =
         std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     #[cfg(unix)]
-    let mut parent = unix::Parent::attach().map_err(|error| error.to_string())?;
+    let mut parent = parent::Parent::attach().map_err(|error| error.to_string())?;
     let run = || {
         #[cfg(unix)]
         parent.say_started();

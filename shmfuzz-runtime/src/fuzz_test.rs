@@ -24,6 +24,9 @@ pub struct Package {
     pub name: &'static str,
 }
 
+/// Calls back with each seed of the attribute, in order.
+pub type EachSeed = fn(&mut dyn FnMut(&[u8]));
+
 /// A fuzz test of this binary.
 #[derive(Debug)]
 pub struct FuzzTest {
@@ -33,8 +36,8 @@ pub struct FuzzTest {
     pub record_bytes: &'static [u8],
     /// Where it was compiled.
     pub package: Package,
-    /// Calls back with each seed of the attribute, in order.
-    pub seeds: fn(&mut dyn FnMut(&[u8])),
+    /// The seeds of the attribute.
+    pub seeds: EachSeed,
     /// Runs the body once, on the present thread. Panics if the body does.
     pub body: fn(&[u8]) -> Verdict,
 }

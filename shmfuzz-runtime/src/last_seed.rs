@@ -67,10 +67,14 @@ mod handlers {
 
     use std::mem::MaybeUninit;
     use std::sync::Once;
-    use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+    use std::sync::atomic::{
+        AtomicBool, AtomicPtr,
+        Ordering::{Acquire, Relaxed, Release},
+    };
 
     use super::{MINE, NOTE_LIMIT, SLOTS, Slot};
 
+    /// SIGABRT is the first.
     const FATAL: [libc::c_int; 7] = [
         libc::SIGABRT,
         libc::SIGBUS,
@@ -80,6 +84,9 @@ mod handlers {
         libc::SIGSYS,
         libc::SIGTRAP,
     ];
+
+    /// libtest's exit status when tests have failed.
+    const EXIT_FAILED: libc::c_int = 101;
 
     type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
@@ -105,7 +112,7 @@ mod handlers {
 
     fn install_one(idx: usize, signal: libc::c_int) {
         let Some(previous) = exchange(signal, None) else { return };
-        PREVIOUS[idx].store(Box::into_raw(Box::new(previous)), Relaxed);
+        PREVIOUS[idx].store(Box::into_raw(Box::new(previous)), Release);
         let mut action = default_action();
         action.sa_sigaction = on_signal as Handler as usize;
         // The stack may be what is broken; std gives each thread another one for signals.
@@ -128,8 +135,26 @@ mod handlers {
         (result == 0).then_some(previous)
     }
 
+    /// An `exit(0)` must not make the run green: it was not the end of the tests.
     extern "C" fn at_exit() {
         say();
+        if MINE.get() != 0 {
+            // SAFETY: takes a number only. It ends the process, as `exit` is about to.
+            unsafe { libc::_exit(EXIT_FAILED) }
+        }
+    }
+
+    /// Acquire, so that another thread's box is seen complete.
+    fn previous(idx: usize) -> Option<&'static libc::sigaction> {
+        let previous = PREVIOUS[idx].load(Acquire);
+        // SAFETY: null, or a leaked box that was complete before it was stored.
+        unsafe { previous.as_ref() }
+    }
+
+    fn restore(idx: usize) {
+        if let Some(previous) = previous(idx) {
+            let _ = exchange(FATAL[idx], Some(previous));
+        }
     }
 
     extern "C" fn on_signal(
@@ -138,10 +163,12 @@ mod handlers {
         context: *mut libc::c_void,
     ) {
         say();
+        // std's handler of a stack overflow aborts, on a signal stack too small for a second frame.
+        if signal != libc::SIGABRT {
+            restore(0);
+        }
         let idx = FATAL.iter().position(|fatal| *fatal == signal);
-        let previous = idx.map_or(std::ptr::null_mut(), |idx| PREVIOUS[idx].load(Relaxed));
-        // SAFETY: null, or a leaked box that was complete before this handler was installed.
-        let previous = unsafe { previous.as_ref() };
+        let previous = idx.and_then(previous);
         let handler = previous.filter(|p| p.sa_flags & libc::SA_SIGINFO != 0);
         if let Some(handler) = handler.map(|p| p.sa_sigaction).filter(|h| *h > libc::SIG_IGN) {
             // SAFETY: with SA_SIGINFO, the field holds a function of this signature.

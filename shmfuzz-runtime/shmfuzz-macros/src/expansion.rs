@@ -7,7 +7,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ItemFn, Meta, ReturnType, Visibility};
 
@@ -43,11 +42,12 @@ pub(crate) fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     }
 }
 
-/// The ordinary test. Lints that were set for the function are its own business.
+/// The ordinary test. Its name stays raw where it is (`r#match`): libtest prints it so.
+/// Lints that were set for the function are its own business.
 fn test(private: &TokenStream, function: &ItemFn) -> TokenStream {
     let attributes = function.attrs.iter().filter_map(outer_attribute);
     let (visibility, name) = (&function.vis, &function.sig.ident);
-    let text = name.unraw().to_string();
+    let text = name.to_string();
     quote! {
         #(#attributes)*
         #[::core::prelude::v1::test]
@@ -83,7 +83,7 @@ fn inner_function(function: &ItemFn) -> ItemFn {
 }
 
 fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
-    let name = function.sig.ident.unraw().to_string();
+    let name = function.sig.ident.to_string();
     let ignored = u32::from(function.attrs.iter().any(|a| a.path().is_ident("ignore")));
     let n_seeds = options.seeds.len() as u32;
     let ty = input_type(function);

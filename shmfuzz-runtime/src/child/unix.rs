@@ -1,16 +1,15 @@
-//! Replay in a child on Unix: sockets, a process group, and a loop with limits.
+//! The parent's end on Unix: sockets, a process group, and a loop with limits.
 
-use std::env;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{End, LIMITS, REPLAY, Replay, Request, SIGABRT, VERDICT};
+use super::{End, FAILED, LIMITS, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT};
 use crate::limits::Limits;
 use crate::process;
 
@@ -23,58 +22,6 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Only the end of what a child prints is kept.
 const OUTPUT_LIMIT: usize = 64 << 10;
-
-const STARTED: &str = "started";
-const PASSED: &str = "passed";
-const FAILED: &str = "failed ";
-
-/// What the child has in hand of its parent.
-#[derive(Debug)]
-pub(crate) struct Parent(Option<UnixStream>);
-
-impl Parent {
-    /// Called in the child before the body. Does nothing in a process that no parent watches.
-    pub(crate) fn attach() -> io::Result<Self> {
-        if let Ok(text) = env::var(LIMITS) {
-            let limits: Limits = text.parse().map_err(|_| {
-                let message = format!("{LIMITS}={text}: expected `<timeout_ms>,<rss_bytes>`");
-                io::Error::new(ErrorKind::InvalidInput, message)
-            })?;
-            process::limit_data(data_limit(&limits))?;
-        }
-        if env::var_os(VERDICT).is_none() {
-            return Ok(Self(None));
-        }
-        process::die_with_parent()?;
-        let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
-        Ok(Self(Some(UnixStream::from(socket))))
-    }
-
-    pub(crate) fn say_started(&mut self) {
-        self.say(STARTED);
-    }
-
-    pub(crate) fn say_result(&mut self, result: &Result<(), String>) {
-        match result {
-            Ok(()) => self.say(PASSED),
-            Err(failure) => self.say(&format!("{FAILED}{failure}")),
-        }
-    }
-
-    /// A parent that cannot hear takes silence for failure, so there is nobody to tell.
-    fn say(&mut self, line: &str) {
-        if let Some(socket) = &mut self.0 {
-            let _ = socket.write_all(format!("{line}\n").as_bytes());
-        }
-    }
-}
-
-/// The parent watches resident memory; this catches what grows between two looks, and leaves room
-/// for what is allocated but never touched.
-fn data_limit(limits: &Limits) -> u64 {
-    const ROOM: u64 = 64 << 20;
-    limits.rss_limit.saturating_add(limits.rss_limit / 4).saturating_add(ROOM)
-}
 
 pub(super) fn replay(request: &Request<'_>) -> io::Result<Replay> {
     let mut watch = Watch::start(request)?;
@@ -113,7 +60,7 @@ impl Watch {
             .arg("--include-ignored")
             .env(REPLAY, request.file)
             .env(LIMITS, request.limits.to_string())
-            .env(VERDICT, "stdin")
+            .env(VERDICT, std::process::id().to_string())
             .env_remove("RUST_TEST_SHUFFLE")
             .stdin(Stdio::from(OwnedFd::from(stdin)))
             .stderr(Stdio::from(OwnedFd::from(stdout.try_clone()?)))

@@ -1,0 +1,203 @@
+//! Inputs that end the process: replayed in a child, each is told for what it is; in this process,
+//! the seed is named before it ends.
+#![cfg(unix)]
+#![forbid(unsafe_code)]
+#![expect(clippy::exit, clippy::infinite_loop, reason = "that is what these fuzz tests do")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use shmfuzz_runtime::child::{self, End, Replay, Request};
+use shmfuzz_runtime::fuzz_test;
+use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::limits::Limits;
+
+/// Each input is a way to end.
+#[fuzz_test]
+fn ends(how: &str) -> Result<(), String> {
+    match how {
+        "panic" => panic!("two\nlines"),
+        "error" => return Err("no".to_owned()),
+        "exit" => std::process::exit(0),
+        "abort" => std::process::abort(),
+        "overflow" => drop(recurse(1)),
+        "allocate" => drop(std::hint::black_box(vec![0_u8; 1 << 46])),
+        "grow" => grow(),
+        "hang" => hang(),
+        "print" => {
+            print_much();
+            std::process::exit(3);
+        }
+        "signal" => {
+            let pid = std::process::id().to_string();
+            let _ = Command::new("kill").args(["-FPE", &pid]).status();
+            hang();
+        }
+        "leave a child" => {
+            let _ = Command::new("sleep").arg("600").spawn();
+            std::process::exit(0);
+        }
+        "read" => {
+            let mut line = String::new();
+            assert_eq!(std::io::stdin().read_line(&mut line).ok(), Some(0));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn hang() {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn recurse(n: u64) -> String {
+    if std::hint::black_box(n) == 0 { String::new() } else { recurse(n + 1) + "x" }
+}
+
+fn grow() {
+    let mut blocks = Vec::new();
+    loop {
+        blocks.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn print_much() {
+    use std::io::Write;
+    let line = vec![b'x'; 1 << 20];
+    let mut stderr = std::io::stderr();
+    for _ in 0..100 {
+        let _ = stderr.write_all(&line);
+    }
+    let _ = stderr.write_all(b"\nthe end\n");
+}
+
+fn replay(input: &str, limits: Limits) -> Replay {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("input");
+    std::fs::write(&file, input).expect("a file in it");
+    let program = std::env::current_exe().expect("the executable has a path");
+    let request = Request { program: &program, path: "ends", file: &file, limits };
+    child::replay(&request).expect("the child starts")
+}
+
+fn end(input: &str) -> End {
+    replay(input, Limits { rss_limit: 200 << 20, ..Limits::DEFAULT }).end
+}
+
+#[test]
+fn what_returns_passes() {
+    assert_eq!(end("nothing"), End::Passed);
+    assert_eq!(end("read"), End::Passed);
+}
+
+#[test]
+fn failures_that_unwind_are_told() {
+    let End::Failed(how) = end("panic") else { panic!("it did not fail") };
+    assert!(how.starts_with("panicked at "), "{how}");
+    assert!(how.ends_with(": two; lines"), "{how}");
+    assert_eq!(end("error"), End::Failed("returned Err: \"no\"".to_owned()));
+    assert_eq!(end("error").kind(), Some(FailureKind::Error));
+}
+
+#[test]
+fn each_death_has_its_kind() {
+    assert_eq!(end("exit"), End::Exited(0));
+    assert_eq!(end("leave a child"), End::Exited(0));
+    assert_eq!(end("abort").kind(), Some(FailureKind::Abort));
+    assert_eq!(end("signal").to_string(), "ended the process by SIGFPE");
+    assert_eq!(end("overflow"), End::StackOverflow);
+    assert_eq!(end("allocate").kind(), Some(FailureKind::Oom));
+    assert_eq!(end("grow").kind(), Some(FailureKind::Oom));
+}
+
+#[test]
+fn a_hang_is_killed_at_its_limit() {
+    let timeout = Duration::from_millis(200);
+    let hang = replay("hang", Limits { timeout, ..Limits::DEFAULT });
+    assert_eq!(hang.end, End::TimedOut(timeout));
+}
+
+#[test]
+fn of_much_output_the_end_is_kept() {
+    let print = replay("print", Limits::DEFAULT);
+    assert_eq!(print.end, End::Exited(3));
+    assert!(print.output.len() < 1 << 17, "{}", print.output.len());
+    assert!(print.output.ends_with("\nthe end\n"));
+}
+
+#[test]
+fn a_program_without_the_fuzz_test_is_no_failure_of_it() {
+    let file = PathBuf::from("/dev/null");
+    let program = std::env::current_exe().unwrap();
+    let request =
+        Request { program: &program, path: "no_such", file: &file, limits: Limits::DEFAULT };
+    let end = child::replay(&request).unwrap().end;
+    assert_eq!((end.kind(), end), (None, End::NeverStarted));
+}
+
+macro_rules! ending_seeds {
+    ($($name:ident: $how:literal,)*) => {
+        $(#[fuzz_test(seeds = ["nothing", $how])]
+        #[ignore = "ends the process"]
+        fn $name(how: &str) -> Result<(), String> {
+            ends(how)
+        })*
+
+        fn ends(how: &str) -> Result<(), String> {
+            if how == "thread" {
+                let _ = std::thread::spawn(|| std::process::abort()).join();
+            }
+            let _ = how;
+            match how {
+                "exit" => std::process::exit(0),
+                "abort" => std::process::abort(),
+                "overflow" => drop(super::recurse(1)),
+                _ => {}
+            }
+            Ok(())
+        }
+    };
+}
+
+mod in_process {
+    use shmfuzz_runtime::fuzz_test;
+
+    ending_seeds! {
+        exits: "exit",
+        aborts: "abort",
+        overflows: "overflow",
+        aborts_in_a_thread: "thread",
+    }
+}
+
+fn run(path: &str) -> (Output, String) {
+    let program = std::env::current_exe().expect("the executable has a path");
+    let arguments = ["--exact", path, "--include-ignored"];
+    let output = Command::new(program).args(arguments).output().expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, stderr)
+}
+
+#[test]
+fn a_seed_that_ends_the_process_is_named_first() {
+    for name in ["exits", "aborts", "overflows"] {
+        let path = format!("in_process::{name}");
+        let (output, stderr) = run(&path);
+        assert!(!output.status.success(), "{name}: {}", output.status);
+        let line = format!("the process ends while this seed runs: seed#1 of {path}\n");
+        assert_eq!(stderr.matches(&line).count(), 1, "{stderr}");
+    }
+    let (_, stderr) = run("in_process::overflows");
+    assert!(stderr.contains("has overflowed its stack"), "{stderr}");
+}
+
+#[test]
+fn a_thread_that_ends_the_process_names_what_was_running() {
+    let (output, stderr) = run("in_process::aborts_in_a_thread");
+    assert!(!output.status.success());
+    let words = "these seeds run:\n  seed#1 of in_process::aborts_in_a_thread\n";
+    assert!(stderr.contains(words), "{stderr}");
+}

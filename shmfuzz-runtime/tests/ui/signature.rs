@@ -1,0 +1,43 @@
+use shmfuzz_runtime::fuzz_test;
+
+#[fuzz_test]
+async fn is_async(data: &[u8]) {}
+
+#[fuzz_test]
+fn is_generic<T: AsRef<[u8]>>(data: T) {}
+
+#[fuzz_test]
+fn has_a_lifetime<'a>(data: &'a [u8]) {}
+
+#[fuzz_test]
+fn is_static(data: &'static [u8]) {}
+
+#[fuzz_test]
+fn takes_nothing() {}
+
+#[fuzz_test]
+fn takes_two(data: &[u8], depth: u8) {}
+
+#[fuzz_test]
+fn takes_anything(data: impl AsRef<[u8]>) {}
+
+#[fuzz_test]
+const fn is_const(data: &[u8]) {}
+
+#[fuzz_test]
+unsafe fn is_unsafe(data: &[u8]) {}
+
+#[fuzz_test]
+extern "C" fn is_extern(data: &[u8]) {}
+
+#[fuzz_test]
+unsafe extern "C" fn is_variadic(data: &[u8], mut rest: ...) {}
+
+struct Parser;
+
+impl Parser {
+    #[fuzz_test]
+    fn is_a_method(&self, data: &[u8]) {}
+}
+
+fn main() {}
