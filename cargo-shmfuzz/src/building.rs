@@ -15,6 +15,7 @@ use std::thread;
 
 use anyhow::Context;
 use camino::Utf8PathBuf;
+use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
 use shmfuzz_runtime::testdata::{self, SeedFile};
@@ -343,7 +344,7 @@ fn test_binary(
     workspace: &Workspace,
     surroundings: &Surroundings<'_>,
     artifact: Artifact,
-    runtimes: &[String],
+    runtimes: &[Version],
 ) -> anyhow::Result<Option<TestBinary>> {
     let Some(executable) = artifact.executable else { return Ok(None) };
     let id = artifact.package_id;

@@ -8,6 +8,7 @@ use std::env;
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::semver::Version;
 use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 
 use crate::building::BuildError;
@@ -91,8 +92,8 @@ impl Workspace {
     }
 
     /// The versions of `shmfuzz-runtime` in the workspace.
-    pub(crate) fn runtime_versions(&self) -> Vec<String> {
-        self.runtimes().map(|package| package.version.to_string()).collect()
+    pub(crate) fn runtime_versions(&self) -> Vec<Version> {
+        self.runtimes().map(|package| package.version.clone()).collect()
     }
 
     fn runtimes(&self) -> impl Iterator<Item = &Package> {
