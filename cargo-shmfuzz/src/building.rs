@@ -23,6 +23,7 @@ use shmfuzz_runtime::testdata::{self, SeedFile};
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
+use crate::hooks;
 use crate::toolchain::{self, Preparation, Toolchain};
 use crate::workspace::{Workspace, feature_options, package_dir, package_options};
 use crate::wrapper::Plan;
@@ -210,10 +211,9 @@ pub(crate) fn build_instrumented(
     let preparation = Preparation { target, dir: &dir, chain: chain.as_ref() };
     let prepared = toolchain.prepare(&preparation).map_err(BuildError::Unusable)?;
     let flags = Flags { gate: prepared.gate, cfg_fuzzing: request.cfg_fuzzing, narrowing };
-    let target_dir = dir.join(flags.hash(&[&toolchain.verbose]));
+    let target_dir = dir.join(flags.hash(&[&toolchain.verbose, hooks::SOURCE]));
     let gate = flags.gate;
-    let hooks = prepared.hooks;
-    let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks, chain };
+    let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks: prepared.hooks, chain };
 
     let mut cargo = cargo_test(workspace);
     cargo
