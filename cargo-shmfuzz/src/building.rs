@@ -330,12 +330,14 @@ fn collect(workspace: &Workspace, reported: Vec<Message>) -> Result<Build, Build
         let binary = test_binary(workspace, &surroundings, artifact, &runtimes);
         binaries.extend(binary.map_err(BuildError::Unusable)?.map(Arc::new));
     }
-    binaries.sort_by(|a, b| {
-        (&a.package_name, &a.target_name, &a.executable).cmp(&(
-            &b.package_name,
-            &b.target_name,
-            &b.executable,
-        ))
+    binaries.sort_by_cached_key(|binary| {
+        let TestBinary { package_name, target_name, target_kind, .. } = &**binary;
+        (
+            package_name.clone(),
+            target_name.clone(),
+            target_kind.to_string(),
+            binary.executable.clone(),
+        )
     });
     Ok(Build { binaries, notices: Vec::new() })
 }
