@@ -76,8 +76,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 
 /// A file, or one of the test's seeds.
 fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
-    let package_dir = selected.test.binary.package_dir.as_std_path();
-    let folder = testdata::seed_folder(package_dir, &selected.test.record);
+    let folder = selected.test.seed_folder();
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());
     let found = found.with_context(|| {
@@ -89,8 +88,7 @@ fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf>
 
 fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
     let Selected { test, name } = selected;
-    let package_dir = test.binary.package_dir.as_std_path();
-    let folder = testdata::seed_folder(package_dir, &test.record);
+    let folder = test.seed_folder();
     let recorded = testdata::recorded_limits(&folder)
         .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
     let file_name = file.file_name().unwrap_or_default();
