@@ -6,5 +6,6 @@
 
 pub mod action;
 pub mod campaign;
+pub mod engine;
 pub mod event;
 pub mod notice;
