@@ -12,7 +12,6 @@ use crate::report::Report;
 use camino::Utf8PathBuf;
 use clap::Args;
 use serde::Serialize;
-use shmfuzz_runtime::testdata;
 
 /// The arguments of `list`.
 #[derive(Clone, Debug, Args)]

@@ -219,9 +219,8 @@ fn label(one: &Selected, selection: &Selection) -> Label {
         _ => vec!["--lib".to_owned()],
     };
     let path = one.test.record.path();
-    let words = |words: Vec<&str>| {
-        words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ")
-    };
+    let words =
+        |words: Vec<&str>| words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ");
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let target: Vec<&str> = target.iter().map(String::as_str).collect();
     Label {

@@ -20,6 +20,7 @@ use self::ledger::{Entry, Ledger};
 use self::worker::{Handle, Job, Order, Recruit};
 use super::action::Action;
 use super::campaign::{Test, TestIdx, WorkerId};
+use super::engine::Engine;
 use super::event::{Cause, Death, Event, Harvest};
 use super::interrupt::Interrupts;
 use super::notice::{End, Exit, Notice};
@@ -45,6 +46,16 @@ pub trait Decides {
     fn start(&mut self, now: Duration, actions: &mut Vec<Action>);
     /// After an event.
     fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>);
+}
+
+impl Decides for Engine {
+    fn start(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        Engine::start(self, now, actions);
+    }
+
+    fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        Engine::step(self, now, event, actions);
+    }
 }
 
 /// What a campaign runs on.

@@ -132,7 +132,10 @@ impl Human {
         let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
         if finding.reproducible {
             self.console.detail(&format!("fails again with `{cargo_test}`"));
-            self.console.detail(&format!("              or `{repro} {}`", show::shell_word(&shown_path(path))));
+            self.console.detail(&format!(
+                "              or `{repro} {}`",
+                show::shell_word(&shown_path(path))
+            ));
         } else {
             self.console.detail("it did not fail again in a fresh worker; try");
             self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
