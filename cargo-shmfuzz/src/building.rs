@@ -8,18 +8,22 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
 use camino::Utf8PathBuf;
+use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::testdata::{self, SeedFile};
 
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
+use crate::hooks;
 use crate::toolchain::{self, Preparation, Toolchain};
 use crate::workspace::{Workspace, feature_options, package_dir, package_options};
 use crate::wrapper::Plan;
@@ -136,6 +140,27 @@ pub(crate) struct FuzzTest {
     pub(crate) record: Record<String>,
 }
 
+impl FuzzTest {
+    /// The path as `cargo test` prints it, and as `--exact` takes it.
+    pub(crate) fn path(&self) -> String {
+        self.record.path()
+    }
+
+    /// The folder of its seeds and findings. It need not exist.
+    pub(crate) fn seed_folder(&self) -> PathBuf {
+        testdata::seed_folder(self.binary.package_dir.as_std_path(), &self.record)
+    }
+
+    /// Its committed inputs.
+    ///
+    /// # Errors
+    /// If their folder cannot be read.
+    pub(crate) fn seed_files(&self) -> anyhow::Result<Vec<SeedFile>> {
+        let folder = self.seed_folder();
+        testdata::seed_files(&folder).with_context(|| format!("cannot read {}", folder.display()))
+    }
+}
+
 /// What was built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Build {
@@ -186,10 +211,9 @@ pub(crate) fn build_instrumented(
     let preparation = Preparation { target, dir: &dir, chain: chain.as_ref() };
     let prepared = toolchain.prepare(&preparation).map_err(BuildError::Unusable)?;
     let flags = Flags { gate: prepared.gate, cfg_fuzzing: request.cfg_fuzzing, narrowing };
-    let target_dir = dir.join(flags.hash(&[&toolchain.verbose]));
+    let target_dir = dir.join(flags.hash(&[&toolchain.verbose, hooks::SOURCE]));
     let gate = flags.gate;
-    let hooks = prepared.hooks;
-    let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks, chain };
+    let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks: prepared.hooks, chain };
 
     let mut cargo = cargo_test(workspace);
     cargo
@@ -306,12 +330,14 @@ fn collect(workspace: &Workspace, reported: Vec<Message>) -> Result<Build, Build
         let binary = test_binary(workspace, &surroundings, artifact, &runtimes);
         binaries.extend(binary.map_err(BuildError::Unusable)?.map(Arc::new));
     }
-    binaries.sort_by(|a, b| {
-        (&a.package_name, &a.target_name, &a.executable).cmp(&(
-            &b.package_name,
-            &b.target_name,
-            &b.executable,
-        ))
+    binaries.sort_by_cached_key(|binary| {
+        let TestBinary { package_name, target_name, target_kind, .. } = &**binary;
+        (
+            package_name.clone(),
+            target_name.clone(),
+            target_kind.to_string(),
+            binary.executable.clone(),
+        )
     });
     Ok(Build { binaries, notices: Vec::new() })
 }
@@ -320,7 +346,7 @@ fn test_binary(
     workspace: &Workspace,
     surroundings: &Surroundings<'_>,
     artifact: Artifact,
-    runtimes: &[String],
+    runtimes: &[Version],
 ) -> anyhow::Result<Option<TestBinary>> {
     let Some(executable) = artifact.executable else { return Ok(None) };
     let id = artifact.package_id;

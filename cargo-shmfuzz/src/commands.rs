@@ -8,13 +8,19 @@ pub(crate) mod run;
 
 use crate::building::{Build, FuzzTest};
 use crate::cli::{Cargo, Command, Filters, Selection};
+use crate::coordinator::driver::Launch;
+use crate::coordinator::store::{Home, Root};
 use crate::exit_code::{ExitCode, Failed};
 use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
+use crate::options;
 use crate::report::console::Console;
 use crate::show;
 use crate::workspace::{BuildRequest, Workspace};
+use anyhow::Context;
+use camino::Utf8Path;
 use clap::Parser;
+use shmfuzz_runtime::limits::Limits;
 use shmfuzz_runtime::record::Record;
 use shmfuzz_runtime::testdata;
 
@@ -87,6 +93,41 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
         );
     }
     Ok(selected)
+}
+
+/// How to start a fuzz test's binary for it.
+fn launch(test: &FuzzTest) -> Launch {
+    let FuzzTest { binary, record } = test;
+    Launch {
+        executable: binary.executable.clone().into(),
+        package_dir: binary.package_dir.clone().into(),
+        test_path: record.path(),
+        env: binary.env.clone().into_iter().collect(),
+    }
+}
+
+/// Where corpora are kept: where the user says, or in the user's cache.
+fn root(workspace: &Workspace, corpus_dir: Option<&Utf8Path>) -> anyhow::Result<Root> {
+    match corpus_dir {
+        Some(dir) => {
+            let dir = std::path::absolute(dir).with_context(|| format!("--corpus-dir {dir}"))?;
+            Ok(Root::Given(dir))
+        }
+        None => Root::user(workspace.root().as_std_path()),
+    }
+}
+
+/// What the store must know of a fuzz test.
+fn home(one: &Selected, limits: &options::Limits) -> Home {
+    let FuzzTest { binary, record } = &one.test;
+    Home {
+        package: binary.package_name.clone(),
+        folder: record.folder(),
+        seed_folder: one.test.seed_folder(),
+        kind: record.kind,
+        limits: Limits { timeout: limits.timeout, rss_limit: limits.rss_limit },
+        own_limits: Limits::of(&record.options),
+    }
 }
 
 /// Folders of seeds that belong to no fuzz test, as warnings. They can be told only if all targets

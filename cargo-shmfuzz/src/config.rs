@@ -122,6 +122,11 @@ impl CargoConfig {
         self.vars.get(&OsString::from(name)).filter(|value| !value.is_empty())
     }
 
+    /// Whether the command has a variable, be it empty.
+    pub(crate) fn inherits(&self, name: &str) -> bool {
+        self.vars.contains_key(&OsString::from(name))
+    }
+
     fn program(&self, vars: &[&str], key: &str) -> Option<PathBuf> {
         // A variable that is set but empty switches the configured program off.
         let set = vars.iter().find_map(|name| self.vars.get(&OsString::from(name)));

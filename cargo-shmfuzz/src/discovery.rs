@@ -7,6 +7,7 @@ use std::io::BufReader;
 
 use anyhow::Context;
 use camino::Utf8Path;
+use cargo_metadata::semver::Version;
 use object::read::ReadCache;
 use object::{Object, ObjectSection};
 use shmfuzz_runtime::record::{self, Record, RecordError};
@@ -18,7 +19,7 @@ use shmfuzz_runtime::record::{self, Record, RecordError};
 /// those of the workspace, for the message).
 pub(crate) fn records(
     executable: &Utf8Path,
-    runtimes: &[String],
+    runtimes: &[Version],
 ) -> anyhow::Result<Vec<Record<String>>> {
     let file = fs_err::File::open(executable)?;
     // Only headers and one section are read: debug information makes such files large.
@@ -35,14 +36,14 @@ pub(crate) fn records(
     Ok(records)
 }
 
-fn explain(error: RecordError, executable: &Utf8Path, runtimes: &[String]) -> anyhow::Error {
+fn explain(error: RecordError, executable: &Utf8Path, runtimes: &[Version]) -> anyhow::Error {
     let RecordError::Version { .. } = error else {
         return anyhow::Error::new(error).context(executable.to_owned());
     };
     let ours = env!("CARGO_PKG_VERSION");
-    let theirs = runtimes.join(" and ");
+    let theirs = runtimes.iter().map(Version::to_string).collect::<Vec<_>>().join(" and ");
     // The runtime's newest version suits a package manifest; the command is the one to follow it.
-    let newest = runtimes.iter().max().map_or(ours, String::as_str);
+    let newest = runtimes.iter().max().map_or(ours.to_owned(), Version::to_string);
     anyhow::anyhow!(
         "{executable}: {error}\n\
          it was built with shmfuzz-runtime {theirs}, and this is cargo-shmfuzz {ours}\n\
@@ -105,9 +106,12 @@ mod tests {
     fn another_version_is_explained_with_what_to_run() {
         let mut bytes = BYTES;
         bytes[7] = MAGIC[7] + 1;
-        let error = with_file(&bytes, |file| records(file, &["9.9.9".to_owned()])).unwrap_err();
+        let error = with_file(&bytes, |file| {
+            records(file, &[Version::new(9, 9, 9), Version::new(0, 10, 0)])
+        })
+        .unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("shmfuzz-runtime 9.9.9"), "{text}");
+        assert!(text.contains("shmfuzz-runtime 9.9.9 and 0.10.0"), "{text}");
         assert!(text.contains(concat!("cargo-shmfuzz ", env!("CARGO_PKG_VERSION"))), "{text}");
         assert!(text.contains("`cargo install cargo-shmfuzz --version 9.9.9`"), "{text}");
     }

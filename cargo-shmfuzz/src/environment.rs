@@ -60,7 +60,7 @@ impl Surroundings<'_> {
         env.insert("CARGO".to_owned(), self.cargo.into());
         env.insert("LD_LIBRARY_PATH".to_owned(), self.library_path(executable));
         for entry in self.config.env() {
-            let inherited = self.config.var(&entry.name).is_some();
+            let inherited = self.config.inherits(&entry.name);
             // What cargo itself sets for a test is never replaced.
             if !env.contains_key(&entry.name)
                 && (entry.precedence == Precedence::Config || !inherited)
@@ -122,4 +122,68 @@ fn package_vars(package: &Package) -> Vec<(&'static str, String)> {
 
 fn rust_version(package: &Package) -> String {
     package.rust_version.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "[env]\nOURS = 'set'\nCARGO_PKG_NAME = { value = 'x', force = true }\n";
+
+    fn package() -> Package {
+        serde_json::from_str(
+            r#"{"name":"pot","version":"1.2.3-rc.1","id":"pot","authors":["A","B"],"edition":"2024",
+                "dependencies":[],"targets":[],"features":{},"manifest_path":"/w/pot/Cargo.toml"}"#,
+        )
+        .unwrap()
+    }
+
+    /// The variables of a package whose build script said something, as `name=value`.
+    fn variables() -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join(".cargo")).unwrap();
+        fs_err::write(dir.path().join(".cargo/config.toml"), CONFIG).unwrap();
+        let config = CargoConfig::load(dir.path()).unwrap();
+        let package = package();
+        let said = [("SAID", "yes"), ("OUT_DIR", "/t/x/build/pot/out")];
+        let said = said.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let messages = Messages {
+            scripts: BTreeMap::from([(package.id.clone(), said)]),
+            linked_paths: vec!["native=/t/x/build/c/out".into(), "/usr/lib/c".into()],
+            binaries: vec![(package.id.clone(), "lid".to_owned(), "/t/x/lid".into())],
+        };
+        let surroundings = Surroundings {
+            config: &config,
+            cargo: &"/bin/cargo".into(),
+            library_dir: "/rust/lib".into(),
+            messages,
+        };
+        let env = surroundings.of(&package, Utf8Path::new("/t/x/deps/pot-0a"));
+        env.into_iter().map(|(name, value)| format!("{name}={}", value.display())).collect()
+    }
+
+    #[test]
+    fn cargos_variables_are_set_and_configuration_adds_to_them() {
+        let variables = variables();
+        for expected in [
+            "CARGO=/bin/cargo",
+            "CARGO_BIN_EXE_lid=/t/x/lid",
+            "CARGO_MANIFEST_DIR=/w/pot",
+            "CARGO_PKG_AUTHORS=A:B",
+            "CARGO_PKG_NAME=pot",
+            "CARGO_PKG_VERSION_PRE=rc.1",
+            "OURS=set",
+            "OUT_DIR=/t/x/build/pot/out",
+            "SAID=yes",
+        ] {
+            assert!(variables.iter().any(|found| found == expected), "{expected}: {variables:#?}");
+        }
+    }
+
+    #[test]
+    fn libraries_are_searched_where_cargo_searches_them() {
+        let variables = variables();
+        let path = variables.iter().find_map(|v| v.strip_prefix("LD_LIBRARY_PATH=")).unwrap();
+        assert!(path.starts_with("/t/x/build/c/out:/t/x:/t/x/deps:/rust/lib"), "{path}");
+    }
 }

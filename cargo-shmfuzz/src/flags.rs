@@ -47,8 +47,9 @@ const GATED: &str = "-Cllvm-args=-sanitizer-coverage-gated-trace-callbacks";
 const EVERYWHERE: [&str; 1] = ["-Cforce-frame-pointers=yes"];
 
 /// The runtime runs between and around calls of the fuzz test: it is neither observed nor slowed.
-const RUNTIME: [&str; 4] = [
-    "--cfg=shmfuzz_instrumented",
+const RUNTIME: [&str; 5] = [
+    "--cfg",
+    "shmfuzz_instrumented",
     "-Ccodegen-units=1",
     "-Cdebug-assertions=no",
     "-Coverflow-checks=no",
@@ -155,7 +156,7 @@ impl Flags {
             return added;
         }
         if self.cfg_fuzzing == CfgFuzzing::Set {
-            added.push("--cfg=fuzzing".to_owned());
+            added.extend(["--cfg", "fuzzing"].map(str::to_owned));
             if call.checks_cfg {
                 added.push("--check-cfg=cfg(fuzzing)".to_owned());
             }
@@ -252,7 +253,7 @@ mod tests {
     fn queries_learn_the_cfg_only() {
         let args =
             "- --crate-name ___ --print=cfg --crate-type bin --target x86_64-unknown-linux-gnu";
-        assert_eq!(added(args, Subject::Query), "--cfg=fuzzing");
+        assert_eq!(added(args, Subject::Query), "--cfg fuzzing");
     }
 
     #[test]
@@ -261,7 +262,7 @@ mod tests {
             "--crate-type lib --check-cfg cfg(docsrs,test) --target x86_64-unknown-linux-gnu";
         assert_eq!(
             added(args, Subject::Package("a")),
-            "--cfg=fuzzing --check-cfg=cfg(fuzzing) -Cforce-frame-pointers=yes \
+            "--cfg fuzzing --check-cfg=cfg(fuzzing) -Cforce-frame-pointers=yes \
              -Cpasses=sancov-module -sanitizer-coverage-level=3 \
              -sanitizer-coverage-inline-8bit-counters -sanitizer-coverage-pc-table \
              -sanitizer-coverage-trace-compares -max-loads-per-memcmp=0 \
@@ -288,7 +289,7 @@ mod tests {
     fn the_runtime_is_never_instrumented() {
         assert_eq!(
             added("--crate-type lib --target x86_64-unknown-linux-gnu", Subject::Runtime),
-            "--cfg=fuzzing -Cforce-frame-pointers=yes --cfg=shmfuzz_instrumented \
+            "--cfg fuzzing -Cforce-frame-pointers=yes --cfg shmfuzz_instrumented \
              -Ccodegen-units=1 -Cdebug-assertions=no -Coverflow-checks=no"
         );
     }
@@ -301,7 +302,7 @@ mod tests {
         let flags = Flags { narrowing: both, ..flags() };
         let call = Call { for_target: true, links: false, checks_cfg: false };
         let added = flags.added(call, Subject::Package("a"), Utf8Path::new("h"));
-        assert_eq!(added, ["--cfg=fuzzing", "-Cforce-frame-pointers=yes"]);
+        assert_eq!(added, ["--cfg", "fuzzing", "-Cforce-frame-pointers=yes"]);
     }
 
     #[test]

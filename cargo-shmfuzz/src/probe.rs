@@ -76,7 +76,11 @@ pub(crate) fn run(
     let mut reason = None;
     for flags in candidates {
         match probe.try_flags(flags) {
-            Ok(()) => return Ok(flags.gate),
+            Ok(()) => {
+                // It has told what it can tell. A rest that cannot be removed does no harm.
+                let _ = fs_err::remove_dir_all(probe.target_dir(flags));
+                return Ok(flags.gate);
+            }
             Err(error) => reason = Some(error),
         }
     }
@@ -97,6 +101,11 @@ struct Probe<'a> {
 impl Probe<'_> {
     fn sources(&self) -> Utf8PathBuf {
         self.dir.join("probe")
+    }
+
+    /// One a candidate: cargo would not see that the flags differ.
+    fn target_dir(&self, flags: &Flags) -> Utf8PathBuf {
+        self.dir.join(format!("probe-{:?}", flags.gate))
     }
 
     fn write_sources(&self) -> anyhow::Result<()> {
@@ -129,8 +138,7 @@ impl Probe<'_> {
             hooks: self.dir.join(crate::toolchain::HOOKS),
             chain: self.request.chain.cloned(),
         };
-        // A directory a candidate: cargo would not see that the flags differ.
-        let target_dir = self.dir.join(format!("probe-{:?}", flags.gate));
+        let target_dir = self.target_dir(flags);
         let mut cargo = Command::new(&self.toolchain.cargo);
         cargo
             .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
@@ -164,7 +172,11 @@ fn judge(observed: &Observed, gate: Gate) -> anyhow::Result<()> {
         Observed { closed: 1.., .. } if gate == Gate::Llvm => "comparisons cannot be switched off",
         _ => return Ok(()),
     };
-    bail!("{failed} ({observed:?})")
+    let Observed { counters, moved, closed, integers, bytes } = observed;
+    bail!(
+        "{failed} (counters: {counters}, moved: {moved}, comparisons traced: {closed} closed, \
+         {integers} open, {bytes} of bytes)"
+    )
 }
 
 #[cfg(test)]

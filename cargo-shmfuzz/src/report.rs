@@ -16,8 +16,13 @@ use crate::exit_code::ExitCode;
 use console::Console;
 use human::Human;
 use json::Json;
+use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+
+/// Columns of a table.
+const N_COLUMNS: usize = 5;
 
 /// How a fuzz test is called, and how people get at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub(crate) struct Built {
 }
 
 /// One test binary.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct BuiltBinary {
     /// Its package.
     pub(crate) package: String,
@@ -89,11 +94,25 @@ impl Report {
         }
     }
 
-    /// The build is done.
+    /// The build is done, and a campaign follows.
     pub(crate) fn built(&mut self, built: &Built) {
         if let Some(json) = &mut self.json {
             json.built(built);
         }
+    }
+
+    /// The build is done, and was all that was asked for: what was built is data.
+    pub(crate) fn binaries(&mut self, built: &Built) {
+        if self.json.is_some() {
+            return self.built(built);
+        }
+        let head = ["PACKAGE", "TARGET", "KIND", "TESTS", "PATH"].map(str::to_owned);
+        let row = |binary: &BuiltBinary| {
+            let BuiltBinary { package, target, kind, path, tests } = binary.clone();
+            [package, target, kind, tests.len().to_string(), path]
+        };
+        let rows: Vec<_> = std::iter::once(head).chain(built.binaries.iter().map(row)).collect();
+        self.table(&rows);
     }
 
     /// The campaign begins.
@@ -123,6 +142,27 @@ impl Report {
             json.warn(text);
         }
         self.human.warn(text);
+    }
+
+    /// A table with a head, as data: on stdout, in columns.
+    pub(crate) fn table(&mut self, rows: &[[String; N_COLUMNS]]) {
+        let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+        let widths: [usize; N_COLUMNS] = std::array::from_fn(width);
+        let mut out = anstream::stdout().lock();
+        for row in rows {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let line = cells.collect::<Vec<_>>().join("  ");
+            // Who closes the pipe has read enough.
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+
+    /// Objects, as data: on stdout, one a line.
+    pub(crate) fn lines(&mut self, objects: &[impl Serialize]) {
+        let mut out = std::io::stdout().lock();
+        for object in objects {
+            let _ = out.write_all(json::line(object).as_bytes());
+        }
     }
 
     /// The command ends with this code. Closes the stream of events, if nobody has.

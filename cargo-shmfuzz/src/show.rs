@@ -28,6 +28,13 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|text| line(&text.replace('\t', "    ")))
 }
 
+/// A word as a shell reads it, on one line.
+pub(crate) fn shell_word(word: &str) -> String {
+    let word = line(word);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&b);
+    if word.bytes().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// The last `limit` lines of a text, escaped, and how many were left out before them.
 pub(crate) fn tail(text: &str, limit: usize) -> (usize, Vec<String>) {
     let all: Vec<&str> = text.trim_end().lines().collect();

@@ -8,6 +8,7 @@ use std::env;
 
 use anyhow::Context;
 use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::semver::Version;
 use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 
 use crate::building::BuildError;
@@ -64,8 +65,14 @@ impl Workspace {
     /// # Errors
     /// [`BuildError::Cargo`] if cargo refuses the manifest, [`BuildError::Unusable`] if there is no
     /// compiler or its configuration does not parse.
-    pub(crate) fn load(request: BuildRequest) -> Result<Self, BuildError> {
+    pub(crate) fn load(mut request: BuildRequest) -> Result<Self, BuildError> {
         let unusable = BuildError::Unusable;
+        if let Some(dir) = &mut request.target_dir {
+            // Rustc runs in the workspace's root, where a relative path to our files would break.
+            *dir = camino::absolute_utf8(&dir)
+                .with_context(|| format!("cannot make {dir} absolute"))
+                .map_err(unusable)?;
+        }
         let dir = env::current_dir().context("there is no current directory").map_err(unusable)?;
         let config = CargoConfig::load(&dir).map_err(unusable)?;
         let toolchain = Toolchain::detect(&config).map_err(unusable)?;
@@ -85,8 +92,8 @@ impl Workspace {
     }
 
     /// The versions of `shmfuzz-runtime` in the workspace.
-    pub(crate) fn runtime_versions(&self) -> Vec<String> {
-        self.runtimes().map(|package| package.version.to_string()).collect()
+    pub(crate) fn runtime_versions(&self) -> Vec<Version> {
+        self.runtimes().map(|package| package.version.clone()).collect()
     }
 
     fn runtimes(&self) -> impl Iterator<Item = &Package> {

@@ -21,6 +21,10 @@ use crate::flags::{Call, Flags, Subject};
 /// Holds the [`Plan`] as JSON. Its presence makes the executable a wrapper.
 const PLAN_VAR: &str = "SHMFUZZ_RUSTC_PLAN";
 
+/// By these cargo tells rustc which package it compiles.
+const MANIFEST_DIR: &str = "CARGO_MANIFEST_DIR";
+const PKG_NAME: &str = "CARGO_PKG_NAME";
+
 /// What the command tells its wrapper.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -43,6 +47,9 @@ impl Plan {
         let exe = env::current_exe().context("cannot find the command's own executable")?;
         let plan = serde_json::to_string(self).context("cannot encode the wrapper's plan")?;
         cargo.env("RUSTC_WRAPPER", exe).env(PLAN_VAR, plan);
+        // Set if a cargo runs the command (`cargo run`, `cargo test`): its package is not the one
+        // that this cargo compiles, and queries are told by having none.
+        cargo.env_remove(MANIFEST_DIR).env_remove(PKG_NAME);
         Ok(())
     }
 
@@ -105,8 +112,8 @@ impl Invocation {
         let plan = self.plan.to_str().and_then(|text| serde_json::from_str::<Plan>(text).ok());
         let plan = plan.with_context(|| format!("{PLAN_VAR} holds no plan of this version"))?;
         let package = Package {
-            dir: env::var("CARGO_MANIFEST_DIR").ok().map(Utf8PathBuf::from),
-            name: env::var("CARGO_PKG_NAME").ok(),
+            dir: env::var(MANIFEST_DIR).ok().map(Utf8PathBuf::from),
+            name: env::var(PKG_NAME).ok(),
         };
         plan.command(&self.args, &package)
     }
@@ -159,12 +166,12 @@ mod tests {
     #[test]
     fn flags_go_to_packages_by_directory() {
         let args = "rustc --crate-name shmfuzz_runtime --target t";
-        let other = format!("{args} --cfg=fuzzing -Cforce-frame-pointers=yes");
+        let other = format!("{args} --cfg fuzzing -Cforce-frame-pointers=yes");
         assert_eq!(line(&plan(), args, Some("/rt2")), other);
         assert!(
-            line(&plan(), args, Some("/rt")).starts_with(&format!("{other} --cfg=shmfuzz_instr"))
+            line(&plan(), args, Some("/rt")).starts_with(&format!("{other} --cfg shmfuzz_instr"))
         );
-        assert_eq!(line(&plan(), args, None), format!("{args} --cfg=fuzzing"));
+        assert_eq!(line(&plan(), args, None), format!("{args} --cfg fuzzing"));
         assert_eq!(line(&plan(), "rustc -vV", None), "rustc -vV");
     }
 
@@ -172,7 +179,7 @@ mod tests {
     fn the_users_wrapper_is_called_in_the_compilers_place() {
         let chained = Plan { chain: Some("/bin/sccache".into()), ..plan() };
         let args = "/workspace-wrapper rustc --target t";
-        let expected = "/bin/sccache /workspace-wrapper rustc --target t --cfg=fuzzing";
+        let expected = "/bin/sccache /workspace-wrapper rustc --target t --cfg fuzzing";
         assert_eq!(line(&chained, args, None), expected);
     }
 
@@ -184,7 +191,7 @@ mod tests {
         let args = format!("rustc @{}", file.display());
         assert_eq!(
             line(&plan(), &args, Some("/a")),
-            format!("{args} --cfg=fuzzing -Cforce-frame-pointers=yes -Clink-arg=/h.rlib")
+            format!("{args} --cfg fuzzing -Cforce-frame-pointers=yes -Clink-arg=/h.rlib")
         );
     }
 

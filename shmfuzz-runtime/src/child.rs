@@ -5,10 +5,10 @@
 //! The clock starts when the child says that it has started. The child leads a process group that
 //! is killed as a whole, and everything is waited for with a limit.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::process::Command;
 
 use crate::kind::FailureKind;
 use crate::limits::Limits;
@@ -43,6 +43,10 @@ pub const REPLAY: &str = "SHMFUZZ_REPLAY";
 pub struct Request<'a> {
     /// The test binary.
     pub program: &'a Path,
+    /// Where to run it; `None` for the folder that this process is in.
+    pub folder: Option<&'a Path>,
+    /// What to add to this process's environment.
+    pub env: &'a [(String, OsString)],
     /// The fuzz test's path, as `cargo test` prints it.
     pub path: &'a str,
     /// The input's file, absolute.
@@ -154,25 +158,16 @@ pub enum Output {
     PassedOn,
 }
 
-/// Replays an input in a child with the environment and the current directory of this process.
+/// Replays an input in a child.
 ///
 /// # Errors
 /// If the child cannot be started or watched, and on platforms other than Unix.
-pub fn replay(request: &Request<'_>) -> io::Result<Replay> {
-    replay_with(Command::new(request.program), request, Output::Kept)
-}
-
-/// Replays an input in a child that is started by `command`: the request's program, with an
-/// environment and a current directory, but neither arguments nor streams.
-///
-/// # Errors
-/// As [`replay`].
-pub fn replay_with(command: Command, request: &Request<'_>, output: Output) -> io::Result<Replay> {
+pub fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
     #[cfg(unix)]
-    return unix::replay(command, request, output);
+    return unix::replay(request, output);
     #[cfg(not(unix))]
     {
-        let _ = (command, request, output);
+        let _ = (request, output);
         let message = "only Unix can replay inputs that end the process in a child; \
                        SHMFUZZ_REPLAY=in-process replays them in the test itself";
         Err(io::Error::new(io::ErrorKind::Unsupported, message))

@@ -5,7 +5,6 @@ use crate::cli::{Fuzzing, MessageFormat, Selection};
 use crate::exit_code::{ExitCode, Failed};
 use crate::report::{Built, BuiltBinary, Report};
 use clap::Args;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The arguments of `build`.
@@ -30,14 +29,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
         report.warn(&notice.to_string());
     }
     let built = built(&build, begun.elapsed());
-    report.built(&built);
-    if arguments.message_format == MessageFormat::Human {
-        let mut out = anstream::stdout().lock();
-        for binary in &built.binaries {
-            // Who closes the pipe has read enough.
-            let _ = writeln!(out, "{} {} {}", binary.package, binary.target, binary.path);
-        }
-    }
+    report.binaries(&built);
     Ok(ExitCode::Nothing)
 }
 

@@ -76,8 +76,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 
 /// A file, or one of the test's seeds.
 fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
-    let package_dir = selected.test.binary.package_dir.as_std_path();
-    let folder = testdata::seed_folder(package_dir, &selected.test.record);
+    let folder = selected.test.seed_folder();
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());
     let found = found.with_context(|| {
@@ -89,25 +88,26 @@ fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf>
 
 fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
     let Selected { test, name } = selected;
-    let package_dir = test.binary.package_dir.as_std_path();
-    let folder = testdata::seed_folder(package_dir, &test.record);
+    let folder = test.seed_folder();
     let recorded = testdata::recorded_limits(&folder)
         .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
     let file_name = file.file_name().unwrap_or_default();
     let limits = testdata::limits_of(&recorded, &test.record, file_name);
     console.status(Tone::Good, "Running", &format!("{name} on {}", show::line(file.as_str())));
-    let mut command = test.binary.command();
+    let mut launch = super::launch(test);
     // The user's own choice counts, as always.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
-        command.env("RUST_BACKTRACE", "1");
+        launch.env.push(("RUST_BACKTRACE".to_owned(), "1".into()));
     }
     let request = child::Request {
-        program: test.binary.executable.as_std_path(),
-        path: &test.record.path(),
+        program: &launch.executable,
+        folder: Some(&launch.package_dir),
+        env: &launch.env,
+        path: &launch.test_path,
         file: file.as_std_path(),
         limits,
     };
-    let replay = child::replay_with(command, &request, Output::PassedOn)
+    let replay = child::replay(&request, Output::PassedOn)
         .with_context(|| format!("cannot run {}", test.binary.executable))?;
     match &replay.end {
         End::Passed => console.status(Tone::Good, "Passed", name),

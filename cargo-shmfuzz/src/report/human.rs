@@ -132,10 +132,13 @@ impl Human {
         let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
         if finding.reproducible {
             self.console.detail(&format!("fails again with `{cargo_test}`"));
-            self.console.detail(&format!("              or `{repro} {}`", argument(path)));
+            self.console.detail(&format!(
+                "              or `{repro} {}`",
+                show::shell_word(&shown_path(path))
+            ));
         } else {
             self.console.detail("it did not fail again in a fresh worker; try");
-            self.console.detail(&format!("  `{repro} {}`", argument(path)));
+            self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
         }
     }
 
@@ -248,11 +251,4 @@ fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
     show::line(&below.unwrap_or(path).to_string_lossy())
-}
-
-/// As one word of a shell.
-fn argument(path: &Path) -> String {
-    let text = shown_path(path);
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&b);
-    if text.bytes().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

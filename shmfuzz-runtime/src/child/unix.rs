@@ -25,12 +25,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Only the end of what a child prints is kept.
 const OUTPUT_LIMIT: usize = 64 << 10;
 
-pub(super) fn replay(
-    command: Command,
-    request: &Request<'_>,
-    output: Output,
-) -> io::Result<Replay> {
-    let mut watch = Watch::start(command, request, output)?;
+pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
+    let mut watch = Watch::start(request, output)?;
     let stopped = watch.run(request.limits);
     // Before the child is reaped: until then, nobody else can get its number.
     process::kill_group(watch.child.id())?;
@@ -55,16 +51,21 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(mut command: Command, request: &Request<'_>, becomes: Output) -> io::Result<Self> {
+    fn start(request: &Request<'_>, becomes: Output) -> io::Result<Self> {
         let (words, stdin) = UnixStream::pair()?;
         let (output, stdout) = UnixStream::pair()?;
         // To the body, standard input is at its end.
         words.shutdown(Shutdown::Write)?;
         words.set_nonblocking(true)?;
         output.set_read_timeout(Some(TICK))?;
+        let mut command = Command::new(request.program);
+        if let Some(folder) = request.folder {
+            command.current_dir(folder);
+        }
         let child = command
             .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
             .arg("--include-ignored")
+            .envs(request.env.iter().map(|(name, value)| (name, value)))
             .env(REPLAY, request.file)
             .env(LIMITS, request.limits.to_string())
             .env(VERDICT, std::process::id().to_string())

@@ -1,0 +1,50 @@
+//! Ctrl-C and SIGTERM: the first one asks the campaign to end, the second one ends everything.
+//!
+//! Invariant: the second signal needs nobody else to be alive, not even the main loop.
+
+use super::driver::Groups;
+use super::event::Event;
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+/// As long as it lives, signals are caught.
+#[derive(Debug)]
+pub(super) struct Interrupts {
+    handle: Handle,
+}
+
+impl Interrupts {
+    /// Catches signals from now on.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn catch(events: Sender<Event>, groups: Groups) -> anyhow::Result<Self> {
+        let explain = "cannot catch signals";
+        let mut signals = Signals::new([SIGINT, SIGTERM]).context(explain)?;
+        let handle = signals.handle();
+        let listen = move || {
+            let mut is_second = false;
+            for signal in signals.forever() {
+                if is_second {
+                    groups.kill_all();
+                    // The shell's convention for a process that a signal ended.
+                    signal_hook::low_level::exit(128 + signal);
+                }
+                is_second = true;
+                // Nobody listens any more when the campaign is just over.
+                let _ = events.send(Event::Interrupt);
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(listen).context(explain)?;
+        Ok(Self { handle })
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
