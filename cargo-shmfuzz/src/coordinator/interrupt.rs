@@ -48,3 +48,47 @@ impl Drop for Interrupts {
         self.handle.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    use std::sync::mpsc::channel;
+
+    const ROLE_ENV: &str = "SHMFUZZ_FAKE_COORDINATOR";
+
+    #[test]
+    fn plays_a_coordinator_when_asked() {
+        if std::env::var_os(ROLE_ENV).is_none() {
+            return;
+        }
+        let (events, inbox) = channel();
+        let _interrupts = Interrupts::catch(events, Groups::default()).unwrap();
+        eprintln!("ready");
+        for event in inbox {
+            assert!(matches!(event, Event::Interrupt));
+            eprintln!("interrupted");
+        }
+    }
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_one_ends() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "coordinator::interrupt::tests::plays_a_coordinator_when_asked"])
+            .arg("--nocapture")
+            .env(ROLE_ENV, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let pid = Pid::from_child(&child);
+        assert_eq!(lines.next().unwrap(), "ready");
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(lines.next().unwrap(), "interrupted");
+        kill_process(pid, Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+}

@@ -55,7 +55,9 @@ impl Channel {
                 Ok(n) => drop(self.outgoing.drain(..n)),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Err(ChannelError::Closed),
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                    return Err(ChannelError::Closed);
+                }
                 Err(e) => return Err(ChannelError::Io(e)),
             }
         }

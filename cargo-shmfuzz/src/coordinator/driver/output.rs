@@ -73,7 +73,8 @@ impl Stream {
                 self.tail.push(&buffer[..n]);
                 return n;
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => self.pipe = None,
         }
         0

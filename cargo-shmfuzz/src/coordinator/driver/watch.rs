@@ -70,14 +70,7 @@ impl Watch {
     }
 
     fn new(timeout: Duration, limit: Duration) -> Self {
-        Self {
-            timeout,
-            limit,
-            count: 0,
-            since: Duration::ZERO,
-            cpu: None,
-            blocked_looks: 0,
-        }
+        Self { timeout, limit, count: 0, since: Duration::ZERO, cpu: None, blocked_looks: 0 }
     }
 
     /// Longest time of one call.
@@ -161,7 +154,12 @@ mod tests {
     }
 
     /// When a worker that calls once and then uses `percent` of a core is found out.
-    fn found_after(percent: u32, blocked: bool, phase: Option<Phase>, count: u64) -> (Duration, Verdict) {
+    fn found_after(
+        percent: u32,
+        blocked: bool,
+        phase: Option<Phase>,
+        count: u64,
+    ) -> (Duration, Verdict) {
         let mut watch = watch(MS * 1000);
         let mut process = Scripted { cpu: Duration::ZERO, blocked, asked: 0 };
         let mut elapsed = Duration::ZERO;

@@ -38,8 +38,9 @@ pub(super) fn write(
 ) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     let written = match try_write(folder, &path, bytes, care) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => make_folder(folder, care)
-            .and_then(|()| try_write(folder, &path, bytes, care)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            make_folder(folder, care).and_then(|()| try_write(folder, &path, bytes, care))
+        }
         other => other,
     };
     written.with_context(|| format!("cannot write {}", path.display()))?;
