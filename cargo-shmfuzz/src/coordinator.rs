@@ -7,6 +7,7 @@
 pub mod action;
 pub mod campaign;
 pub mod driver;
+pub mod engine;
 pub mod event;
 mod interrupt;
 pub mod notice;
