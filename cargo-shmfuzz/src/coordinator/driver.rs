@@ -20,6 +20,7 @@ use self::ledger::{Entry, Ledger};
 use self::worker::{Handle, Job, Order, Recruit};
 use super::action::Action;
 use super::campaign::{Test, TestIdx, WorkerId};
+use super::engine::Engine;
 use super::event::{Cause, Death, Event, Harvest};
 use super::interrupt::Interrupts;
 use super::notice::{End, Exit, Notice};
@@ -34,8 +35,9 @@ use std::time::{Duration, Instant};
 
 /// How often the engine hears of time at least; half of what it is promised.
 const TICK: Duration = Duration::from_millis(50);
-/// How long the engine may take to end after the user wanted it.
-const FAREWELL: Duration = Duration::from_secs(60);
+/// How long the engine may take to end after the user wanted it: more than the sum of its own
+/// limits, of which the wait for the plain build is the longest.
+const FAREWELL: Duration = Duration::from_secs(300);
 /// Largest input area that a worker gets before anything larger was asked for, in bytes.
 const DEFAULT_CAPACITY: usize = 64 << 10;
 
@@ -45,6 +47,16 @@ pub(crate) trait Decides {
     fn start(&mut self, now: Duration, actions: &mut Vec<Action>);
     /// After an event.
     fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>);
+}
+
+impl Decides for Engine {
+    fn start(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        Self::start(self, now, actions);
+    }
+
+    fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+        Self::step(self, now, event, actions);
+    }
 }
 
 /// What a campaign runs on.
