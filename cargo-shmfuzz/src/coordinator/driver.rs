@@ -13,8 +13,8 @@ mod process;
 mod watch;
 mod worker;
 
-pub use launch::Launch;
-pub use process::Groups;
+pub(crate) use launch::Launch;
+pub(crate) use process::Groups;
 
 use self::ledger::{Entry, Ledger};
 use self::worker::{Handle, Job, Order, Recruit};
@@ -35,13 +35,14 @@ use std::time::{Duration, Instant};
 
 /// How often the engine hears of time at least; half of what it is promised.
 const TICK: Duration = Duration::from_millis(50);
-/// How long the engine may take to end after the user wanted it.
-const FAREWELL: Duration = Duration::from_secs(60);
+/// How long the engine may take to end after the user wanted it: more than the sum of its own
+/// limits, of which the wait for the plain build is the longest.
+const FAREWELL: Duration = Duration::from_secs(300);
 /// Largest input area that a worker gets before anything larger was asked for, in bytes.
 const DEFAULT_CAPACITY: usize = 64 << 10;
 
 /// What decides: the engine, or a script in tests. `now` counts from the campaign's start.
-pub trait Decides {
+pub(crate) trait Decides {
     /// Before anything has happened.
     fn start(&mut self, now: Duration, actions: &mut Vec<Action>);
     /// After an event.
@@ -50,45 +51,44 @@ pub trait Decides {
 
 impl Decides for Engine {
     fn start(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        Engine::start(self, now, actions);
+        Self::start(self, now, actions);
     }
 
     fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
-        Engine::step(self, now, event, actions);
+        Self::step(self, now, event, actions);
     }
 }
 
 /// What a campaign runs on.
-#[expect(missing_debug_implementations, reason = "it holds closures")]
-pub struct Crew<'a> {
+pub(crate) struct Crew<'a> {
     /// The fuzz tests, as the engine knows them.
-    pub tests: &'a [Test],
+    pub(crate) tests: &'a [Test],
     /// How to start each of them, in the same order.
-    pub launches: Vec<Launch>,
+    pub(crate) launches: Vec<Launch>,
     /// Where inputs are saved, in the same order.
-    pub store: Store,
+    pub(crate) store: Store,
     /// Makes the plain build, when the first finding is to be checked there.
-    pub plain: Build,
+    pub(crate) plain: Build,
     /// Is told everything, with the file of a finding where the notice is about one.
-    pub report: &'a mut dyn FnMut(&Notice, Option<&Path>),
+    pub(crate) report: &'a mut dyn FnMut(&Notice, Option<&Path>),
 }
 
 /// How a campaign ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// For the exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// Why it is over.
-    pub end: End,
+    pub(crate) end: End,
     /// Findings that could not be written anywhere; each was told in a warning.
-    pub n_unsaved: usize,
+    pub(crate) n_unsaved: usize,
 }
 
 /// Runs a campaign until the engine finishes it.
 ///
 /// # Errors
 /// If signals cannot be caught, and on internal errors: those of the engine.
-pub fn run(engine: &mut impl Decides, crew: Crew<'_>) -> anyhow::Result<Outcome> {
+pub(crate) fn run(engine: &mut impl Decides, crew: Crew<'_>) -> anyhow::Result<Outcome> {
     let (sender, events) = channel();
     let groups = Groups::default();
     let _interrupts = Interrupts::catch(sender.clone(), groups.clone())?;

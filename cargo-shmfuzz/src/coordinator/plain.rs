@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Builds what `cargo test` would build, and says how to start each fuzz test of the campaign
 /// there, in its order; `None` for one that only fuzzing builds have. Called once at most, on a
 /// thread of its own.
-pub type Build = Box<dyn FnOnce() -> anyhow::Result<Vec<Option<Launch>>> + Send>;
+pub(crate) type Build = Box<dyn FnOnce() -> anyhow::Result<Vec<Option<Launch>>> + Send>;
 
 /// Longest time of a check, at least: the plain build is slower, and the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,8 +9,8 @@ mod disk;
 mod findings;
 mod load;
 
-pub use findings::{Failing, Saved};
-pub use load::Loaded;
+pub(crate) use findings::Failing;
+pub(crate) use load::Loaded;
 
 use super::campaign::TestIdx;
 use anyhow::Context as _;
@@ -25,7 +25,7 @@ const FINDINGS: &str = ".findings";
 
 /// Where the caches of all fuzz tests stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Root {
+pub(crate) enum Root {
     /// The user's cache, shared by all workspaces.
     User {
         /// `$XDG_CACHE_HOME/shmfuzz`.
@@ -42,7 +42,7 @@ impl Root {
     ///
     /// # Errors
     /// If there is no home directory.
-    pub fn user(workspace: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn user(workspace: &Path) -> anyhow::Result<Self> {
         let strategy = etcetera::choose_base_strategy()
             .context("cannot tell where the user's cache is; `--corpus-dir DIR` says so")?;
         let dir = strategy.cache_dir().join("shmfuzz");
@@ -62,19 +62,19 @@ impl Root {
 
 /// What the store must know of a fuzz test.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub(crate) struct Home {
     /// The package's name.
-    pub package: String,
+    pub(crate) package: String,
     /// The name of the test's folder: `Record::folder`.
-    pub folder: String,
+    pub(crate) folder: String,
     /// Its folder of seeds and findings: `testdata::seed_folder`.
-    pub seed_folder: PathBuf,
+    pub(crate) seed_folder: PathBuf,
     /// What it takes.
-    pub kind: InputKind,
+    pub(crate) kind: InputKind,
     /// The limits of this campaign.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// The limits under which `cargo test` replays findings: the attribute's, or the defaults.
-    pub own_limits: Limits,
+    pub(crate) own_limits: Limits,
 }
 
 /// Where one test's files are.
@@ -90,7 +90,7 @@ struct Shelves {
 
 /// The disk.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     tests: Vec<Shelves>,
     /// Files of `testdata` that this campaign wrote.
     written: HashSet<PathBuf>,
@@ -98,7 +98,7 @@ pub struct Store {
 
 impl Store {
     /// The store of these fuzz tests, in the order of the campaign. Touches nothing.
-    pub fn new(root: &Root, homes: Vec<Home>) -> Self {
+    pub(crate) fn new(root: &Root, homes: Vec<Home>) -> Self {
         let loose = match root {
             Root::Given(dir) if homes.len() == 1 => Some(dir.clone()),
             Root::Given(_) | Root::User { .. } => None,
@@ -111,12 +111,12 @@ impl Store {
     }
 
     /// The folder of a test's cached entries.
-    pub fn cache_dir(&self, test: TestIdx) -> &Path {
+    pub(crate) fn cache_dir(&self, test: TestIdx) -> &Path {
         &self.tests[test.0].cache
     }
 
     /// The committed seeds and cached entries of a test, distinct by content.
-    pub fn load(&mut self, test: TestIdx) -> Loaded {
+    pub(crate) fn load(&mut self, test: TestIdx) -> Loaded {
         load::load(&mut self.tests[test.0])
     }
 
@@ -124,7 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written; the other one is then still there.
-    pub fn save_entry(
+    pub(crate) fn save_entry(
         &mut self,
         test: TestIdx,
         input: &[u8],
@@ -145,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// If one cannot be removed.
-    pub fn clean(&mut self, test: TestIdx) -> anyhow::Result<usize> {
+    pub(crate) fn clean(&mut self, test: TestIdx) -> anyhow::Result<usize> {
         let shelves = &mut self.tests[test.0];
         shelves.misnamed.clear();
         let files = load::input_files(&shelves.cache)?;

@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 
 /// Where a fuzz test is, as far as starting it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// The test binary.
-    pub executable: PathBuf,
+    pub(crate) executable: PathBuf,
     /// The package's folder: the working directory, as under `cargo test`.
-    pub package_dir: PathBuf,
+    pub(crate) package_dir: PathBuf,
     /// The test's path as the harness prints it.
-    pub test_path: String,
+    pub(crate) test_path: String,
     /// What `cargo test` would set, and what the build asks for.
-    pub env: Vec<(String, OsString)>,
+    pub(crate) env: Vec<(String, OsString)>,
 }
 
 impl Launch {
@@ -27,6 +27,8 @@ impl Launch {
             .args(["--exact", &self.test_path, "--nocapture"])
             .args(["--test-threads=1", "--include-ignored"])
             .current_dir(&self.package_dir)
+            // It would turn the worker into a replay.
+            .env_remove(shmfuzz_runtime::child::REPLAY)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

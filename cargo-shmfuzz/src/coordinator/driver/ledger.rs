@@ -153,3 +153,98 @@ fn escaped(input: &[u8]) -> String {
     let more = if rest == 0 { String::new() } else { format!(" and {rest} bytes more") };
     format!("b\"{}\"{more}", start.escape_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::action::Shelf;
+    use crate::coordinator::store::{Home, Root};
+    use shmfuzz_runtime::kind::FailureKind;
+    use shmfuzz_runtime::limits::Limits;
+    use shmfuzz_runtime::record::InputKind;
+    use std::fs;
+
+    const TEST: TestIdx = TestIdx(0);
+
+    fn ledger(dir: &Path) -> Ledger {
+        let home = Home {
+            package: "package".to_owned(),
+            folder: "test".to_owned(),
+            seed_folder: dir.join("testdata/fuzz/test"),
+            kind: InputKind::Bytes,
+            limits: Limits::DEFAULT,
+            own_limits: Limits::DEFAULT,
+        };
+        Ledger::new(Store::new(&Root::Given(dir.join("corpus")), vec![home]))
+    }
+
+    fn entry(input: &[u8]) -> Entry {
+        Entry { test: TEST, input: input.into(), replaces: None }
+    }
+
+    fn texts(ledger: &mut Ledger) -> Vec<String> {
+        let text = |notice| match notice {
+            Notice::Warning { text, .. } => text,
+            notice => panic!("{notice:?}"),
+        };
+        ledger.take_warnings().into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn entries_wait_for_a_disk_that_works_and_are_complained_about_once() {
+        let dir = tempfile::tempdir().unwrap();
+        // A file where the folder should be: an error that even root gets.
+        fs::write(dir.path().join("corpus"), "").unwrap();
+        let mut ledger = ledger(dir.path());
+        ledger.save_entry(entry(b"one"));
+        ledger.save_entry(entry(b"two"));
+        let warnings = texts(&mut ledger);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let wanted = dir.path().join("corpus/package/test");
+        assert!(warnings[0].starts_with(&format!("cannot write {}", wanted.display())));
+        fs::remove_file(dir.path().join("corpus")).unwrap();
+        ledger.retry(Instant::now());
+        assert_eq!(fs::read_dir(wanted).unwrap().count(), 2);
+        assert_eq!((ledger.close(), ledger.waiting_bytes), (0, 0));
+        assert!(texts(&mut ledger).is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_counted_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("corpus"), "").unwrap();
+        let mut ledger = ledger(dir.path());
+        for n in 0..5 {
+            ledger.save_entry(entry(&vec![n; 20 << 20]));
+        }
+        assert!(ledger.waiting_bytes <= WAITING_BYTES);
+        texts(&mut ledger);
+        ledger.close();
+        assert_eq!(texts(&mut ledger), ["5 entries of the corpus could not be saved"]);
+    }
+
+    #[test]
+    fn a_finding_knows_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ledger = ledger(dir.path());
+        let failing = |input: &[u8], replaces: Option<&[u8]>| Failing {
+            test: TEST,
+            kind: FailureKind::Panic,
+            input: input.into(),
+            replaces: replaces.map(Bytes::from),
+            shelf: Shelf::Testdata,
+        };
+        assert_eq!(ledger.path(FindingId(1)), None);
+        ledger.save_finding(FindingId(1), failing(b"large", None));
+        assert_eq!(fs::read(ledger.path(FindingId(1)).unwrap()).unwrap(), b"large");
+        ledger.save_finding(FindingId(1), failing(b"s", Some(b"large")));
+        assert_eq!(fs::read(ledger.path(FindingId(1)).unwrap()).unwrap(), b"s");
+        assert!(texts(&mut ledger).is_empty());
+    }
+
+    #[test]
+    fn bytes_are_shown_so_that_they_can_be_pasted() {
+        assert_eq!(escaped(b"a\n\xff\""), r#"b"a\n\xff\"""#);
+        assert!(escaped(&[0; 5000]).ends_with("\" and 904 bytes more"));
+    }
+}

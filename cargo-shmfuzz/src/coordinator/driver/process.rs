@@ -25,11 +25,11 @@ const DYING: Duration = Duration::from_secs(5);
 
 /// The process groups that are alive, for whoever must end them all at once.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(Arc<Mutex<HashSet<Pid>>>);
+pub(crate) struct Groups(Arc<Mutex<HashSet<Pid>>>);
 
 impl Groups {
     /// Kills all of them, without waiting.
-    pub fn kill_all(&self) {
+    pub(crate) fn kill_all(&self) {
         for group in self.lock().iter() {
             kill(*group);
         }

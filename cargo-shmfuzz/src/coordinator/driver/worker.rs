@@ -25,7 +25,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -244,8 +244,13 @@ impl Worker {
             return Err(Ending::Itself);
         }
         while self.woken.read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
-        for order in orders.try_iter() {
-            self.obey(order)?;
+        loop {
+            match orders.try_recv() {
+                Ok(order) => self.obey(order)?,
+                Err(TryRecvError::Empty) => break,
+                // Nobody wants the worker any more.
+                Err(TryRecvError::Disconnected) => return Err(Ending::Kill(Cause::AsAsked)),
+            }
         }
         self.channel.flush().map_err(broken)?;
         self.look()

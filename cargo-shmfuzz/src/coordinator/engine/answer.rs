@@ -144,7 +144,7 @@ impl Engine {
             JobEnd::Failed => {
                 let failure = classify::words(harvest.words.as_ref());
                 match loaded.n_run.checked_sub(1).and_then(|n| tags.get(n)) {
-                    Some(tag) => self.input_failed(idx, *tag, failure),
+                    Some(tag) => self.input_failed(idx, *tag, failure, harvest.input.take()),
                     None => self.failure_found(idx, failure, harvest.input.take()),
                 }
             }
@@ -164,8 +164,6 @@ impl Engine {
         if loaded.execs > 0 {
             state.dead_starts = 0;
         }
-        let n_before = state.n_invalid;
-        state.n_invalid = n_before.saturating_add(loaded.n_invalid);
         if loaded.n_invalid > 0 {
             let text = "inputs of the corpus are not valid for the fuzz test's input type; they \
                         are passed over";
@@ -252,22 +250,27 @@ impl Engine {
     }
 
     /// An input of the pool failed: it is never run again. What is committed is known, not found.
-    pub(super) fn input_failed(&mut self, idx: TestIdx, tag: usize, failure: Failure) {
-        self.drop_input(idx, tag);
+    /// `ran` is what stood in the input area: an entry may have been shrunk since it was sent.
+    pub(super) fn input_failed(
+        &mut self,
+        idx: TestIdx,
+        tag: usize,
+        failure: Failure,
+        ran: Option<Vec<u8>>,
+    ) {
         let Some(input) = self.tests[idx.0].pool.get(tag) else { return };
-        match &input.origin {
-            PoolOrigin::Seed(name) => {
-                let name = name.clone();
-                self.seed_failed(idx, name, failure);
-            }
-            PoolOrigin::Attribute(seed) => {
-                let name = format!("seed#{seed}");
-                self.seed_failed(idx, name, failure);
-            }
-            PoolOrigin::Cache | PoolOrigin::Found(_) => {
-                let bytes = input.bytes.to_vec();
-                self.failure_found(idx, failure, Some(bytes));
-            }
+        let name = match &input.origin {
+            PoolOrigin::Seed(name) => Some(name.clone()),
+            PoolOrigin::Attribute(seed) => Some(format!("seed#{seed}")),
+            PoolOrigin::Cache | PoolOrigin::Found(_) => None,
+        };
+        let is_as_sent = ran.as_ref().is_none_or(|ran| **ran == *input.bytes);
+        let ran = ran.unwrap_or_else(|| input.bytes.to_vec());
+        self.drop_input(idx, tag);
+        match name {
+            Some(name) if is_as_sent => self.seed_failed(idx, name, failure),
+            // Other bytes than the seed's: the tag is not believed, but the failure is.
+            _ => self.failure_found(idx, failure, Some(ran)),
         }
     }
 

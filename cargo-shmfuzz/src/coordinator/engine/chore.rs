@@ -24,7 +24,12 @@ const SETBACKS: u32 = 20;
 
 impl Engine {
     /// A failure: the first of its bucket is a finding, and is written at once.
-    pub(super) fn failure_found(&mut self, test: TestIdx, failure: Failure, input: Option<Vec<u8>>) {
+    pub(super) fn failure_found(
+        &mut self,
+        test: TestIdx,
+        failure: Failure,
+        input: Option<Vec<u8>>,
+    ) {
         let Some(input) = input.map(Bytes::from) else {
             let text = format!("a failure was seen but not its input: {}", failure.message);
             return self.warn_once(test, "no input", text);
@@ -222,8 +227,8 @@ impl Engine {
         if let Some(input) = harvest.input.filter(|i| i.len() <= minimization.best.len()) {
             minimization.best = input.into();
         }
-        let is_over = minimized.end == JobEnd::Done
-            || minimization.spent >= self.campaign.minimize_time;
+        let is_over =
+            minimized.end == JobEnd::Done || minimization.spent >= self.campaign.minimize_time;
         match minimized.execs {
             _ if is_over => self.enough(id),
             0 => self.set_back(id, 1),
@@ -235,8 +240,8 @@ impl Engine {
     fn set_back(&mut self, id: FindingId, by: u32) {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         minimization.setbacks += by;
-        let is_over = minimization.setbacks >= SETBACKS
-            || minimization.spent >= self.campaign.minimize_time;
+        let is_over =
+            minimization.setbacks >= SETBACKS || minimization.spent >= self.campaign.minimize_time;
         if is_over {
             self.enough(id);
         }

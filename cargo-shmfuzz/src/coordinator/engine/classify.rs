@@ -127,20 +127,9 @@ fn allocation(output: &str) -> Option<String> {
     n.bytes().all(|b| b.is_ascii_digit()).then(|| format!("{HEAD}{n}{TAIL}"))
 }
 
-fn failure(
-    kind: FailureKind,
-    message: String,
-    place: Option<&LastWords>,
-    output: &str,
-) -> Failure {
+fn failure(kind: FailureKind, message: String, place: Option<&LastWords>, output: &str) -> Failure {
     let bucket = Bucket::new(kind, &place.map(LastWords::location).unwrap_or_default(), &message);
-    Failure {
-        kind,
-        message,
-        location: place.and_then(location),
-        bucket,
-        output: output.to_owned(),
-    }
+    Failure { kind, message, location: place.and_then(location), bucket, output: output.to_owned() }
 }
 
 fn location(words: &LastWords) -> Option<String> {

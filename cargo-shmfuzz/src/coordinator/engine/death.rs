@@ -115,7 +115,7 @@ impl Engine {
             (Meaning::Failure(failure), JobKind::Load(tags)) => {
                 self.back_off(idx);
                 match self.at_fault(idx, tags, &harvest) {
-                    Some(tag) => self.input_failed(idx, tag, failure),
+                    Some(tag) => self.input_failed(idx, tag, failure, harvest.input.take()),
                     None => self.failure_found(idx, failure, harvest.input.take()),
                 }
             }

@@ -36,8 +36,11 @@ enum Overdue {
 impl Engine {
     /// Ends waits that have gone on for too long, and the campaign when its time is over.
     pub(super) fn watch(&mut self) {
-        let overdue: Vec<_> =
-            self.workers.iter().filter_map(|(id, w)| Some((*id, self.overdue(&w.state)?))).collect();
+        let overdue: Vec<_> = self
+            .workers
+            .iter()
+            .filter_map(|(id, w)| Some((*id, self.overdue(&w.state)?)))
+            .collect();
         for (id, overdue) in overdue {
             match overdue {
                 Overdue::Start => self.never_started(id),

@@ -10,7 +10,7 @@ fn mix(mut x: u64) -> u64 {
 
 /// A number that all of `parts` take part in, in their order.
 fn fold(seed: u64, parts: &[u64]) -> u64 {
-    parts.iter().fold(mix(seed), |x, part| mix(x ^ mix(*part)))
+    parts.iter().fold(mix(seed), |x, part| mix(x.rotate_left(23).wrapping_add(mix(*part))))
 }
 
 /// State and increment of the PRNG of one job. The increment is odd.

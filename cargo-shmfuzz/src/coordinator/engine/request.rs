@@ -70,8 +70,7 @@ impl Engine {
         worker.n_jobs += 1;
         self.n_sent += 1;
         worker.last_used = self.n_sent;
-        let random =
-            random::of_job(self.campaign.seed, idx.0, worker.ordinal, worker.n_jobs);
+        let random = random::of_job(self.campaign.seed, idx.0, worker.ordinal, worker.n_jobs);
         worker.state = State::Busy(Job { kind, since: self.now, until, interrupted: None });
         let random = (!matches!(request, Request::Setup(_))).then_some(random);
         self.act(Action::Send { worker: id, request, freight, random, timeout });
@@ -109,7 +108,8 @@ impl Engine {
         self.pass_over_own(id);
         let worker = self.workers.get_mut(&id)?;
         let pool = &self.tests[worker.test.0].pool;
-        if worker.cursor >= pool.len() || (worker.cursor >= worker.baseline_end && worker.has_loaded)
+        if worker.cursor >= pool.len()
+            || (worker.cursor >= worker.baseline_end && worker.has_loaded)
         {
             worker.has_loaded = false;
             return None;

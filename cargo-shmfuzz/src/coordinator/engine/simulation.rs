@@ -62,3 +62,13 @@ fn every_mutant_is_caught_by_its_invariant() {
         assert!(is_caught(mutant, invariant), "{mutant:?} is not caught by {invariant:?}");
     }
 }
+
+#[test]
+#[ignore]
+fn debug_seed() {
+    let seed = std::env::var("SEED").unwrap().parse().unwrap();
+    let mut world = World::new(seed, None);
+    for line in world.trace_all() {
+        eprintln!("{line}");
+    }
+}

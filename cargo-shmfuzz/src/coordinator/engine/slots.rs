@@ -14,9 +14,10 @@ enum Claimant {
     Finding(FindingId),
 }
 
-/// Workers that may wait for their next slice, per job and at least.
+/// Workers that may wait for their next slice, per job and at least. Each holds a few megabytes;
+/// each that is ended costs its fuzz test a start and a baseline when its turn comes again.
 const IDLE_PER_JOB: usize = 4;
-const IDLE_LEAST: usize = 16;
+const IDLE_LEAST: usize = 64;
 
 impl Engine {
     /// Puts workers to work while slots are free.
@@ -103,8 +104,11 @@ impl Engine {
             // Only a start must wait after deaths: workers that live go on.
             let can_run = has_idle[i] || self.now >= test.not_before;
             let who = Claimant::Test(idx);
-            (can_run && self.may_fuzz(idx))
-                .then_some(Claim { who, used: test.used, n_running: n_running[i] })
+            (can_run && self.may_fuzz(idx)).then_some(Claim {
+                who,
+                used: test.used,
+                n_running: n_running[i],
+            })
         };
         self.tests.iter().enumerate().filter_map(claim).collect()
     }
@@ -136,8 +140,7 @@ impl Engine {
     fn bound_idle(&mut self) {
         let is_useless = |engine: &Self, id: &WorkerId| {
             let worker = &engine.workers[id];
-            worker.is_fuzzer()
-                && (engine.stop.is_some() || engine.tests[worker.test.0].is_over())
+            worker.is_fuzzer() && (engine.stop.is_some() || engine.tests[worker.test.0].is_over())
         };
         let mut idle: Vec<(u64, WorkerId)> = self
             .workers

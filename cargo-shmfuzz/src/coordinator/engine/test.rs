@@ -244,8 +244,6 @@ pub(super) struct FuzzTest {
     pub(super) new_entries: usize,
     /// Distinct failures found.
     pub(super) n_findings: usize,
-    /// Inputs that were not valid for its type.
-    pub(super) n_invalid: usize,
     /// Warnings that were given: each is given once.
     pub(super) warned: BTreeSet<&'static str>,
     /// How fast it is.
@@ -276,7 +274,6 @@ impl FuzzTest {
             n_workers: 0,
             new_entries: 0,
             n_findings: 0,
-            n_invalid: 0,
             warned: BTreeSet::new(),
             speed: Speed::default(),
         }

@@ -14,26 +14,26 @@ use std::path::PathBuf;
 
 /// A failing input to be saved.
 #[derive(Clone, Debug)]
-pub struct Failing {
+pub(crate) struct Failing {
     /// Of which fuzz test.
-    pub test: TestIdx,
+    pub(crate) test: TestIdx,
     /// How it fails.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// Its bytes.
-    pub input: Bytes,
+    pub(crate) input: Bytes,
     /// The larger input of the same finding.
-    pub replaces: Option<Bytes>,
+    pub(crate) replaces: Option<Bytes>,
     /// Where to.
-    pub shelf: Shelf,
+    pub(crate) shelf: Shelf,
 }
 
 /// Where a finding is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Its file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Why it is not where it belongs, or what else did not work.
-    pub warning: Option<String>,
+    pub(crate) warning: Option<String>,
 }
 
 impl Store {
@@ -41,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// If there is no place for it at all.
-    pub fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
+    pub(crate) fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
         let name = file_name(failing.kind, &failing.input);
         let mut saved = match failing.shelf {
             Shelf::Testdata => self.to_testdata(failing, &name)?,

@@ -14,11 +14,11 @@ use std::path::Path;
 
 /// A corpus.
 #[derive(Clone, Debug, Default)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Seeds, then cached entries; each by size, then by name.
-    pub inputs: Vec<CorpusInput>,
+    pub(crate) inputs: Vec<CorpusInput>,
     /// What is wrong with some files.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 pub(super) fn load(shelves: &mut Shelves) -> Loaded {
