@@ -6,5 +6,10 @@
 
 pub mod action;
 pub mod campaign;
+pub mod driver;
+pub mod engine;
 pub mod event;
+mod interrupt;
 pub mod notice;
+pub mod plain;
+pub mod store;

@@ -90,6 +90,11 @@ impl RecordedLimits {
         self.0.get(file_name).copied()
     }
 
+    /// Forgets a file's limits.
+    pub fn remove(&mut self, file_name: &str) {
+        self.0.remove(file_name);
+    }
+
     /// Records a file's limits.
     pub fn set(&mut self, file_name: &str, limits: Limits) {
         self.0.insert(file_name.to_owned(), limits);

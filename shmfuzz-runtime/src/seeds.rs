@@ -114,8 +114,10 @@ impl Seeds {
         let program = env::current_exe()
             .map_err(|error| format!("cannot find this test's executable: {error}"))?;
         let path = self.test.path();
-        let request = child::Request { program: &program, path: &path, file: &file, limits };
-        let Replay { end, output } = child::replay(&request)
+        let (folder, env) = (None, &[][..]);
+        let request =
+            child::Request { program: &program, folder, env, path: &path, file: &file, limits };
+        let Replay { end, output } = child::replay(&request, child::Output::Kept)
             .map_err(|error| format!("cannot be replayed in a child: {error}"))?;
         if end == child::End::Passed {
             return Ok(());

@@ -88,8 +88,7 @@ pub enum Notice {
 /// Figures of one fuzz test.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
-    /// Time its workers ran jobs or the campaign's clock since its start, whichever the reader
-    /// expects of `execs_per_sec`: here, the clock.
+    /// Time since the campaign's start.
     pub elapsed: Duration,
     /// Calls of the fuzzing phase.
     pub execs: u64,

@@ -1,0 +1,141 @@
+//! What workers find becomes the corpus: their entries are compared with what all workers of the
+//! fuzz test have reached, written if they reach something new, and queued for the others.
+
+use super::Engine;
+use super::mutant::Mutant;
+use super::test::{BUCKETS, PoolOrigin};
+use crate::coordinator::action::Action;
+use crate::coordinator::campaign::{Bytes, WorkerId};
+use crate::coordinator::event::Harvest;
+use crate::coordinator::notice::Notice;
+use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
+
+/// Whether what was read out of a mapping can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Integrity {
+    /// Nothing contradicts it.
+    Sound,
+    /// The fuzz test wrote over it: the worker must be replaced.
+    Damaged,
+}
+
+impl Engine {
+    /// Takes the entries of a harvest in. Entries before a damaged place carry checksums and are
+    /// kept; features that cannot exist make all entries of the harvest worthless.
+    pub(super) fn absorb(&mut self, id: WorkerId, harvest: &mut Harvest) -> Integrity {
+        let Some(worker) = self.workers.get(&id) else { return Integrity::Sound };
+        let idx = worker.test;
+        let entries = std::mem::take(&mut harvest.entries);
+        let n_features = self.tests[idx.0].n_counters.unwrap_or(0) * u64::from(BUCKETS);
+        let is_possible = |e: &LogEntry| e.features.iter().all(|f| u64::from(*f) < n_features);
+        if !entries.iter().all(is_possible) {
+            let text = "the fuzz test wrote over the log of entries: it names features that do \
+                        not exist; the worker was replaced";
+            self.warn_once(idx, "damage", text.to_owned());
+            return Integrity::Damaged;
+        }
+        for entry in entries {
+            match entry.change {
+                EntryChange::New => self.take_new(id, entry),
+                EntryChange::Smaller => self.take_smaller(id, entry),
+            }
+        }
+        match harvest.damage.take() {
+            None => Integrity::Sound,
+            Some(damage) => {
+                self.warn_once(idx, "damage", format!("{damage}; the worker was replaced"));
+                Integrity::Damaged
+            }
+        }
+    }
+
+    fn take_new(&mut self, id: WorkerId, entry: LogEntry) {
+        let is_mutated = self.is_mutated(Mutant::SaveStale);
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let idx = worker.test;
+        let state = &mut self.tests[idx.0];
+        let n_new = state.features.add(&entry.features);
+        if let Some(tag) = given(state.pool.get_mut(tag_of(entry.origin)), &entry.input) {
+            if n_new > 0 && tag.owner.is_none() {
+                tag.owner = Some(id);
+            }
+            worker.entries.insert(entry.id, tag_of(entry.origin));
+            return;
+        }
+        if (n_new == 0 && !is_mutated) || state.pool.holds(&entry.input) {
+            return;
+        }
+        let input: Bytes = entry.input.into();
+        let origin = match entry.origin {
+            Origin::Attribute(seed) => PoolOrigin::Attribute(seed),
+            // An inbox tag with other bytes than its input's is not believed, but nothing is lost.
+            Origin::Mutation | Origin::Inbox(_) => PoolOrigin::Found(id),
+        };
+        let is_seed = matches!(origin, PoolOrigin::Attribute(_));
+        let tag = state.pool.push(input.clone(), origin, Some(id));
+        worker.entries.insert(entry.id, tag);
+        if !is_seed {
+            self.keep(id, input, n_new);
+        }
+    }
+
+    /// Writes an entry, and says so.
+    fn keep(&mut self, id: WorkerId, input: Bytes, new_features: usize) {
+        let Some(test) = self.workers.get(&id).map(|w| w.test) else { return };
+        self.tests[test.0].new_entries += 1;
+        self.act(Action::SaveEntry { test, input: input.clone(), replaces: None });
+        self.show(Notice::NewEntry { test, input, new_features });
+    }
+
+    /// A smaller input for an entry. Only the worker by which the entry's features are known can
+    /// tell that the smaller one has all of them. Committed seeds are never replaced.
+    fn take_smaller(&mut self, id: WorkerId, entry: LogEntry) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let test = worker.test;
+        let state = &mut self.tests[test.0];
+        state.features.add(&entry.features);
+        let Some(tag) = worker.entries.get(&entry.id).copied() else { return };
+        let Some(old) = state.pool.get(tag) else { return };
+        let is_smaller = entry.input.len() < old.bytes.len();
+        if old.owner != Some(id) || !is_smaller || state.pool.holds(&entry.input) {
+            return;
+        }
+        let input: Bytes = entry.input.into();
+        let replaces = match old.origin {
+            PoolOrigin::Cache | PoolOrigin::Found(_) => state.pool.shrink(tag, input.clone()),
+            PoolOrigin::Seed(_) | PoolOrigin::Attribute(_) => {
+                let tag = state.pool.push(input.clone(), PoolOrigin::Found(id), Some(id));
+                worker.entries.insert(entry.id, tag);
+                None
+            }
+        };
+        self.act(Action::SaveEntry { test, input, replaces });
+    }
+
+    /// An entry that did not fit the log. Its features are not known, so it is kept unless the
+    /// same bytes are there.
+    pub(super) fn take_large(&mut self, id: WorkerId, harvest: &mut Harvest) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let pool = &mut self.tests[worker.test.0].pool;
+        if let Some(input) = harvest.input.take().filter(|input| !pool.holds(input)) {
+            let input: Bytes = input.into();
+            pool.push(input.clone(), PoolOrigin::Found(id), Some(id));
+            self.keep(id, input, 0);
+        }
+    }
+}
+
+fn tag_of(origin: Origin) -> usize {
+    match origin {
+        Origin::Inbox(tag) => usize::try_from(tag).unwrap_or(usize::MAX),
+        Origin::Mutation | Origin::Attribute(_) => usize::MAX,
+    }
+}
+
+/// The pool's input, if it is the one that the worker says it ran.
+fn given<'p>(
+    input: Option<&'p mut super::test::PoolInput>,
+    bytes: &[u8],
+) -> Option<&'p mut super::test::PoolInput> {
+    input.filter(|input| *input.bytes == *bytes)
+}

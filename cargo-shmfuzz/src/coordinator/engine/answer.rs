@@ -1,0 +1,313 @@
+//! What the answers of workers mean.
+
+use super::Engine;
+use super::absorb::Integrity;
+use super::classify;
+use super::mutant::Mutant;
+use super::request;
+use super::test::PoolOrigin;
+use super::worker::{Job, JobKind, Role, State};
+use crate::coordinator::campaign::{TestIdx, WorkerId};
+use crate::coordinator::event::Harvest;
+use crate::coordinator::notice::{Failure, Notice};
+use shmfuzz_runtime::layout::MAX_VALUE_LEN;
+use shmfuzz_runtime::message::{Coverage, Fuzzed, Hello, JobEnd, Loaded, Reply};
+
+/// Jobs in a row that bring nothing before a worker is replaced, or an input is passed over.
+const STALLS: u32 = 100;
+/// Most counters that a binary can have: features are numbered in 32 bits.
+const MAX_COUNTERS: u64 = 1 << 29;
+
+impl Engine {
+    /// A worker has said hello.
+    pub(super) fn started(&mut self, id: WorkerId, hello: Hello) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let State::Starting { since } = worker.state else { return };
+        worker.state = State::Idle;
+        let (idx, role) = (worker.test, worker.role);
+        if hello.n_counters == 0 {
+            let why = "the instrumentation put no counter into this binary, so nothing can be \
+                       seen of what an input reaches: fuzzing would be blind";
+            return self.break_test(idx, why.to_owned(), String::new());
+        }
+        if hello.n_counters > MAX_COUNTERS {
+            return self.reject(id, "it claims more counters than a binary can have");
+        }
+        let cost = self.charge(idx, role, since);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.slice_left = worker.slice_left.saturating_sub(cost).max(request::JOB);
+        }
+        let state = &mut self.tests[idx.0];
+        if state.n_counters.is_none() {
+            state.n_counters = Some(hello.n_counters);
+            state.n_seeds = hello.n_seeds;
+            let corpus = state.pool.n_cached();
+            let seeds = state.pool.len() - corpus + hello.n_seeds as usize;
+            let (counters, workers) = (hello.n_counters, self.campaign.jobs);
+            self.show(Notice::Start { test: idx, seeds, corpus, counters, workers });
+        }
+        self.carry_on(id);
+    }
+
+    /// A worker has answered.
+    pub(super) fn answered(&mut self, id: WorkerId, reply: Reply, mut harvest: Harvest) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let (idx, role) = (worker.test, worker.role);
+        let job = match std::mem::replace(&mut worker.state, State::Idle) {
+            State::Busy(job) => Some(job),
+            // The answer crossed the order to end: what it brings is taken, and no more.
+            State::Dying { since, job } => {
+                worker.state = State::Dying { since, job: None };
+                job
+            }
+            other => {
+                worker.state = other;
+                None
+            }
+        };
+        let Some(job) = job else { return self.reject(id, "it answered without being asked") };
+        let integrity = self.absorb(id, &mut harvest);
+        let cost = self.charge(idx, role, job.since);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.slice_left = worker.slice_left.saturating_sub(cost);
+        }
+        match role {
+            Role::Fuzzer => self.judge(id, &job, reply, harvest),
+            Role::Chore(finding) => self.judge_chore(id, finding, &job, reply, harvest),
+        }
+        if integrity == Integrity::Damaged {
+            self.kill(id);
+        }
+        self.carry_on(id);
+    }
+
+    fn judge(&mut self, id: WorkerId, job: &Job, reply: Reply, harvest: Harvest) {
+        let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
+        match (&job.kind, reply) {
+            (JobKind::Setup, Reply::Ready {}) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.is_set_up = true;
+                }
+                self.tests[idx.0].dead_starts = 0;
+            }
+            (JobKind::Attribute { first }, Reply::Loaded(loaded)) => {
+                self.loaded_attribute(id, *first, &loaded, harvest);
+            }
+            (JobKind::Load(tags), Reply::Loaded(loaded)) => {
+                self.loaded(id, tags, &loaded, harvest);
+            }
+            (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
+                self.fuzzed(id, *granted, &fuzzed, harvest);
+            }
+            (kind, _) => {
+                if let JobKind::Fuzz { granted } = kind {
+                    self.count_execs(idx, *granted, harvest.count);
+                }
+                self.reject(id, "its answer does not belong to the request");
+            }
+        }
+    }
+
+    fn loaded_attribute(&mut self, id: WorkerId, first: u32, loaded: &Loaded, harvest: Harvest) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let idx = worker.test;
+        let n_seeds = self.tests[idx.0].n_seeds;
+        let next = match u32::try_from(loaded.n_run) {
+            Ok(next) if next >= first && next <= n_seeds => next,
+            _ => return self.reject(id, "it ran seeds that do not exist"),
+        };
+        worker.next_seed = next;
+        self.count_load(id, loaded);
+        match loaded.end {
+            JobEnd::Failed if next > first => {
+                let failure = classify::words(harvest.words.as_ref());
+                self.seed_failed(idx, format!("seed#{}", next - 1), failure);
+            }
+            JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
+            _ => {}
+        }
+        if self.stalled(id, u64::from(next - first)) {
+            let Some(worker) = self.workers.get_mut(&id) else { return };
+            worker.next_seed += 1;
+        }
+    }
+
+    fn loaded(&mut self, id: WorkerId, tags: &[usize], loaded: &Loaded, mut harvest: Harvest) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let idx = worker.test;
+        if loaded.n_run > tags.len() && !tags.is_empty() {
+            return self.reject(id, "it ran inputs that it was not given");
+        }
+        worker.cursor = after(tags, loaded.n_run, worker.cursor);
+        self.count_load(id, loaded);
+        match loaded.end {
+            JobEnd::Failed => {
+                let failure = classify::words(harvest.words.as_ref());
+                match loaded.n_run.checked_sub(1).and_then(|n| tags.get(n)) {
+                    Some(tag) => self.input_failed(idx, *tag, failure, harvest.input.take()),
+                    None => self.failure_found(idx, failure, harvest.input.take()),
+                }
+            }
+            JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
+            _ => {}
+        }
+        if self.stalled(id, loaded.n_run as u64) {
+            let Some(worker) = self.workers.get_mut(&id) else { return };
+            worker.cursor = after(tags, 1, worker.cursor);
+        }
+    }
+
+    fn count_load(&mut self, id: WorkerId, loaded: &Loaded) {
+        let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
+        let state = &mut self.tests[idx.0];
+        state.extra_execs = state.extra_execs.saturating_add(loaded.execs);
+        if loaded.execs > 0 {
+            state.dead_starts = 0;
+        }
+        if loaded.n_invalid > 0 {
+            let text = "inputs of the corpus are not valid for the fuzz test's input type; they \
+                        are passed over";
+            self.warn_once(idx, "invalid", text.to_owned());
+        }
+        self.note_coverage(id, loaded.first_moved, loaded.coverage);
+    }
+
+    fn fuzzed(
+        &mut self,
+        id: WorkerId,
+        granted: Option<u64>,
+        fuzzed: &Fuzzed,
+        mut harvest: Harvest,
+    ) {
+        let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
+        let is_over = granted.is_some_and(|granted| fuzzed.execs > granted);
+        self.count_execs(idx, granted, fuzzed.execs);
+        let state = &mut self.tests[idx.0];
+        state.extra_execs = state.extra_execs.saturating_add(fuzzed.extra_execs);
+        state.deaths = 0;
+        if is_over {
+            return self.reject(id, "it made more calls than it was given");
+        }
+        self.note_coverage(id, fuzzed.first_moved, fuzzed.coverage);
+        match fuzzed.end {
+            JobEnd::Failed => {
+                let failure = classify::words(harvest.words.as_ref());
+                self.failure_found(idx, failure, harvest.input.take());
+            }
+            JobEnd::LargeEntry => self.take_large(id, &mut harvest),
+            JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
+            JobEnd::Done | JobEnd::Stopped | JobEnd::LogFull => {}
+        }
+        if self.stalled(id, fuzzed.execs) {
+            self.kill(id);
+            self.lost_for_nothing(idx, "made no call of the fuzz test", "");
+        }
+    }
+
+    /// Counts calls of the fuzzing phase against their grant.
+    pub(super) fn count_execs(&mut self, idx: TestIdx, granted: Option<u64>, execs: u64) {
+        let state = &mut self.tests[idx.0];
+        let execs = state.budget.settle(granted, execs);
+        state.execs = state.execs.saturating_add(execs);
+        if execs > 0 {
+            state.fruitless = 0;
+            state.dead_starts = 0;
+        }
+    }
+
+    fn note_coverage(&mut self, id: WorkerId, first_moved: Option<u64>, coverage: Coverage) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.coverage = coverage;
+        let idx = worker.test;
+        let state = &mut self.tests[idx.0];
+        state.edges = state.edges.max(coverage.edges.min(state.n_counters.unwrap_or(0)));
+        if first_moved == Some(0) {
+            let why = "no counter moved when the first input was run: the code that the fuzz \
+                       test calls is not instrumented";
+            self.break_test(idx, why.to_owned(), String::new());
+        }
+    }
+
+    /// Grows the worker's input area with its next request.
+    fn make_room(&mut self, id: WorkerId, bytes: usize) {
+        if bytes > MAX_VALUE_LEN {
+            return self.reject(id, "it wants a larger input than any mapping can hold");
+        }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.room = Some(bytes);
+        }
+    }
+
+    /// Counts jobs that brought nothing; whether there were too many in a row.
+    fn stalled(&mut self, id: WorkerId, progress: u64) -> bool {
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        worker.stalls = if progress > 0 { 0 } else { worker.stalls + 1 };
+        let is_stalled = worker.stalls >= STALLS;
+        if is_stalled {
+            worker.stalls = 0;
+        }
+        is_stalled
+    }
+
+    /// An input of the pool failed: it is never run again. What is committed is known, not found.
+    /// `ran` is what stood in the input area: an entry may have been shrunk since it was sent.
+    pub(super) fn input_failed(
+        &mut self,
+        idx: TestIdx,
+        tag: usize,
+        failure: Failure,
+        ran: Option<Vec<u8>>,
+    ) {
+        let Some(input) = self.tests[idx.0].pool.get(tag) else { return };
+        let name = match &input.origin {
+            PoolOrigin::Seed(name) => Some(name.clone()),
+            PoolOrigin::Attribute(seed) => Some(format!("seed#{seed}")),
+            PoolOrigin::Cache | PoolOrigin::Found(_) => None,
+        };
+        let is_as_sent = ran.as_ref().is_none_or(|ran| **ran == *input.bytes);
+        let ran = ran.unwrap_or_else(|| input.bytes.to_vec());
+        self.drop_input(idx, tag);
+        match name {
+            Some(name) if is_as_sent => self.seed_failed(idx, name, failure),
+            // Other bytes than the seed's: the tag is not believed, but the failure is.
+            _ => self.failure_found(idx, failure, Some(ran)),
+        }
+    }
+
+    /// A committed seed failed: said once, and its bucket is silent from now on.
+    pub(super) fn seed_failed(&mut self, test: TestIdx, seed: String, failure: Failure) {
+        if self.is_mutated(Mutant::SeedIsFinding) {
+            return self.failure_found(test, failure, Some(seed.into_bytes()));
+        }
+        let state = &mut self.tests[test.0];
+        if !state.silent.contains(&failure.bucket) {
+            state.silent.push(failure.bucket);
+        }
+        if state.known.insert(seed.clone()) {
+            self.show(Notice::Known { test, seed, failure });
+        }
+    }
+
+    /// Gives a worker that is idle now its next request, if its slice is not over and nobody more
+    /// urgent waits.
+    fn carry_on(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        if !worker.is_idle() || worker.slice_left.is_zero() || !self.gives_jobs() {
+            return;
+        }
+        match worker.role {
+            Role::Chore(finding) => self.serve(id, finding),
+            Role::Fuzzer if self.may_fuzz(worker.test) && !self.is_chore_waiting() => self.ask(id),
+            Role::Fuzzer => {}
+        }
+    }
+}
+
+/// The first tag behind the first `n` of `tags`.
+fn after(tags: &[usize], n: usize, cursor: usize) -> usize {
+    match (tags.get(n), tags.last()) {
+        (Some(next), _) => *next,
+        (None, Some(last)) => last + 1,
+        (None, None) => cursor,
+    }
+}

@@ -1,0 +1,354 @@
+//! Work on findings: a failure is saved, confirmed in fresh workers, shown, minimized, and run in
+//! the plain build. Workers that serve a finding serve nothing else.
+
+use super::Engine;
+use super::classify;
+use super::finding::{Found, Minimization, Stage};
+use super::mutant::Mutant;
+use super::request::{JOB, Parcel};
+use super::share;
+use super::worker::{Job, JobKind, Role};
+use crate::coordinator::action::{Action, Freight, Shelf};
+use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
+use crate::coordinator::event::{Harvest, PlainVerdict};
+use crate::coordinator::notice::{End, Failure, Finding, Notice};
+use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replay, Replayed, Reply, Request};
+
+/// Fresh workers in which a failure may pass before it counts as flaky; runs in which a smaller
+/// input may.
+const TRIES: u32 = 3;
+/// Workers that may be lost over the confirmation of a finding.
+const LOSSES: u32 = 4;
+/// Setbacks after which a minimization is content with what it has.
+const SETBACKS: u32 = 20;
+
+impl Engine {
+    /// A failure: the first of its bucket is a finding, and is written at once.
+    pub(super) fn failure_found(
+        &mut self,
+        test: TestIdx,
+        failure: Failure,
+        input: Option<Vec<u8>>,
+    ) {
+        let Some(input) = input.map(Bytes::from) else {
+            let text = format!("a failure was seen but not its input: {}", failure.message);
+            return self.warn_once(test, "no input", text);
+        };
+        let forgets = self.is_mutated(Mutant::ForgetBuckets);
+        let state = &mut self.tests[test.0];
+        if state.silent.contains(&failure.bucket) && !forgets {
+            return;
+        }
+        state.silent.push(failure.bucket);
+        state.n_findings += 1;
+        let (id, kind, execs) = (self.findings.next_id(), failure.kind, state.execs);
+        if !self.is_mutated(Mutant::ShowUnsaved) {
+            let (input, shelf) = (input.clone(), Shelf::Testdata);
+            self.act(Action::SaveFinding { finding: id, test, kind, input, replaces: None, shelf });
+        }
+        let elapsed = self.now.saturating_sub(self.begun);
+        let finding = Finding { id, test, failure, input, reproducible: false, elapsed, execs };
+        self.findings.push(Found {
+            finding,
+            stage: Stage::Confirm { passes: 0, losses: 0 },
+            shelf: Shelf::Testdata,
+            is_shown: false,
+            worker: None,
+            used: self.clock.floor(),
+        });
+        if self.tests[test.0].is_broken {
+            self.give_up(id);
+        }
+    }
+
+    /// Puts a finding's worker to work, or starts one.
+    pub(super) fn work_on(&mut self, id: FindingId) {
+        let slice = share::slice(self.findings[id].used);
+        let worker = match self.findings[id].worker {
+            Some(worker) => worker,
+            None => {
+                let worker = self.spawn(self.findings[id].finding.test, Role::Chore(id));
+                self.findings[id].worker = Some(worker);
+                worker
+            }
+        };
+        let Some(state) = self.workers.get_mut(&worker) else { return };
+        state.slice_left = slice;
+        if state.is_idle() {
+            self.serve(worker, id);
+        }
+    }
+
+    /// Gives a finding's idle worker its next request, or ends it.
+    pub(super) fn serve(&mut self, worker: WorkerId, id: FindingId) {
+        let Some(state) = self.workers.get(&worker) else { return };
+        if !state.is_set_up {
+            let setup = self.setup(state.test, state.role);
+            return self.send(worker, setup);
+        }
+        let found = &self.findings[id];
+        let replay = |input: &Bytes| Parcel {
+            request: Request::Replay(Replay { times: 1 }),
+            freight: Freight::Input(input.clone()),
+            kind: JobKind::Replay,
+        };
+        let parcel = match &found.stage {
+            Stage::Confirm { .. } => replay(&found.finding.input),
+            Stage::Verify { best, .. } => replay(best),
+            Stage::Minimize(minimization) => Parcel {
+                request: Request::Minimize(Minimize {
+                    bucket: found.finding.failure.bucket,
+                    budget_ms: JOB.as_millis() as u64,
+                    id: id.0,
+                }),
+                freight: Freight::Input(minimization.best.clone()),
+                kind: JobKind::Minimize,
+            },
+            Stage::Checkable | Stage::Checking | Stage::Settled => return self.kill(worker),
+        };
+        self.send(worker, parcel);
+    }
+
+    /// A finding's worker has answered.
+    pub(super) fn judge_chore(
+        &mut self,
+        worker: WorkerId,
+        id: FindingId,
+        job: &Job,
+        reply: Reply,
+        harvest: Harvest,
+    ) {
+        match (&job.kind, reply) {
+            (JobKind::Setup, Reply::Ready {}) => {
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.is_set_up = true;
+                }
+            }
+            (JobKind::Replay, Reply::Replayed(replayed)) => {
+                self.replayed(worker, id, replayed, &harvest);
+            }
+            (JobKind::Minimize, Reply::Minimized(minimized)) => {
+                let spent = match self.campaign.by_work {
+                    true => JOB,
+                    false => self.now.saturating_sub(job.since),
+                };
+                if let Stage::Minimize(minimization) = &mut self.findings[id].stage {
+                    minimization.spent += spent;
+                }
+                self.minimized(id, minimized, harvest);
+            }
+            _ => self.reject(worker, "its answer does not belong to the request"),
+        }
+    }
+
+    fn replayed(&mut self, worker: WorkerId, id: FindingId, replayed: Replayed, harvest: &Harvest) {
+        let idx = self.findings[id].finding.test;
+        let extra = &mut self.tests[idx.0].extra_execs;
+        *extra = extra.saturating_add(replayed.execs);
+        let has_failed = replayed.end == JobEnd::Failed;
+        match &mut self.findings[id].stage {
+            Stage::Confirm { .. } if has_failed => self.confirmed(id),
+            Stage::Confirm { passes, .. } => {
+                *passes += 1;
+                let is_flaky = *passes >= TRIES;
+                self.kill(worker);
+                if is_flaky {
+                    self.flaky(id);
+                }
+            }
+            Stage::Verify { .. } if has_failed => {
+                self.verified(id, &classify::words(harvest.words.as_ref()));
+            }
+            Stage::Verify { .. } => self.not_verified(id),
+            _ => {}
+        }
+    }
+
+    /// It failed again, in whatever way: the user is told, before it is made smaller.
+    pub(super) fn confirmed(&mut self, id: FindingId) {
+        self.findings[id].finding.reproducible = true;
+        let is_first = self.stop.is_none();
+        self.show_finding(id);
+        let found = &mut self.findings[id];
+        let can_shrink = found.finding.failure.kind.is_recoverable()
+            && !found.finding.input.is_empty()
+            && !self.campaign.minimize_time.is_zero();
+        if can_shrink && is_first && matches!(self.state, super::State::Running) {
+            found.used = found.used.max(self.clock.floor());
+            let best = found.finding.input.clone();
+            let spent = std::time::Duration::ZERO;
+            found.stage = Stage::Minimize(Minimization { best, spent, setbacks: 0 });
+        } else {
+            self.check(id);
+        }
+    }
+
+    /// It did not fail again: kept, but where it fails no test run of others.
+    fn flaky(&mut self, id: FindingId) {
+        self.show_finding(id);
+        self.shelve(id, Shelf::Cache);
+        self.check(id);
+    }
+
+    /// No worker can serve it: it stays as it is.
+    pub(super) fn give_up(&mut self, id: FindingId) {
+        self.show_finding(id);
+        self.check(id);
+    }
+
+    /// A worker was lost over a finding without saying anything about it.
+    pub(super) fn chore_lost(&mut self, id: FindingId) {
+        match &mut self.findings[id].stage {
+            Stage::Confirm { losses, .. } => {
+                *losses += 1;
+                if *losses >= LOSSES {
+                    self.give_up(id);
+                }
+            }
+            Stage::Minimize(_) => self.set_back(id, 4),
+            Stage::Verify { .. } => self.not_verified(id),
+            Stage::Checkable | Stage::Checking | Stage::Settled => {}
+        }
+    }
+
+    fn minimized(&mut self, id: FindingId, minimized: Minimized, mut harvest: Harvest) {
+        let idx = self.findings[id].finding.test;
+        let extra = &mut self.tests[idx.0].extra_execs;
+        *extra = extra.saturating_add(minimized.execs);
+        let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
+        if minimized.end == JobEnd::Failed {
+            let failure = classify::words(harvest.words.as_ref());
+            self.failure_found(idx, failure, harvest.input.take());
+            return self.set_back(id, 1);
+        }
+        if !minimized.reproduced {
+            return self.enough(id);
+        }
+        if let Some(input) = harvest.input.filter(|i| i.len() <= minimization.best.len()) {
+            minimization.best = input.into();
+        }
+        let is_over =
+            minimized.end == JobEnd::Done || minimization.spent >= self.campaign.minimize_time;
+        match minimized.execs {
+            _ if is_over => self.enough(id),
+            0 => self.set_back(id, 1),
+            _ => {}
+        }
+    }
+
+    /// A minimization that meets too many obstacles ends.
+    fn set_back(&mut self, id: FindingId, by: u32) {
+        let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
+        minimization.setbacks += by;
+        let is_over =
+            minimization.setbacks >= SETBACKS || minimization.spent >= self.campaign.minimize_time;
+        if is_over {
+            self.enough(id);
+        }
+    }
+
+    /// The minimization is over: what it came to is run once more before it is written.
+    fn enough(&mut self, id: FindingId) {
+        let found = &mut self.findings[id];
+        let Stage::Minimize(minimization) = &found.stage else { return };
+        let best = minimization.best.clone();
+        if best == found.finding.input {
+            return self.cannot_shrink(id);
+        }
+        found.stage = Stage::Verify { best, tries: 0 };
+    }
+
+    fn verified(&mut self, id: FindingId, failure: &Failure) {
+        let found = &mut self.findings[id];
+        let Stage::Verify { best, .. } = &found.stage else { return };
+        if failure.bucket != found.finding.failure.bucket {
+            return self.cannot_shrink(id);
+        }
+        let best = best.clone();
+        found.finding.failure = failure.clone();
+        let old = std::mem::replace(&mut found.finding.input, best);
+        let (test, kind, shelf) = (found.finding.test, failure.kind, found.shelf);
+        let finding = found.finding.clone();
+        let (input, before) = (finding.input.clone(), old.len());
+        let replaces = Some(old);
+        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
+        self.show(Notice::Minimized { finding, before });
+        self.check(id);
+    }
+
+    fn not_verified(&mut self, id: FindingId) {
+        let Stage::Verify { tries, .. } = &mut self.findings[id].stage else { return };
+        *tries += 1;
+        if *tries >= TRIES {
+            self.cannot_shrink(id);
+        }
+    }
+
+    fn cannot_shrink(&mut self, id: FindingId) {
+        let finding = self.findings[id].finding.clone();
+        let before = finding.input.len();
+        self.show(Notice::Minimized { finding, before });
+        self.check(id);
+    }
+
+    /// Tells the user about a finding, once. With `--stop-on-crash` that ends fuzzing.
+    pub(super) fn show_finding(&mut self, id: FindingId) {
+        let found = &mut self.findings[id];
+        if std::mem::replace(&mut found.is_shown, true) {
+            return;
+        }
+        let finding = found.finding.clone();
+        self.show(Notice::Finding(finding));
+        if self.campaign.stop_on_crash && self.stop.is_none() {
+            self.stop_fuzzing(End::Crash);
+        }
+    }
+
+    /// Has a finding run in the plain build, unless that is too late.
+    pub(super) fn check(&mut self, id: FindingId) {
+        let is_wanted = !self.is_interrupted();
+        let found = &mut self.findings[id];
+        found.stage = if is_wanted { Stage::Checking } else { Stage::Checkable };
+        if let Some(worker) = found.worker {
+            self.kill(worker);
+        }
+        if is_wanted {
+            let Finding { test, failure, input, .. } = &self.findings[id].finding;
+            let (test, kind, bucket) = (*test, failure.kind, failure.bucket);
+            let input = input.clone();
+            self.act(Action::CheckPlain { finding: id, test, kind, input, bucket });
+        }
+    }
+
+    /// A finding was run in the plain build.
+    pub(super) fn checked(&mut self, id: FindingId, verdict: PlainVerdict) {
+        let Some(found) = self.findings.get(id) else { return };
+        if !matches!(found.stage, Stage::Checking) {
+            return;
+        }
+        self.findings[id].stage = Stage::Settled;
+        match verdict {
+            PlainVerdict::Fails => {}
+            PlainVerdict::Passes => {
+                self.shelve(id, Shelf::Cache);
+                self.show(Notice::PassesPlain(self.findings[id].finding.clone()));
+            }
+            PlainVerdict::Unknown(why) => {
+                let test = Some(self.findings[id].finding.test);
+                let text = format!("a finding could not be run in the plain build: {why}");
+                self.show(Notice::Warning { test, text });
+            }
+        }
+    }
+
+    /// Moves a finding's file.
+    fn shelve(&mut self, id: FindingId, shelf: Shelf) {
+        let found = &mut self.findings[id];
+        if std::mem::replace(&mut found.shelf, shelf) == shelf {
+            return;
+        }
+        let Finding { test, failure, input, .. } = &found.finding;
+        let (test, kind, input) = (*test, failure.kind, input.clone());
+        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces: None, shelf });
+    }
+}

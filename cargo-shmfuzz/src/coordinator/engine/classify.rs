@@ -1,0 +1,173 @@
+//! What a worker's end means: a failure of the code under test, or something else. Pure.
+//!
+//! Invariant: only a process that ended while the input area held exactly the bytes being run is
+//! a failure of that input. The messages do not depend on the input but by numbers, so that equal
+//! failures fall into one bucket.
+
+use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::notice::Failure;
+use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::layout::Phase;
+use shmfuzz_runtime::words::LastWords;
+
+/// What a worker's end means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The input that was being run ended it.
+    Failure(Failure),
+    /// Somebody else ended it; how.
+    Outside(String),
+    /// The engine asked for it.
+    Asked,
+    /// The harness or the protocol is in trouble; how.
+    Trouble(String),
+}
+
+// The numbers are the same on all platforms whose workers can be started.
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGTERM: i32 = 15;
+
+/// What the death of a worker means that had a request in flight.
+pub(super) fn death(death: &Death, harvest: &Harvest, rss_limit: u64) -> Meaning {
+    let words = harvest.words.as_ref();
+    let output = death.output.as_str();
+    let (kind, message) = match &death.cause {
+        Cause::AsAsked => return Meaning::Asked,
+        Cause::NotStarted(_) | Cause::BrokeProtocol(_) | Cause::Unresponsive => {
+            return Meaning::Trouble(describe(&death.cause));
+        }
+        Cause::Signaled(SIGHUP | SIGINT | SIGKILL | SIGTERM) => {
+            return Meaning::Outside(describe(&death.cause));
+        }
+        _ if !in_call(harvest) => return Meaning::Trouble(describe(&death.cause)),
+        Cause::Exited(status) => (FailureKind::Exit, format!("exited with status {status}")),
+        Cause::Signaled(signal) => return Meaning::Failure(signaled(*signal, words, output)),
+        Cause::TimedOut(limit) => (FailureKind::Timeout, format!("ran longer than {limit:?}")),
+        Cause::OutOfMemory(resident) => {
+            let limit = if rss_limit > 0 { rss_limit } else { *resident };
+            (FailureKind::Oom, format!("used more than {}", size(limit)))
+        }
+    };
+    Meaning::Failure(failure(kind, message, None, output))
+}
+
+/// The failure that a worker which lives on reports by its last words.
+pub(super) fn words(words: Option<&LastWords>) -> Failure {
+    match words {
+        Some(words) => Failure {
+            kind: words.kind,
+            message: words.message.clone(),
+            location: location(words),
+            bucket: words.bucket(),
+            output: String::new(),
+        },
+        // The input is worth keeping although the target wrote over what was said of it.
+        None => failure(FailureKind::Panic, "failed without last words".to_owned(), None, ""),
+    }
+}
+
+/// How a process ended, as a lowercase fragment.
+pub(super) fn describe(cause: &Cause) -> String {
+    match cause {
+        Cause::NotStarted(why) => format!("could not be started: {why}"),
+        Cause::Exited(status) => format!("exited with status {status}"),
+        Cause::Signaled(signal) => format!("was ended by {}", signal_name(*signal)),
+        Cause::TimedOut(limit) => format!("ran longer than {limit:?}"),
+        Cause::OutOfMemory(bytes) => format!("used {}", size(*bytes)),
+        Cause::BrokeProtocol(what) => format!("broke the protocol: {what}"),
+        Cause::Unresponsive => "did not answer".to_owned(),
+        Cause::AsAsked => "was ended".to_owned(),
+    }
+}
+
+fn in_call(harvest: &Harvest) -> bool {
+    harvest.raw_in_mem
+        && harvest.input.is_some()
+        && !matches!(harvest.phase, Some(Phase::Starting | Phase::Idle))
+}
+
+fn signaled(signal: i32, words: Option<&LastWords>, output: &str) -> Failure {
+    // std reports both on stderr and aborts.
+    if words.is_some_and(|w| w.kind == FailureKind::StackOverflow)
+        || output.contains("has overflowed its stack")
+    {
+        return failure(FailureKind::StackOverflow, "stack overflow".to_owned(), None, output);
+    }
+    if signal == SIGABRT {
+        if let Some(message) = allocation(output) {
+            return failure(FailureKind::Oom, message, None, output);
+        }
+        // Words of a panic mean that the panic could not unwind.
+        let panic = words.filter(|w| {
+            matches!(w.kind, FailureKind::Panic | FailureKind::Abort) && !w.message.is_empty()
+        });
+        let message = panic.map_or_else(|| "aborted".to_owned(), |w| w.message.clone());
+        return failure(FailureKind::Abort, message, panic, output);
+    }
+    let name = signal_name(signal);
+    let message = match words.filter(|w| w.signal == signal && signal == SIGSEGV) {
+        Some(words) => format!("{name} at address {:#x}", words.address),
+        None => name,
+    };
+    failure(FailureKind::Signal, message, None, output)
+}
+
+/// The part of std's line about a failed allocation that says what failed.
+fn allocation(output: &str) -> Option<String> {
+    const HEAD: &str = "memory allocation of ";
+    const TAIL: &str = " bytes failed";
+    let at = output.rfind(HEAD)?;
+    let rest = &output[at + HEAD.len()..];
+    let n = &rest[..rest.find(TAIL)?];
+    n.bytes().all(|b| b.is_ascii_digit()).then(|| format!("{HEAD}{n}{TAIL}"))
+}
+
+fn failure(kind: FailureKind, message: String, place: Option<&LastWords>, output: &str) -> Failure {
+    let bucket = Bucket::new(kind, &place.map(LastWords::location).unwrap_or_default(), &message);
+    Failure { kind, message, location: place.and_then(location), bucket, output: output.to_owned() }
+}
+
+fn location(words: &LastWords) -> Option<String> {
+    let LastWords { file, line, column, .. } = words;
+    (!file.is_empty()).then(|| format!("{file}:{line}:{column}"))
+}
+
+/// `512 MiB`, or bytes where that is not exact.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    if bytes > 0 && bytes % MIB == 0 {
+        format!("{} MiB", bytes / MIB)
+    } else {
+        format!("{bytes} bytes")
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        SIGHUP => "SIGHUP",
+        SIGINT => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        SIGABRT => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        SIGKILL => "SIGKILL",
+        10 => "SIGUSR1",
+        SIGSEGV => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        SIGTERM => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}

@@ -1,0 +1,255 @@
+//! What the deaths of workers mean, and how soon others follow them.
+
+use super::Engine;
+use super::classify::{self, Meaning};
+use super::mutant::Mutant;
+use super::request::worker_did;
+use super::worker::{JobKind, Role, State, Worker};
+use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
+use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::notice::Failure;
+use shmfuzz_runtime::message::EXIT_CANNOT_START;
+use std::time::Duration;
+
+/// Most calls that are believed of a worker that died: the mapping may hold anything.
+const MOST_CALLS: u64 = 1 << 32;
+/// Workers in a row that may die before they are ready.
+const DEAD_STARTS: u32 = 3;
+/// How often the same input may be run when somebody else ends its worker.
+const OUTSIDE_DEATHS: u32 = 2;
+
+impl Engine {
+    /// A worker's process has ended.
+    pub(super) fn died(&mut self, id: WorkerId, death: &Death, mut harvest: Harvest) {
+        if !self.is_mutated(Mutant::ForgetEntriesOfDead) {
+            self.absorb(id, &mut harvest);
+        }
+        let Some(mut worker) = self.workers.remove(&id) else { return };
+        let (idx, role) = (worker.test, worker.role);
+        if let Role::Chore(finding) = role {
+            self.findings[finding].worker = None;
+        }
+        let job = match std::mem::replace(&mut worker.state, State::Idle) {
+            State::Starting { since } => {
+                self.charge(idx, role, since);
+                return self.died_at_start(idx, role, death);
+            }
+            State::Idle => return self.died_idle(idx, role, death),
+            State::Busy(job) => job,
+            State::Dying { job: Some(job), .. } => job,
+            State::Dying { job: None, .. } => return,
+        };
+        self.charge(idx, role, job.since);
+        self.count_calls_of_dead(idx, &job.kind, harvest.count);
+        let rss_limit = self.campaign.tests[idx.0].rss_limit;
+        let meaning = classify::death(death, &harvest, rss_limit);
+        match role {
+            Role::Fuzzer => self.fuzzer_died(&worker, &job.kind, meaning, death, harvest),
+            Role::Chore(finding) => self.chore_died(finding, &job.kind, meaning, harvest),
+        }
+        if self.is_mutated(Mutant::KeepDead) {
+            self.workers.insert(id, worker);
+        }
+    }
+
+    fn count_calls_of_dead(&mut self, idx: TestIdx, kind: &JobKind, count: u64) {
+        let count = match self.is_mutated(Mutant::ForgetCallsOfDead) {
+            true => 0,
+            false => count.min(MOST_CALLS),
+        };
+        match kind {
+            JobKind::Fuzz { granted } => self.count_execs(idx, *granted, count),
+            _ => {
+                let extra = &mut self.tests[idx.0].extra_execs;
+                *extra = extra.saturating_add(count);
+            }
+        }
+    }
+
+    /// Before it was ready: the harness, or the machine.
+    pub(super) fn died_at_start(&mut self, idx: TestIdx, role: Role, death: &Death) {
+        self.back_off(idx);
+        let how = classify::describe(&death.cause);
+        if death.cause == Cause::Exited(EXIT_CANNOT_START) {
+            let why = "the worker cannot begin".to_owned();
+            return self.break_test(idx, why, death.output.clone());
+        }
+        let state = &mut self.tests[idx.0];
+        state.dead_starts += 1;
+        if state.dead_starts >= DEAD_STARTS {
+            let why = format!("the worker never reaches the fuzz test: it {how}");
+            return self.break_test(idx, why, death.output.clone());
+        }
+        if let Role::Chore(finding) = role {
+            self.chore_lost(finding);
+        }
+    }
+
+    /// Between two jobs: a thread of the fuzz test, or somebody else. No input is to blame.
+    fn died_idle(&mut self, idx: TestIdx, role: Role, death: &Death) {
+        self.back_off(idx);
+        let how = classify::describe(&death.cause);
+        self.warn_once(idx, "idle", worker_did(&format!("{how} while it was idle")));
+        match role {
+            Role::Fuzzer => self.lost_for_nothing(idx, &how, &death.output),
+            Role::Chore(finding) => self.chore_lost(finding),
+        }
+    }
+
+    fn fuzzer_died(
+        &mut self,
+        worker: &Worker,
+        kind: &JobKind,
+        meaning: Meaning,
+        death: &Death,
+        mut harvest: Harvest,
+    ) {
+        let idx = worker.test;
+        let output = &death.output;
+        match (meaning, kind) {
+            (Meaning::Asked, _) => {}
+            (Meaning::Failure(failure), JobKind::Attribute { first }) => {
+                self.back_off(idx);
+                self.seed_died(idx, *first, &harvest, Some(failure));
+            }
+            (Meaning::Failure(failure), JobKind::Load(tags)) => {
+                self.back_off(idx);
+                match self.at_fault(idx, tags, &harvest) {
+                    Some(tag) => self.input_failed(idx, tag, failure, harvest.input.take()),
+                    None => self.failure_found(idx, failure, harvest.input.take()),
+                }
+            }
+            (Meaning::Failure(failure), _) => {
+                self.back_off(idx);
+                self.failure_found(idx, failure, harvest.input.take());
+            }
+            (Meaning::Outside(how), kind) => {
+                self.back_off(idx);
+                self.warn_once(idx, "outside", worker_did(&format!("{how} from outside")));
+                self.pass_over_suspect(idx, kind, &harvest, OUTSIDE_DEATHS);
+                self.lost_for_nothing_unless_called(idx, &how, output, &harvest);
+            }
+            (Meaning::Trouble(how), kind) => {
+                self.back_off(idx);
+                self.warn_once(idx, "trouble", worker_did(&how));
+                self.pass_over_suspect(idx, kind, &harvest, 1);
+                self.lost_for_nothing_unless_called(idx, &how, output, &harvest);
+            }
+        }
+    }
+
+    fn lost_for_nothing_unless_called(
+        &mut self,
+        idx: TestIdx,
+        how: &str,
+        output: &str,
+        harvest: &Harvest,
+    ) {
+        if harvest.count == 0 {
+            self.lost_for_nothing(idx, how, output);
+        }
+    }
+
+    /// No failure can be pinned on the input that was being loaded, but it may well be its fault:
+    /// it is not given to worker after worker.
+    fn pass_over_suspect(&mut self, idx: TestIdx, kind: &JobKind, harvest: &Harvest, limit: u32) {
+        match kind {
+            JobKind::Attribute { first } if limit == 1 => {
+                self.seed_died(idx, *first, harvest, None);
+            }
+            JobKind::Load(tags) => {
+                let Some(tag) = self.at_fault(idx, tags, harvest) else { return };
+                let Some(input) = self.tests[idx.0].pool.get_mut(tag) else { return };
+                input.n_outside_deaths += 1;
+                if input.n_outside_deaths >= limit {
+                    self.drop_input(idx, tag);
+                    let text = "an input of the corpus is left out: workers are lost over it";
+                    self.warn_once(idx, "suspect", text.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A seed of the attribute ended the process, so new workers begin behind it.
+    fn seed_died(&mut self, idx: TestIdx, first: u32, harvest: &Harvest, failure: Option<Failure>) {
+        let n_seeds = self.tests[idx.0].n_seeds;
+        let named = harvest.loading.and_then(|tag| u32::try_from(tag).ok());
+        let counted = u64::from(first).saturating_add(harvest.count.saturating_sub(1));
+        let counted = u32::try_from(counted).unwrap_or(u32::MAX);
+        let seed = named.filter(|seed| (first..n_seeds).contains(seed)).unwrap_or(counted);
+        let seed = seed.min(n_seeds.saturating_sub(1)).max(first);
+        if !self.is_mutated(Mutant::RunFatalSeedAgain) {
+            let state = &mut self.tests[idx.0];
+            state.first_seed = state.first_seed.max(seed.saturating_add(1));
+        }
+        if let Some(failure) = failure {
+            self.seed_failed(idx, format!("seed#{seed}"), failure);
+        }
+    }
+
+    /// The input of a load that was being run: by its tag, else by its bytes.
+    fn at_fault(&self, idx: TestIdx, tags: &[usize], harvest: &Harvest) -> Option<usize> {
+        let named = harvest.loading.and_then(|tag| usize::try_from(tag).ok());
+        if self.is_mutated(Mutant::TrustTags) {
+            return named.inspect(|tag| assert!(*tag < self.tests[idx.0].pool.len()));
+        }
+        let pool = &self.tests[idx.0].pool;
+        let has_bytes = |tag: &&usize| {
+            let bytes = pool.get(**tag).map(|input| &*input.bytes);
+            bytes.is_some() && bytes == harvest.input.as_deref()
+        };
+        named
+            .filter(|tag| tags.contains(tag))
+            .or_else(|| tags.iter().filter(|_| harvest.raw_in_mem).find(has_bytes).copied())
+    }
+
+    fn chore_died(
+        &mut self,
+        id: FindingId,
+        kind: &JobKind,
+        meaning: Meaning,
+        mut harvest: Harvest,
+    ) {
+        let finding = &self.findings[id];
+        let (idx, is_confirming) = (finding.finding.test, finding.is_confirming());
+        match meaning {
+            // A job that was cut short says nothing.
+            Meaning::Asked => {}
+            Meaning::Failure(_) if *kind == JobKind::Replay && is_confirming => self.confirmed(id),
+            Meaning::Failure(failure) => {
+                self.failure_found(idx, failure, harvest.input.take());
+                self.chore_lost(id);
+            }
+            Meaning::Outside(_) | Meaning::Trouble(_) => self.chore_lost(id),
+        }
+    }
+
+    /// Workers that die without a job done are replaced more and more slowly, so that a fuzz test
+    /// that always dies leaves the machine to the others.
+    fn back_off(&mut self, idx: TestIdx) {
+        let state = &mut self.tests[idx.0];
+        state.deaths = state.deaths.saturating_add(1);
+        if !self.campaign.by_work {
+            state.not_before = self.now + delay(state.deaths);
+        }
+    }
+}
+
+/// How long to wait after so many deaths in a row.
+fn delay(deaths: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_secs(1);
+    FIRST.saturating_mul(1 << deaths.saturating_sub(1).min(10)).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_a_second() {
+        let delays = [1, 2, 3, 8, 9, 1000].map(|n| delay(n).as_millis());
+        assert_eq!(delays, [5, 10, 20, 640, 1000, 1000]);
+    }
+}

@@ -1,0 +1,248 @@
+//! Limits of waits, and the end of a campaign: running jobs are asked to end, then made to; what
+//! was found is shown; the plain build is waited for; then the end is said.
+//!
+//! Invariant: from the moment a campaign begins to end, nothing that a worker or the driver does
+//! or fails to do delays [`Action::Finish`] beyond the sum of the limits below.
+
+use super::classify;
+use super::finding::Stage;
+use super::mutant::Mutant;
+use super::stats;
+use super::worker::{JobKind, State as Doing};
+use super::{Engine, State};
+use crate::coordinator::action::Action;
+use crate::coordinator::campaign::{TestIdx, WorkerId};
+use crate::coordinator::event::{Cause, Death};
+use crate::coordinator::notice::{End, Exit, Notice};
+use std::time::Duration;
+
+/// How long a harness may take to reach its fuzz test.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a job may go on after it was asked to end.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long the driver may take to report the death of a worker that it was told to end.
+const DEATH_LIMIT: Duration = Duration::from_secs(10);
+/// How long the plain build is waited for at the end.
+const CHECK_LIMIT: Duration = Duration::from_secs(120);
+
+/// A wait that has gone on for too long.
+enum Overdue {
+    Start,
+    Answer,
+    Stop,
+    Death,
+}
+
+impl Engine {
+    /// Ends waits that have gone on for too long, and the campaign when its time is over.
+    pub(super) fn watch(&mut self) {
+        let overdue: Vec<_> = self
+            .workers
+            .iter()
+            .filter_map(|(id, w)| Some((*id, self.overdue(&w.state)?)))
+            .collect();
+        for (id, overdue) in overdue {
+            match overdue {
+                Overdue::Start => self.never_started(id),
+                Overdue::Answer => self.reject(id, "it does not answer"),
+                Overdue::Stop => self.kill(id),
+                Overdue::Death => self.abandon(id),
+            }
+        }
+        let is_over = self.time_left().is_some_and(|left| left.is_zero());
+        if is_over && self.gives_jobs() && !self.is_mutated(Mutant::IgnoreDeadline) {
+            self.wind_up(self.stop.unwrap_or(End::Time));
+        }
+    }
+
+    /// What is left of the campaign's time, if it has a limit.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let passed = self.now.saturating_sub(self.begun);
+        self.campaign.time.map(|time| time.saturating_sub(passed))
+    }
+
+    fn overdue(&self, doing: &Doing) -> Option<Overdue> {
+        let has_passed = |since: Duration, limit| self.now.saturating_sub(since) >= limit;
+        match doing {
+            Doing::Starting { since } => has_passed(*since, START_LIMIT).then_some(Overdue::Start),
+            Doing::Idle => None,
+            Doing::Busy(_) if self.is_mutated(Mutant::WaitForever) => None,
+            Doing::Busy(job) => match job.interrupted {
+                Some(at) if has_passed(at, GRACE) => Some(Overdue::Stop),
+                _ => (self.now >= job.until).then_some(Overdue::Answer),
+            },
+            Doing::Dying { since, .. } => has_passed(*since, DEATH_LIMIT).then_some(Overdue::Death),
+        }
+    }
+
+    fn never_started(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let (idx, role) = (worker.test, worker.role);
+        self.kill(id);
+        let death = Death { cause: Cause::Unresponsive, output: String::new() };
+        self.died_at_start(idx, role, &death);
+    }
+
+    /// Forgets a worker whose death is never reported.
+    fn abandon(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.remove(&id) else { return };
+        if let Doing::Dying { job: Some(job), .. } = &worker.state {
+            if let JobKind::Fuzz { granted } = job.kind {
+                self.count_execs(worker.test, granted, 0);
+            }
+        }
+        let how = classify::describe(&Cause::Unresponsive);
+        let text = format!("a worker {how} when it was told to end; it was left behind");
+        self.warn_once(worker.test, "abandoned", text);
+    }
+
+    /// Ctrl-C: ends the campaign; a second time, or when it is ending already, at once.
+    pub(super) fn interrupt(&mut self) {
+        self.n_interrupts += 1;
+        if self.gives_jobs() {
+            self.wind_up(self.stop.unwrap_or(End::Interrupted));
+        } else if let State::Ending { end, .. } = self.state {
+            for id in self.workers.keys().copied().collect::<Vec<_>>() {
+                self.kill(id);
+            }
+            self.finish(end);
+        }
+    }
+
+    /// Whether the user has asked for an end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.n_interrupts > 0
+    }
+
+    /// No fuzz test is fuzzed any more; findings are still worked on.
+    pub(super) fn stop_fuzzing(&mut self, end: End) {
+        self.stop = Some(end);
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
+            if self.workers[&id].is_fuzzer() {
+                self.dismiss(id);
+            }
+        }
+    }
+
+    /// Nothing is begun any more.
+    fn wind_up(&mut self, end: End) {
+        self.state = State::Ending { since: self.now, end };
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
+            self.dismiss(id);
+        }
+    }
+
+    /// Asks a worker to end its job if that brings something, else ends it.
+    fn dismiss(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        match &mut worker.state {
+            Doing::Busy(job) if !matches!(job.kind, JobKind::Setup | JobKind::Replay) => {
+                if job.interrupted.is_none() {
+                    job.interrupted = Some(self.now);
+                    self.act(Action::Interrupt { worker: id });
+                }
+            }
+            Doing::Dying { .. } => {}
+            _ => self.kill(id),
+        }
+    }
+
+    /// Notices that there is nothing left to do, and brings the end about.
+    pub(super) fn settle(&mut self) {
+        let has_chores = self.findings.iter().any(super::finding::Found::is_open);
+        if self.gives_jobs() && !has_chores && self.is_fuzzing_over() {
+            let is_broken = self.tests.iter().all(|test| test.is_broken);
+            let end = if is_broken { End::Broken } else { End::Runs };
+            self.wind_up(self.stop.unwrap_or(end));
+        }
+        let State::Ending { since, end } = self.state else { return };
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
+            if self.workers[&id].is_idle() {
+                self.kill(id);
+            }
+        }
+        if !self.workers.is_empty() {
+            return;
+        }
+        for id in self.findings.ids(super::finding::Found::is_open) {
+            self.give_up(id);
+        }
+        let n_checking = self.findings.ids(|f| matches!(f.stage, Stage::Checking)).len();
+        if n_checking > 0 {
+            if self.now.saturating_sub(since) < CHECK_LIMIT {
+                return;
+            }
+            let text = format!("{n_checking} findings were not run in the plain build in time");
+            self.show(Notice::Warning { test: None, text });
+        }
+        self.finish(end);
+    }
+
+    fn is_fuzzing_over(&self) -> bool {
+        let is_fuzzing = self.workers.values().any(|w| w.is_fuzzer() && w.is_active());
+        match self.stop {
+            Some(_) => !is_fuzzing,
+            None => self.tests.iter().all(super::FuzzTest::is_over),
+        }
+    }
+
+    fn finish(&mut self, end: End) {
+        for id in self.findings.ids(|f| !f.is_shown) {
+            self.show_finding(id);
+        }
+        let elapsed = self.now.saturating_sub(self.begun);
+        let mut totals = Vec::with_capacity(self.tests.len());
+        for (i, state) in self.tests.iter_mut().enumerate() {
+            state.speed.sample(self.now, state.execs);
+            let test = TestIdx(i);
+            totals.push((test, stats::figures(elapsed, test, state, &self.workers)));
+        }
+        for (test, stats) in &totals {
+            self.show(Notice::Stats { test: *test, stats: *stats });
+            if stats.execs == 0 && stats.extra_execs == 0 && !self.tests[test.0].is_broken {
+                let text = "no input was ever run: the campaign ended before that".to_owned();
+                self.show(Notice::Warning { test: Some(*test), text });
+            }
+        }
+        self.state = State::Finished;
+        let exit = self.exit();
+        self.show(Notice::Finish { totals, end, exit });
+        self.act(Action::Finish);
+    }
+
+    fn exit(&self) -> Exit {
+        let has_known = self.tests.iter().any(|test| !test.known.is_empty());
+        let n_execs = self
+            .tests
+            .iter()
+            .fold(0, |n: u64, test| n.saturating_add(test.execs).saturating_add(test.extra_execs));
+        if !self.findings.is_empty() || (self.campaign.fail_known && has_known) {
+            Exit::Found
+        } else if n_execs == 0 || self.tests.iter().any(|test| test.is_broken) {
+            Exit::Harness
+        } else {
+            Exit::Nothing
+        }
+    }
+
+    /// Shows the figures of fuzz tests that are being fuzzed, a few times a second.
+    pub(super) fn show_figures(&mut self) {
+        if !self.gives_jobs() {
+            return;
+        }
+        let elapsed = self.now.saturating_sub(self.begun);
+        for i in 0..self.tests.len() {
+            let (test, state) = (TestIdx(i), &mut self.tests[i]);
+            let is_due = match state.speed.last() {
+                None => true,
+                Some(last) => self.now.saturating_sub(last) >= stats::INTERVAL,
+            };
+            if !is_due || state.n_counters.is_none() || state.is_over() {
+                continue;
+            }
+            state.speed.sample(self.now, state.execs);
+            let stats = stats::figures(elapsed, test, state, &self.workers);
+            self.show(Notice::Stats { test, stats });
+        }
+    }
+}

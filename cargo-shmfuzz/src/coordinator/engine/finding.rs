@@ -1,0 +1,131 @@
+//! The findings of a campaign, and where each stands in its life: found and saved, confirmed,
+//! minimized, checked in the plain build, settled.
+
+use crate::coordinator::action::Shelf;
+use crate::coordinator::campaign::{Bytes, FindingId, WorkerId};
+use crate::coordinator::notice::Finding;
+use std::ops::{Index, IndexMut};
+use std::time::Duration;
+
+/// What is to be done about a finding next.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// Run it again in a fresh worker.
+    Confirm {
+        /// How often it did not fail again.
+        passes: u32,
+        /// How many workers were lost over it.
+        losses: u32,
+    },
+    /// Make it smaller.
+    Minimize(Minimization),
+    /// Run the smaller input again, since the message shown must belong to what is written.
+    Verify {
+        /// The smaller input.
+        best: Bytes,
+        /// How often it was run, or its worker was lost.
+        tries: u32,
+    },
+    /// Nothing more that needs a worker; it was not run in the plain build.
+    Checkable,
+    /// It is being run in the plain build.
+    Checking,
+    /// Nothing.
+    Settled,
+}
+
+/// A minimization under way.
+#[derive(Clone, Debug)]
+pub(super) struct Minimization {
+    /// The smallest input so far.
+    pub(super) best: Bytes,
+    /// Job time used.
+    pub(super) spent: Duration,
+    /// Jobs that brought nothing, or ended their worker.
+    pub(super) setbacks: u32,
+}
+
+/// A finding and what the engine knows of it.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// As it is shown.
+    pub(super) finding: Finding,
+    /// What is next.
+    pub(super) stage: Stage,
+    /// Where its file is.
+    pub(super) shelf: Shelf,
+    /// Whether the user was told.
+    pub(super) is_shown: bool,
+    /// The worker that serves it.
+    pub(super) worker: Option<WorkerId>,
+    /// Its virtual time.
+    pub(super) used: Duration,
+}
+
+impl Found {
+    /// Whether it waits for a short job that goes before all others.
+    pub(super) fn is_urgent(&self) -> bool {
+        matches!(self.stage, Stage::Confirm { .. } | Stage::Verify { .. })
+    }
+
+    /// Whether it is not known yet to fail again.
+    pub(super) fn is_confirming(&self) -> bool {
+        matches!(self.stage, Stage::Confirm { .. })
+    }
+
+    /// Whether it needs a worker.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_urgent() || matches!(self.stage, Stage::Minimize(_))
+    }
+}
+
+/// All findings of a campaign, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Found>);
+
+impl Findings {
+    /// The name of the next one.
+    pub(super) fn next_id(&self) -> FindingId {
+        FindingId(self.0.len() as u64)
+    }
+
+    /// Adds one, whose name was [`Findings::next_id`].
+    pub(super) fn push(&mut self, found: Found) {
+        debug_assert_eq!(found.finding.id, self.next_id());
+        self.0.push(found);
+    }
+
+    /// The finding of this name, if the name is one: events may say anything.
+    pub(super) fn get(&self, id: FindingId) -> Option<&Found> {
+        self.0.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Found> {
+        self.0.iter()
+    }
+
+    /// The names of those that are as asked.
+    pub(super) fn ids(&self, are: impl Fn(&Found) -> bool) -> Vec<FindingId> {
+        self.0.iter().filter(|f| are(f)).map(|f| f.finding.id).collect()
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Index<FindingId> for Findings {
+    type Output = Found;
+
+    fn index(&self, id: FindingId) -> &Found {
+        &self.0[id.0 as usize]
+    }
+}
+
+impl IndexMut<FindingId> for Findings {
+    fn index_mut(&mut self, id: FindingId) -> &mut Found {
+        &mut self.0[id.0 as usize]
+    }
+}

@@ -1,0 +1,276 @@
+//! What a worker is asked next: settings, then the attribute's seeds, then the corpus, then to
+//! fuzz, with what others find delivered between jobs.
+
+use super::Engine;
+use super::classify;
+use super::mutant::Mutant;
+use super::random;
+use super::test::PoolOrigin;
+use super::worker::{Job, JobKind, Role, State, Worker};
+use crate::coordinator::action::{Action, Freight};
+use crate::coordinator::campaign::{Bytes, TestIdx, WorkerId};
+use crate::coordinator::event::Cause;
+use crate::coordinator::notice::Notice;
+use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
+use shmfuzz_runtime::layout::{INBOX_LEN, MAX_VALUE_LEN};
+use shmfuzz_runtime::message::{Fuzz, Load, Request, Setup, Source};
+use std::time::Duration;
+
+/// How long a job is.
+pub(super) const JOB: Duration = Duration::from_millis(100);
+const JOB_MS: u64 = JOB.as_millis() as u64;
+/// How long a worker may take for anything but calls of the fuzz test.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Calls that may be slow, one after the other, before a job sees that its budget is used up: a
+/// pick, its second runs, its traces. The driver ends a single call; this is the net below it.
+const SLOW_CALLS: u32 = 4;
+
+/// A request on its way.
+pub(super) struct Parcel {
+    /// What is asked.
+    pub(super) request: Request,
+    /// What goes along.
+    pub(super) freight: Freight,
+    /// What it is to the engine.
+    pub(super) kind: JobKind,
+}
+
+impl Engine {
+    /// Gives an idle fuzzer its next request, if there is one for it.
+    pub(super) fn ask(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let idx = worker.test;
+        // Another worker may have met a seed that ends the process meanwhile.
+        let first_seed = self.tests[idx.0].first_seed;
+        if worker.next_seed < first_seed {
+            (worker.first_seed, worker.next_seed) = (first_seed, first_seed);
+        }
+        let parcel = if !worker.is_set_up {
+            let role = worker.role;
+            self.setup(idx, role)
+        } else if worker.next_seed < self.tests[idx.0].n_seeds {
+            self.attribute(id)
+        } else {
+            match self.load(id) {
+                Some(load) => load,
+                None if self.tests[idx.0].budget.has_left() => self.fuzz_job(id),
+                None => return,
+            }
+        };
+        self.send(id, parcel);
+    }
+
+    /// Sends a request to an idle worker.
+    pub(super) fn send(&mut self, id: WorkerId, parcel: Parcel) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let idx = worker.test;
+        let timeout = self.campaign.tests[idx.0].timeout;
+        let until = self.now + ANSWER_LIMIT + timeout.saturating_mul(SLOW_CALLS);
+        let Parcel { request, freight, kind } = parcel;
+        worker.n_jobs += 1;
+        self.n_sent += 1;
+        worker.last_used = self.n_sent;
+        let random = random::of_job(self.campaign.seed, idx.0, worker.ordinal, worker.n_jobs);
+        worker.state = State::Busy(Job { kind, since: self.now, until, interrupted: None });
+        let random = (!matches!(request, Request::Setup(_))).then_some(random);
+        self.act(Action::Send { worker: id, request, freight, random, timeout });
+    }
+
+    /// Settings. A worker that serves a finding must see that finding's failure.
+    pub(super) fn setup(&self, idx: TestIdx, role: Role) -> Parcel {
+        let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
+        let own = match role {
+            Role::Fuzzer => None,
+            Role::Chore(id) => Some(self.findings[id].finding.failure.bucket),
+        };
+        let by_work = self.campaign.by_work;
+        let setup = Setup {
+            max_len: test.max_len.max(1),
+            silent: state.silent.iter().copied().filter(|b| Some(*b) != own).collect(),
+            data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
+            random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
+            by_work,
+        };
+        Parcel { request: Request::Setup(setup), freight: Freight::None, kind: JobKind::Setup }
+    }
+
+    fn attribute(&mut self, id: WorkerId) -> Parcel {
+        let worker = self.workers.get_mut(&id).expect("the caller has seen it");
+        let first = worker.next_seed;
+        let freight = worker.room.take().map_or(Freight::None, Freight::Room);
+        let load = Load { source: Source::Attribute, first: first as usize, budget_ms: JOB_MS };
+        Parcel { request: Request::Load(load), freight, kind: JobKind::Attribute { first } }
+    }
+
+    /// The next inputs that the worker has not seen: all of its baseline one job after the other,
+    /// and then what others found, one job between two jobs of fuzzing.
+    fn load(&mut self, id: WorkerId) -> Option<Parcel> {
+        self.pass_over_own(id);
+        let worker = self.workers.get_mut(&id)?;
+        let pool = &self.tests[worker.test.0].pool;
+        if worker.cursor >= pool.len()
+            || (worker.cursor >= worker.baseline_end && worker.has_loaded)
+        {
+            worker.has_loaded = false;
+            return None;
+        }
+        worker.has_loaded = true;
+        let alone = worker.room.take().is_some();
+        let (mut batch, mut room) = (Vec::new(), INBOX_LEN);
+        for tag in worker.cursor..pool.len() {
+            let Some(input) = pool.live(tag).filter(|_| is_foreign(worker, id, pool.get(tag)))
+            else {
+                continue;
+            };
+            let len = input.bytes.len();
+            if (alone || len > LARGEST_INBOX_INPUT) && batch.is_empty() {
+                return Some(by_input_area(tag, input.bytes.clone()));
+            }
+            let len = 16 + len.next_multiple_of(8);
+            if len > room {
+                break;
+            }
+            room -= len;
+            batch.push((tag, input.bytes.clone()));
+        }
+        let tags = batch.iter().map(|(tag, _)| *tag).collect();
+        let batch = batch.into_iter().map(|(tag, bytes)| (tag as u64, bytes)).collect();
+        let load = Load { source: Source::Inbox, first: 0, budget_ms: JOB_MS };
+        Some(Parcel {
+            request: Request::Load(load),
+            freight: Freight::Inbox(batch),
+            kind: JobKind::Load(tags),
+        })
+    }
+
+    /// Moves the cursor to the next input that the worker must be given; drops what no mapping
+    /// can hold.
+    fn pass_over_own(&mut self, id: WorkerId) {
+        loop {
+            let Some(worker) = self.workers.get_mut(&id) else { return };
+            let (idx, tag) = (worker.test, worker.cursor);
+            let pool = &mut self.tests[idx.0].pool;
+            let Some(input) = pool.get(tag) else { return };
+            let len = input.bytes.len();
+            if len > MAX_VALUE_LEN {
+                pool.drop(tag);
+                let text = format!("an input of {len} bytes is left out: it is too large to run");
+                self.warn_once(idx, "too large", text);
+            } else if pool.live(tag).is_some() && is_foreign(worker, id, pool.get(tag)) {
+                return;
+            } else {
+                worker.cursor += 1;
+            }
+        }
+    }
+
+    fn fuzz_job(&mut self, id: WorkerId) -> Parcel {
+        let left = self.time_left();
+        let worker = self.workers.get_mut(&id).expect("the caller has seen it");
+        let state = &mut self.tests[worker.test.0];
+        let granted = state.budget.grant(self.campaign.jobs);
+        let silent = state.silent.get(worker.n_silent..).unwrap_or_default().to_vec();
+        worker.n_silent = state.silent.len();
+        let freight = worker.room.take().map_or(Freight::None, Freight::Room);
+        let budget_ms = match left {
+            // A deadline is read from the clock, which must not decide where work does.
+            Some(left) if !self.campaign.by_work => {
+                u64::try_from(left.as_millis()).unwrap_or(u64::MAX).clamp(1, JOB_MS)
+            }
+            _ => JOB_MS,
+        };
+        let request = Request::Fuzz(Fuzz { budget_ms, max_execs: granted, silent });
+        Parcel { request, freight, kind: JobKind::Fuzz { granted } }
+    }
+
+    /// Ends a worker's process.
+    pub(super) fn kill(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let job = match std::mem::replace(&mut worker.state, State::Idle) {
+            State::Busy(job) => Some(job),
+            State::Starting { .. } | State::Idle => None,
+            dying @ State::Dying { .. } => {
+                worker.state = dying;
+                return;
+            }
+        };
+        worker.state = State::Dying { since: self.now, job };
+        if let Role::Chore(finding) = worker.role {
+            self.findings[finding].worker = None;
+        }
+        self.act(Action::Kill { worker: id });
+    }
+
+    /// Ends a worker that does not keep to the protocol.
+    pub(super) fn reject(&mut self, id: WorkerId, what: &str) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let (idx, role) = (worker.test, worker.role);
+        let cause = Cause::BrokeProtocol(what.to_owned());
+        self.kill(id);
+        self.warn_once(idx, "protocol", worker_did(&classify::describe(&cause)));
+        match role {
+            Role::Fuzzer => self.lost_for_nothing(idx, &classify::describe(&cause), ""),
+            Role::Chore(finding) => self.chore_lost(finding),
+        }
+    }
+
+    /// A worker was lost that had brought nothing. Many of them in a row are a broken harness.
+    pub(super) fn lost_for_nothing(&mut self, idx: TestIdx, how: &str, output: &str) {
+        /// How many workers are tried, one after the other.
+        const TRIES: u32 = 16;
+        let state = &mut self.tests[idx.0];
+        state.fruitless += 1;
+        if state.fruitless >= TRIES {
+            let why = format!("{TRIES} workers in a row came to nothing: the last one {how}");
+            self.break_test(idx, why, output.to_owned());
+        }
+    }
+
+    /// Gives a fuzz test up.
+    pub(super) fn break_test(&mut self, idx: TestIdx, why: String, output: String) {
+        let state = &mut self.tests[idx.0];
+        if std::mem::replace(&mut state.is_broken, true) {
+            return;
+        }
+        self.show(Notice::Broken { test: idx, why, output });
+        for finding in self.findings.ids(|f| f.finding.test == idx && f.is_open()) {
+            self.give_up(finding);
+        }
+        let mine = self.workers.iter().filter(|(_, w)| w.test == idx).map(|(id, _)| *id);
+        for id in mine.collect::<Vec<_>>() {
+            self.kill(id);
+        }
+    }
+
+    /// Whether a dropped input must still be given out: never, but in the mutant.
+    pub(super) fn drop_input(&mut self, idx: TestIdx, tag: usize) {
+        if !self.is_mutated(Mutant::RunFatalSeedAgain) {
+            self.tests[idx.0].pool.drop(tag);
+        }
+    }
+}
+
+/// What a worker did, as a warning.
+pub(super) fn worker_did(what: &str) -> String {
+    format!("a worker {what}; it was replaced")
+}
+
+/// Whether an input of the pool is not the worker's own.
+fn is_foreign(worker: &Worker, id: WorkerId, input: Option<&super::test::PoolInput>) -> bool {
+    match input.map(|input| &input.origin) {
+        Some(PoolOrigin::Found(finder)) => *finder != id,
+        Some(PoolOrigin::Attribute(seed)) => *seed < worker.first_seed,
+        Some(PoolOrigin::Seed(_) | PoolOrigin::Cache) => true,
+        None => false,
+    }
+}
+
+fn by_input_area(tag: usize, bytes: Bytes) -> Parcel {
+    let source = Source::InputArea { tag: tag as u64 };
+    let load = Load { source, first: 0, budget_ms: JOB_MS };
+    Parcel {
+        request: Request::Load(load),
+        freight: Freight::Input(bytes),
+        kind: JobKind::Load(vec![tag]),
+    }
+}

@@ -1,0 +1,104 @@
+//! How time is divided: who gets the next slice. Pure.
+//!
+//! Each claimant (a fuzz test, or a finding to be minimized) has a virtual time that grows with
+//! what it uses; the least goes next. A claimant that was away does not hoard: it comes back at
+//! most [`LEAD`] behind the others.
+
+use std::time::Duration;
+
+/// A slice of time.
+pub(super) const SLICE: Duration = Duration::from_secs(1);
+/// A slice for a claimant that has used less than [`SLICE`] so far, so that all tests of a
+/// campaign are seen early.
+pub(super) const FIRST_SLICE: Duration = Duration::from_millis(200);
+/// How far behind the others a claimant may start.
+const LEAD: Duration = SLICE;
+
+/// Who asks for a slice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim<T> {
+    /// Whose it is.
+    pub(super) who: T,
+    /// Its virtual time.
+    pub(super) used: Duration,
+    /// How many slices of it are running.
+    pub(super) n_running: usize,
+}
+
+/// The virtual time of a campaign: how far the one served last has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clock(Duration);
+
+impl Clock {
+    /// The claim to serve next, and the virtual time its claimant goes on from. Ties go to the
+    /// first.
+    pub(super) fn pick<T: Copy>(
+        &mut self,
+        claims: impl IntoIterator<Item = Claim<T>>,
+    ) -> Option<(T, Duration)> {
+        let floor = self.floor();
+        let (at, claim) = claims
+            .into_iter()
+            .map(|claim| {
+                let used = claim.used.max(floor);
+                let running = u32::try_from(claim.n_running).unwrap_or(u32::MAX);
+                (used + SLICE.saturating_mul(running), Claim { used, ..claim })
+            })
+            .min_by_key(|(at, _)| *at)?;
+        self.0 = self.0.max(at);
+        Some((claim.who, claim.used))
+    }
+
+    /// Where a claimant that comes now starts.
+    pub(super) fn floor(self) -> Duration {
+        self.0.saturating_sub(LEAD)
+    }
+}
+
+/// How long the next slice of a claimant is that has used `used`.
+pub(super) fn slice(used: Duration) -> Duration {
+    if used < SLICE { FIRST_SLICE } else { SLICE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(clock: &mut Clock, used: &mut [Duration], away: usize, cost: Duration) -> usize {
+        let claims = used
+            .iter()
+            .enumerate()
+            .filter(|(who, _)| *who != away)
+            .map(|(who, used)| Claim { who, used: *used, n_running: 0 })
+            .collect::<Vec<_>>();
+        let (who, at) = clock.pick(claims).unwrap();
+        used[who] = at + cost;
+        who
+    }
+
+    #[test]
+    fn slices_go_around() {
+        let (mut clock, mut used) = (Clock::default(), [Duration::ZERO; 3]);
+        let order = [(); 6].map(|()| serve(&mut clock, &mut used, 9, SLICE));
+        assert_eq!(order, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn one_that_was_away_catches_up_by_one_slice_only() {
+        let (mut clock, mut used) = (Clock::default(), [Duration::ZERO; 2]);
+        for _ in 0..100 {
+            assert_eq!(serve(&mut clock, &mut used, 1, SLICE), 0);
+        }
+        let n = (0..10).filter(|_| serve(&mut clock, &mut used, 9, SLICE) == 1).count();
+        assert!((5..=6).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn a_second_slot_goes_to_another_test() {
+        let claims = [
+            Claim { who: 'a', used: Duration::ZERO, n_running: 1 },
+            Claim { who: 'b', used: FIRST_SLICE, n_running: 0 },
+        ];
+        assert_eq!(Clock::default().pick(claims).unwrap().0, 'b');
+    }
+}

@@ -1,0 +1,74 @@
+//! Seeded campaigns with simulated workers that answer, crash, hang, lie and die, and a check of
+//! the engine's invariants after every step; and for each invariant an engine with a fault that
+//! the check must find.
+
+mod check;
+mod world;
+
+use super::mutant::Mutant;
+use check::Invariant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::World;
+
+/// Runs the campaign of a seed; -> the first invariant that did not hold.
+fn violation(seed: u64, mutant: Option<Mutant>) -> Option<(Invariant, String)> {
+    let run = AssertUnwindSafe(|| World::new(seed, mutant).run());
+    catch_unwind(run).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        Some((Invariant::NoPanic, message.unwrap_or_else(|| "a panic".to_owned())))
+    })
+}
+
+#[test]
+fn invariants_hold_in_thousands_of_campaigns() {
+    for seed in 0..3000 {
+        if let Some((invariant, what)) = violation(seed, None) {
+            panic!("seed {seed}: {invariant:?}: {what}");
+        }
+    }
+}
+
+#[test]
+fn a_campaign_repeats() {
+    for seed in 0..20 {
+        let trace = || World::new(seed, None).trace();
+        assert_eq!(trace(), trace(), "seed {seed}");
+    }
+}
+
+/// Whether some seed of the batch shows that an invariant does not hold in the mutant.
+fn is_caught(mutant: Mutant, invariant: Invariant) -> bool {
+    (0..300).any(|seed| violation(seed, Some(mutant)).is_some_and(|(found, _)| found == invariant))
+}
+
+#[test]
+fn every_mutant_is_caught_by_its_invariant() {
+    for (mutant, invariant) in [
+        (Mutant::AskTwice, Invariant::OneRequest),
+        (Mutant::KeepDead, Invariant::LivingOnly),
+        (Mutant::ShowUnsaved, Invariant::SavedBeforeShown),
+        (Mutant::ForgetBuckets, Invariant::OncePerBucket),
+        (Mutant::ForgetEntriesOfDead, Invariant::EntriesSaved),
+        (Mutant::SaveStale, Invariant::EntriesSaved),
+        (Mutant::WaitForever, Invariant::InterruptEnds),
+        (Mutant::ForgetCallsOfDead, Invariant::RunsExact),
+        (Mutant::OneJobMore, Invariant::JobsBound),
+        (Mutant::SpeakAfterFinish, Invariant::FinishLast),
+        (Mutant::TrustTags, Invariant::NoPanic),
+        (Mutant::IgnoreDeadline, Invariant::DeadlineEnds),
+        (Mutant::RunFatalSeedAgain, Invariant::FatalOnce),
+        (Mutant::SeedIsFinding, Invariant::FindingsReal),
+    ] {
+        assert!(is_caught(mutant, invariant), "{mutant:?} is not caught by {invariant:?}");
+    }
+}
+
+#[test]
+#[ignore]
+fn debug_seed() {
+    let seed = std::env::var("SEED").unwrap().parse().unwrap();
+    let mut world = World::new(seed, None);
+    for line in world.trace_all() {
+        eprintln!("{line}");
+    }
+}

@@ -1,0 +1,714 @@
+//! A simulated driver with simulated workers: a queue of events in simulated time.
+
+use super::super::Engine;
+use super::super::mutant::Mutant;
+use super::check::{Check, Doing, Invariant};
+use crate::coordinator::action::{Action, Freight};
+use crate::coordinator::campaign::{
+    Bytes, Campaign, CorpusInput, FindingId, Place, Test, WorkerId,
+};
+use crate::coordinator::event::{Cause, Death, Event, Harvest, PlainVerdict};
+use crate::coordinator::notice::{End, Notice};
+use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
+use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::layout::Phase;
+use shmfuzz_runtime::message::{
+    Coverage, Fuzzed, Hello, JobEnd, Loaded, Minimized, Replayed, Reply, Request, Source,
+};
+use shmfuzz_runtime::words::LastWords;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const N_COUNTERS: u64 = 32;
+/// Longest time from an interrupt or a deadline to the end: the sum of the engine's limits.
+const BOUND: Duration = Duration::from_secs(135);
+const MS: Duration = Duration::from_millis(1);
+
+/// SplitMix64.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    /// True `n` times of a thousand.
+    fn chance(&mut self, n: u64) -> bool {
+        self.below(1000) < n
+    }
+}
+
+/// How a fuzz test misbehaves: chances per thousand jobs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manners {
+    fails: u64,
+    dies: u64,
+    hangs: u64,
+    /// Never answers, and the driver does not notice.
+    mute: u64,
+    lies: u64,
+    late: u64,
+    dies_at_start: u64,
+    dies_idle: u64,
+    outside: u64,
+    no_counters: u64,
+}
+
+/// What will happen to a job.
+#[derive(Debug)]
+enum Coming {
+    Hello(WorkerId),
+    Answer(WorkerId, u64),
+    Lie(WorkerId, u64),
+    Die(WorkerId, u64, Cause),
+    DieIdle(WorkerId),
+    Checked(FindingId),
+    Tick,
+    Interrupt,
+}
+
+#[derive(Debug)]
+struct SimWorker {
+    test: usize,
+    n_jobs: u64,
+    request: Option<(Request, Freight)>,
+    n_entries: u64,
+}
+
+/// A campaign.
+#[derive(Debug)]
+pub(super) struct World {
+    random: Random,
+    engine: Engine,
+    check: Check,
+    now: Duration,
+    queue: BTreeMap<(Duration, u64), Coming>,
+    n_events: u64,
+    workers: BTreeMap<WorkerId, SimWorker>,
+    manners: Vec<Manners>,
+    /// What the engine can know to be reached, and the bytes it was ever given, by test.
+    seen: Vec<BTreeSet<u32>>,
+    held: Vec<BTreeSet<Bytes>>,
+    seeds: Vec<BTreeSet<Bytes>>,
+    execs: Vec<u64>,
+    is_lossy: bool,
+    runs: Option<u64>,
+    ends_by: Option<(Duration, Invariant)>,
+    trace: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
+        let mut random = Random(seed);
+        let tests: Vec<Test> = (0..1 + random.below(3)).map(|i| test(&mut random, i)).collect();
+        let runs = random.chance(400).then(|| random.below(4000));
+        let time = random.chance(300).then(|| MS * random.below(2500) as u32);
+        let campaign = Campaign {
+            tests: tests.clone(),
+            jobs: 1 + random.below(4) as usize,
+            seed,
+            time,
+            runs,
+            stop_on_crash: random.chance(200),
+            minimize_time: MS * (random.below(3) * 500) as u32,
+            fail_known: random.chance(500),
+            by_work: random.chance(200),
+        };
+        let manners: Vec<_> = tests.iter().map(|_| manners(&mut random)).collect();
+        let bytes_of = |t: &Test, place: Option<Place>| {
+            let wanted = t.corpus.iter().filter(|i| place.is_none_or(|p| p == i.place));
+            wanted.map(|i| i.bytes.clone()).collect::<BTreeSet<_>>()
+        };
+        let mut world = Self {
+            check: Check::of(campaign.jobs),
+            engine: Engine::new(campaign),
+            now: Duration::ZERO,
+            queue: BTreeMap::new(),
+            n_events: 0,
+            workers: BTreeMap::new(),
+            seen: vec![BTreeSet::new(); tests.len()],
+            held: tests.iter().map(|t| bytes_of(t, None)).collect(),
+            seeds: tests.iter().map(|t| bytes_of(t, Some(Place::Seed))).collect(),
+            execs: vec![0; tests.len()],
+            is_lossy: random.chance(200),
+            runs,
+            ends_by: time.map(|time| (time + BOUND, Invariant::DeadlineEnds)),
+            trace: Vec::new(),
+            manners,
+            random,
+        };
+        world.engine.mutant = mutant;
+        world.schedule(MS * 100, Coming::Tick);
+        if time.is_none() || world.random.chance(300) {
+            let at = MS * world.random.below(3000) as u32;
+            world.schedule(at, Coming::Interrupt);
+            if world.random.chance(200) {
+                let later = MS * world.random.below(3000) as u32;
+                world.schedule(at + later, Coming::Interrupt);
+            }
+        }
+        world
+    }
+
+    pub(super) fn trace_all(&mut self) -> Vec<String> {
+        self.go();
+        self.trace.push(format!("{:?}", self.check.violation));
+        std::mem::take(&mut self.trace)
+    }
+
+    pub(super) fn trace(mut self) -> Vec<String> {
+        self.go();
+        self.trace
+    }
+
+    pub(super) fn run(mut self) -> Option<(Invariant, String)> {
+        self.go();
+        self.check.violation
+    }
+
+    fn go(&mut self) {
+        let mut actions = Vec::new();
+        self.engine.start(self.now, &mut actions);
+        self.perform(actions);
+        while !self.check.is_finished && self.check.violation.is_none() {
+            let Some(((at, _), coming)) = self.queue.pop_first() else { return };
+            self.now = at;
+            if let Some((by, invariant)) = self.ends_by.filter(|(by, _)| at > *by) {
+                return self.check.fail(invariant, format!("still running at {by:?}"));
+            }
+            if let Some(event) = self.happen(coming) {
+                self.step(event);
+            }
+        }
+        for event in [Event::Tick, Event::Interrupt] {
+            self.step(event);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        if !matches!(event, Event::Tick) {
+            self.trace.push(format!("{:?}   <- {event:?}", self.now));
+        }
+        let mut actions = Vec::new();
+        self.engine.step(self.now, event, &mut actions);
+        self.perform(actions);
+    }
+
+    fn schedule(&mut self, after: Duration, coming: Coming) {
+        self.n_events += 1;
+        self.queue.insert((self.now + after, self.n_events), coming);
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.check.action(&action);
+            self.trace.push(format!("{:?} {action:?}", self.now));
+            match action {
+                Action::Spawn { worker, test } => self.spawn(worker, test.0),
+                Action::Send { worker, request, freight, timeout, .. } => {
+                    self.send(worker, request, freight, timeout);
+                }
+                Action::Interrupt { worker } => {
+                    if self.random.chance(700) {
+                        let n_jobs = self.workers[&worker].n_jobs;
+                        let mute = self.manners[self.workers[&worker].test].mute;
+                        if !self.random.chance(mute * 4) {
+                            self.schedule(MS * 5, Coming::Answer(worker, n_jobs));
+                        }
+                    }
+                }
+                Action::Kill { worker } => {
+                    let is_lost = self.is_lossy && self.random.chance(100);
+                    let n_jobs = self.workers[&worker].n_jobs;
+                    if !is_lost {
+                        self.schedule(MS * 2, Coming::Die(worker, n_jobs, Cause::AsAsked));
+                    }
+                }
+                Action::CheckPlain { finding, .. } => {
+                    if !self.random.chance(50) {
+                        let after = MS * self.random.below(2000) as u32;
+                        self.schedule(after, Coming::Checked(finding));
+                    }
+                }
+                Action::Show(Notice::Finish { totals, end, .. }) => self.count(&totals, end),
+                Action::SaveEntry { test, input, .. } => {
+                    self.held[test.0].insert(input);
+                }
+                _ => {}
+            }
+        }
+        self.check.step_done();
+    }
+
+    fn count(
+        &mut self,
+        totals: &[(super::super::TestIdx, crate::coordinator::notice::Stats)],
+        end: End,
+    ) {
+        let is_honest = self.manners.iter().all(|m| m.lies == 0) && !self.is_lossy;
+        let Some(runs) = self.runs.filter(|_| end == End::Runs && is_honest) else { return };
+        for (test, stats) in totals {
+            let is_exact = stats.execs == self.execs[test.0];
+            self.check.require(is_exact, Invariant::RunsExact, "calls were not counted");
+            // A broken test is given up before it has used its calls.
+            let is_full = stats.execs == runs || self.manners[test.0].breaks();
+            self.check.require(is_full, Invariant::RunsExact, "calls were not made");
+        }
+    }
+
+    fn spawn(&mut self, id: WorkerId, test: usize) {
+        let manners = self.manners[test];
+        self.workers.insert(id, SimWorker { test, n_jobs: 0, request: None, n_entries: 0 });
+        let after = MS * self.random.below(30) as u32;
+        if self.random.chance(manners.dies_at_start) {
+            let cause = match self.random.below(4) {
+                0 => Cause::Exited(96),
+                1 => Cause::NotStarted("no".to_owned()),
+                2 => Cause::Signaled(11),
+                _ => Cause::Exited(0),
+            };
+            self.schedule(after, Coming::Die(id, 0, cause));
+        } else if !self.random.chance(manners.mute) {
+            self.schedule(after, Coming::Hello(id));
+        }
+    }
+
+    fn send(&mut self, id: WorkerId, request: Request, freight: Freight, timeout: Duration) {
+        let manners = self.manners[self.workers[&id].test];
+        let worker = self.workers.get_mut(&id).expect("checked");
+        worker.n_jobs += 1;
+        worker.request = Some((request, freight));
+        let n_jobs = worker.n_jobs;
+        let after = MS * (10 + self.random.below(90) as u32);
+        if self.random.chance(manners.mute) {
+            return;
+        }
+        let (after, coming) = if self.random.chance(manners.dies) {
+            let cause = match self.random.below(3) {
+                0 => Cause::Exited(3),
+                1 => Cause::OutOfMemory(1 << 20),
+                _ => Cause::Signaled([6, 11, 8][self.random.below(3) as usize]),
+            };
+            (after, Coming::Die(id, n_jobs, cause))
+        } else if self.random.chance(manners.hangs) {
+            (after + timeout, Coming::Die(id, n_jobs, Cause::TimedOut(timeout)))
+        } else if self.random.chance(manners.outside) {
+            (after, Coming::Die(id, n_jobs, Cause::Signaled(9)))
+        } else if self.random.chance(manners.lies) {
+            (after, Coming::Lie(id, n_jobs))
+        } else if self.random.chance(manners.late) {
+            (after * 40, Coming::Answer(id, n_jobs))
+        } else {
+            (after, Coming::Answer(id, n_jobs))
+        };
+        self.schedule(after, coming);
+    }
+
+    /// Whether the job is still the worker's.
+    fn is_current(&self, id: WorkerId, n_jobs: u64) -> bool {
+        let doing = self.check.doing[&id].1;
+        self.workers[&id].n_jobs == n_jobs && doing != Doing::Dead
+    }
+
+    fn happen(&mut self, coming: Coming) -> Option<Event> {
+        match coming {
+            Coming::Tick => {
+                let is_ending = self.engine.state != super::super::State::Running;
+                self.schedule(if is_ending { MS * 1000 } else { MS * 100 }, Coming::Tick);
+                Some(Event::Tick)
+            }
+            Coming::Interrupt => {
+                let by = self.now + BOUND;
+                if self.ends_by.is_none_or(|(old, _)| by < old) {
+                    self.ends_by = Some((by, Invariant::InterruptEnds));
+                }
+                Some(Event::Interrupt)
+            }
+            Coming::Checked(finding) => {
+                let verdict = match self.random.below(3) {
+                    0 => PlainVerdict::Fails,
+                    1 => PlainVerdict::Passes,
+                    _ => PlainVerdict::Unknown("why".to_owned()),
+                };
+                Some(Event::Checked { finding, verdict })
+            }
+            Coming::Hello(worker) => {
+                if !matches!(self.check.doing[&worker].1, Doing::Starting) {
+                    return None;
+                }
+                self.check.set(worker, Doing::Idle);
+                let no_counters = self.manners[self.workers[&worker].test].no_counters;
+                let n_counters = if self.random.chance(no_counters) { 0 } else { N_COUNTERS };
+                let (runtime, test) = ("0".to_owned(), "t".to_owned());
+                let hello = Hello { runtime, test, n_counters, n_pcs: n_counters, n_seeds: 3 };
+                Some(Event::Started { worker, hello })
+            }
+            Coming::Answer(worker, n_jobs) => self.answer(worker, n_jobs),
+            Coming::Lie(worker, n_jobs) => self.lie(worker, n_jobs),
+            Coming::Die(worker, n_jobs, cause) => self.die(worker, n_jobs, cause),
+            Coming::DieIdle(worker) => {
+                if self.check.doing[&worker].1 != Doing::Idle {
+                    return None;
+                }
+                self.check.set(worker, Doing::Dead);
+                let death = Death { cause: Cause::Signaled(11), output: String::new() };
+                Some(Event::Died { worker, death, harvest: Harvest::default() })
+            }
+        }
+    }
+
+    fn answer(&mut self, id: WorkerId, n_jobs: u64) -> Option<Event> {
+        if !self.is_current(id, n_jobs) || self.check.doing[&id].1 == Doing::Idle {
+            return None;
+        }
+        let (request, freight) = self.workers.get_mut(&id)?.request.take()?;
+        let test = self.workers[&id].test;
+        let mut harvest = Harvest::default();
+        let reply = match request {
+            Request::Ping {} | Request::Stop {} => Reply::Pong {},
+            Request::Setup(_) => Reply::Ready {},
+            Request::Load(load) => {
+                self.entries(id, &mut harvest);
+                Reply::Loaded(self.load(test, load.source, load.first, &freight, &mut harvest))
+            }
+            Request::Fuzz(fuzz) => {
+                self.entries(id, &mut harvest);
+                let most = fuzz.max_execs.unwrap_or(1000).max(1);
+                let execs = 1 + self.random.below(most);
+                self.execs[test] += execs;
+                let fails = self.manners[test].fails;
+                let mut end = JobEnd::Done;
+                if self.random.chance(fails) {
+                    end = JobEnd::Failed;
+                    let input = self.failing(test, b'P');
+                    harvest.words = Some(words(&input));
+                    harvest.input = Some(input.to_vec());
+                } else if self.random.chance(50) {
+                    end = JobEnd::NeedsCapacity { bytes: 1 << 16 };
+                } else if self.random.chance(50) {
+                    end = JobEnd::LogFull;
+                }
+                Reply::Fuzzed(fuzzed(end, execs))
+            }
+            Request::Minimize(_) => Reply::Minimized(self.minimize(test, &freight, &mut harvest)),
+            Request::Replay(_) => Reply::Replayed(self.replay(&freight, &mut harvest)),
+        };
+        self.expect(id, &harvest);
+        if self.check.doing[&id].1 == Doing::Busy {
+            self.check.set(id, Doing::Idle);
+        }
+        let idle_death = self.manners[test].dies_idle;
+        if self.random.chance(idle_death) {
+            self.schedule(MS, Coming::DieIdle(id));
+        }
+        Some(Event::Answered { worker: id, reply, harvest })
+    }
+
+    /// An answer that no worker of ours gives.
+    fn lie(&mut self, id: WorkerId, n_jobs: u64) -> Option<Event> {
+        if !self.is_current(id, n_jobs) || self.check.doing[&id].1 == Doing::Idle {
+            return None;
+        }
+        self.workers.get_mut(&id)?.request = None;
+        let mut harvest = Harvest { count: self.random.next(), ..Harvest::default() };
+        let reply = match self.random.below(8) {
+            0 => Reply::Pong {},
+            1 => Reply::Fuzzed(fuzzed(JobEnd::Failed, u64::MAX)),
+            2 => Reply::Loaded(loaded(JobEnd::Failed, usize::MAX)),
+            3 => Reply::Fuzzed(fuzzed(JobEnd::NeedsCapacity { bytes: usize::MAX }, 0)),
+            4 => Reply::Minimized(Minimized { end: JobEnd::LogFull, execs: 0, reproduced: true }),
+            5 => Reply::Loaded(loaded(JobEnd::LargeEntry, 0)),
+            6 => {
+                harvest.damage = Some("damage".to_owned());
+                Reply::Fuzzed(fuzzed(JobEnd::Done, 0))
+            }
+            _ => {
+                let features = vec![u32::MAX, 7];
+                harvest.entries =
+                    vec![entry(Origin::Inbox(u64::MAX), 9, features, b"lie".to_vec())];
+                Reply::Fuzzed(fuzzed(JobEnd::Done, 1))
+            }
+        };
+        if self.check.doing[&id].1 == Doing::Busy {
+            self.check.set(id, Doing::Idle);
+        }
+        Some(Event::Answered { worker: id, reply, harvest })
+    }
+
+    fn die(&mut self, id: WorkerId, n_jobs: u64, cause: Cause) -> Option<Event> {
+        if !self.is_current(id, n_jobs) {
+            return None;
+        }
+        let test = self.workers[&id].test;
+        let lies = self.manners[test].lies;
+        let mut harvest = Harvest { phase: Some(Phase::Idle), ..Harvest::default() };
+        if let Some((request, freight)) = self.workers.get_mut(&id)?.request.take() {
+            self.entries(id, &mut harvest);
+            self.dying(test, &request, &freight, &cause, &mut harvest);
+            if self.random.chance(lies * 10) {
+                harvest.loading = Some(self.random.next());
+            }
+            self.expect(id, &harvest);
+        }
+        self.check.set(id, Doing::Dead);
+        let death = Death { cause, output: "the end".to_owned() };
+        Some(Event::Died { worker: id, death, harvest })
+    }
+
+    /// What is in the mapping of a worker that died over a request.
+    fn dying(
+        &mut self,
+        test: usize,
+        request: &Request,
+        freight: &Freight,
+        cause: &Cause,
+        harvest: &mut Harvest,
+    ) {
+        let is_asked = *cause == Cause::AsAsked;
+        let is_fault = !is_asked && *cause != Cause::Signaled(9);
+        harvest.raw_in_mem = !is_asked || self.random.chance(500);
+        harvest.phase = Some(Phase::Fuzzing);
+        match (request, freight) {
+            (Request::Fuzz(fuzz), _) => {
+                harvest.count = self.random.below(fuzz.max_execs.unwrap_or(1000) + 1).max(1);
+                self.execs[test] += harvest.count;
+                let input: Bytes = vec![b'K', class_of(cause), self.random.below(256) as u8].into();
+                if is_fault {
+                    self.check.failed.insert((test, input.clone()), (b'K', class_of(cause)));
+                }
+                harvest.input = Some(input.to_vec());
+            }
+            (Request::Load(load), Freight::Inbox(inputs)) if !inputs.is_empty() => {
+                let n = self.random.below(inputs.len() as u64) as usize;
+                let (tag, input) = inputs[n].clone();
+                harvest.count = n as u64 + 1;
+                harvest.loading = Some(tag);
+                harvest.input = Some(input.to_vec());
+                if is_fault {
+                    debug_assert_eq!(load.source, Source::Inbox);
+                    self.check.fatal.insert((test, input.clone()));
+                    self.fails(test, &input, (b'K', class_of(cause)));
+                }
+            }
+            (Request::Load(load), _) if load.source == Source::Attribute => {
+                let seed = load.first + self.random.below(3 - load.first as u64) as usize;
+                harvest.count = (seed - load.first) as u64 + 1;
+                harvest.loading = Some(seed as u64);
+                harvest.input = Some(vec![b'A', seed as u8]);
+                if is_fault {
+                    self.check.fatal_seeds.insert((test, seed));
+                }
+            }
+            (_, Freight::Input(input)) => {
+                harvest.input = Some(input.to_vec());
+                if is_fault {
+                    self.fails(test, input, (b'K', class_of(cause)));
+                }
+            }
+            _ => harvest.raw_in_mem = false,
+        }
+    }
+
+    fn fails(&mut self, test: usize, input: &Bytes, class: (u8, u8)) {
+        if !self.seeds[test].contains(input) {
+            self.check.failed.insert((test, input.clone()), class);
+        }
+    }
+
+    fn failing(&mut self, test: usize, first: u8) -> Bytes {
+        let class = self.random.below(3) as u8;
+        let mut input = vec![first, class];
+        input.extend((0..self.random.below(20)).map(|_| b'x'));
+        let input: Bytes = input.into();
+        self.check.failed.insert((test, input.clone()), (first, class));
+        input
+    }
+
+    fn entries(&mut self, id: WorkerId, harvest: &mut Harvest) {
+        while self.random.chance(300) {
+            let features = (0..1 + self.random.below(3)).map(|_| self.random.below(256) as u32);
+            let features: Vec<u32> = features.collect();
+            let worker = self.workers.get_mut(&id).expect("checked");
+            worker.n_entries += 1;
+            let input = self.random.next().to_le_bytes()[..5].to_vec();
+            let mut entry = entry(Origin::Mutation, worker.n_entries, features, input);
+            if worker.n_entries > 1 && self.random.chance(200) {
+                entry.change = EntryChange::Smaller;
+                entry.id -= 1;
+                entry.input.truncate(3);
+            }
+            harvest.entries.push(entry);
+        }
+    }
+
+    /// Notes which entries of a sound harvest the engine must save.
+    fn expect(&mut self, id: WorkerId, harvest: &Harvest) {
+        let test = self.workers[&id].test;
+        for entry in &harvest.entries {
+            let is_new = entry.features.iter().filter(|f| self.seen[test].insert(**f)).count() > 0;
+            let input: Bytes = entry.input.clone().into();
+            let is_due = entry.change == EntryChange::New && is_new;
+            if is_due && self.held[test].insert(input.clone()) {
+                self.check.due.insert((test, input));
+            }
+        }
+    }
+
+    fn load(
+        &mut self,
+        test: usize,
+        source: Source,
+        first: usize,
+        freight: &Freight,
+        harvest: &mut Harvest,
+    ) -> Loaded {
+        let inputs: Vec<Bytes> = match (source, freight) {
+            (Source::Attribute, _) => return loaded(JobEnd::Done, (first + 2).min(3)),
+            (_, Freight::Inbox(inputs)) => inputs.iter().map(|(_, input)| input.clone()).collect(),
+            (_, Freight::Input(input)) => vec![input.clone()],
+            _ => Vec::new(),
+        };
+        for (n, input) in inputs.iter().enumerate() {
+            if input.first() == Some(&b'P') {
+                harvest.words = Some(words(input));
+                harvest.input = Some(input.to_vec());
+                self.fails(test, input, (b'P', input[1]));
+                return loaded(JobEnd::Failed, n + 1);
+            }
+            if self.random.chance(50) {
+                return loaded(JobEnd::LogFull, n);
+            }
+        }
+        loaded(JobEnd::Done, inputs.len())
+    }
+
+    fn minimize(&mut self, test: usize, freight: &Freight, harvest: &mut Harvest) -> Minimized {
+        let Freight::Input(input) = freight else {
+            return Minimized { end: JobEnd::Done, execs: 1, reproduced: false };
+        };
+        if self.random.chance(100) {
+            let input = self.failing(test, b'P');
+            harvest.words = Some(words(&input));
+            harvest.input = Some(input.to_vec());
+            return Minimized { end: JobEnd::Failed, execs: 3, reproduced: true };
+        }
+        let best: Bytes = input[..2.max(input.len() / 2)].into();
+        self.check.failed.insert((test, best.clone()), (input[0], input[1]));
+        let end = if best.len() == 2 { JobEnd::Done } else { JobEnd::Stopped };
+        harvest.input = Some(best.to_vec());
+        Minimized { end, execs: 10, reproduced: true }
+    }
+
+    fn replay(&mut self, freight: &Freight, harvest: &mut Harvest) -> Replayed {
+        let Freight::Input(input) = freight else {
+            return Replayed { end: JobEnd::Done, execs: 0, rejected: true };
+        };
+        if input.first() != Some(&b'P') || self.random.chance(200) {
+            return Replayed { end: JobEnd::Done, execs: 1, rejected: false };
+        }
+        harvest.words = Some(words(input));
+        Replayed { end: JobEnd::Failed, execs: 1, rejected: false }
+    }
+}
+
+impl Manners {
+    /// Whether so much goes wrong that the engine may give the test up.
+    fn breaks(&self) -> bool {
+        self.dies_at_start + self.no_counters + self.mute + self.outside + self.dies_idle > 0
+    }
+}
+
+fn manners(random: &mut Random) -> Manners {
+    let mut manners = Manners::default();
+    if random.chance(200) {
+        return manners;
+    }
+    let chances = [10, 50, 200, 900];
+    for chance in [
+        &mut manners.fails,
+        &mut manners.dies,
+        &mut manners.hangs,
+        &mut manners.mute,
+        &mut manners.lies,
+        &mut manners.late,
+        &mut manners.dies_at_start,
+        &mut manners.dies_idle,
+        &mut manners.outside,
+        &mut manners.no_counters,
+    ] {
+        if random.chance(250) {
+            *chance = chances[random.below(4) as usize];
+        }
+    }
+    manners
+}
+
+fn test(random: &mut Random, n: u64) -> Test {
+    let input = |i: u64, first: u8| CorpusInput {
+        place: if i % 2 == 0 { Place::Seed } else { Place::Cache },
+        name: format!("input-{i}"),
+        bytes: vec![first, (i % 5) as u8, i as u8].into(),
+    };
+    let n_inputs = random.below(6);
+    let corpus = (0..n_inputs).map(|i| input(i, if random.chance(300) { b'P' } else { b'o' }));
+    Test {
+        name: format!("test{n}"),
+        timeout: MS * 1000,
+        rss_limit: 0,
+        max_len: 100,
+        n_attribute_seeds: 3,
+        corpus: corpus.collect(),
+    }
+}
+
+fn class_of(cause: &Cause) -> u8 {
+    match cause {
+        Cause::Exited(_) => 100,
+        Cause::OutOfMemory(_) => 101,
+        Cause::TimedOut(_) => 102,
+        Cause::Signaled(signal) => *signal as u8,
+        _ => 0,
+    }
+}
+
+fn words(input: &[u8]) -> LastWords {
+    LastWords {
+        kind: FailureKind::Panic,
+        signal: 0,
+        address: 0,
+        line: u32::from(input[1]),
+        column: 1,
+        file: "src/lib.rs".to_owned(),
+        message: "it panicked".to_owned(),
+    }
+}
+
+fn entry(origin: Origin, id: u64, features: Vec<u32>, input: Vec<u8>) -> LogEntry {
+    LogEntry { change: EntryChange::New, id, parent: None, origin, work: 1, features, input }
+}
+
+fn loaded(end: JobEnd, n_run: usize) -> Loaded {
+    let coverage = Coverage::default();
+    Loaded { end, n_run, n_invalid: 0, first_moved: Some(3), execs: n_run as u64, coverage }
+}
+
+fn fuzzed(end: JobEnd, execs: u64) -> Fuzzed {
+    Fuzzed {
+        end,
+        execs,
+        extra_execs: 1,
+        silenced: Vec::new(),
+        rejected: 0,
+        input_bytes: 0,
+        first_moved: Some(3),
+        coverage: Coverage { edges: 3, features: 9, entries: 2, stable: 1 },
+    }
+}

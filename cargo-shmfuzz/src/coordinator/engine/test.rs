@@ -1,0 +1,316 @@
+//! One fuzz test of a campaign: its inputs, what they reach, its budget of calls, its troubles.
+
+use super::stats::Speed;
+use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
+use shmfuzz_runtime::bucket::Bucket;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Where an input of the pool is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PoolOrigin {
+    /// A committed file of this name.
+    Seed(String),
+    /// The cache.
+    Cache,
+    /// The attribute; the seed's index.
+    Attribute(u32),
+    /// A worker found it in this campaign.
+    Found(WorkerId),
+}
+
+/// An input that workers are given.
+#[derive(Debug)]
+pub(super) struct PoolInput {
+    /// Its bytes.
+    pub(super) bytes: Bytes,
+    /// Where it is from.
+    pub(super) origin: PoolOrigin,
+    /// The worker by which its features are known: the only one that may shrink it, since others
+    /// may have kept it for fewer features.
+    pub(super) owner: Option<WorkerId>,
+    /// Workers that were ended from outside while they ran it.
+    pub(super) n_outside_deaths: u32,
+    live: bool,
+}
+
+/// The inputs of a fuzz test, in the order in which workers get them. An input's index is its tag.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    inputs: Vec<PoolInput>,
+    by_bytes: BTreeMap<Bytes, usize>,
+}
+
+impl Pool {
+    /// The pool of what is on disk: seeds before cached entries.
+    fn new(test: &Test) -> Self {
+        let mut pool = Self::default();
+        for place in [Place::Seed, Place::Cache] {
+            for input in test.corpus.iter().filter(|input| input.place == place) {
+                let origin = match place {
+                    Place::Seed => PoolOrigin::Seed(input.name.clone()),
+                    Place::Cache => PoolOrigin::Cache,
+                };
+                pool.push(input.bytes.clone(), origin, None);
+            }
+        }
+        pool
+    }
+
+    /// Adds an input; -> its tag. What is there already stays as it is.
+    pub(super) fn push(
+        &mut self,
+        bytes: Bytes,
+        origin: PoolOrigin,
+        owner: Option<WorkerId>,
+    ) -> usize {
+        if let Some(tag) = self.by_bytes.get(&bytes) {
+            return *tag;
+        }
+        let tag = self.inputs.len();
+        self.by_bytes.insert(bytes.clone(), tag);
+        self.inputs.push(PoolInput { bytes, origin, owner, n_outside_deaths: 0, live: true });
+        tag
+    }
+
+    /// Whether an input of these bytes was ever in the pool.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        self.by_bytes.contains_key(bytes)
+    }
+
+    /// The input with this tag.
+    pub(super) fn get(&self, tag: usize) -> Option<&PoolInput> {
+        self.inputs.get(tag)
+    }
+
+    /// The input with this tag, to change.
+    pub(super) fn get_mut(&mut self, tag: usize) -> Option<&mut PoolInput> {
+        self.inputs.get_mut(tag)
+    }
+
+    /// The input with this tag, unless it was dropped.
+    pub(super) fn live(&self, tag: usize) -> Option<&PoolInput> {
+        self.inputs.get(tag).filter(|input| input.live)
+    }
+
+    /// Puts smaller bytes in an input's place; -> the old ones.
+    pub(super) fn shrink(&mut self, tag: usize, bytes: Bytes) -> Option<Bytes> {
+        let input = self.inputs.get_mut(tag)?;
+        self.by_bytes.insert(bytes.clone(), tag);
+        Some(std::mem::replace(&mut input.bytes, bytes))
+    }
+
+    /// Keeps an input from ever being run again.
+    pub(super) fn drop(&mut self, tag: usize) {
+        if let Some(input) = self.inputs.get_mut(tag) {
+            input.live = false;
+        }
+    }
+
+    /// How many inputs there ever were.
+    pub(super) fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// How many inputs there are.
+    pub(super) fn n_live(&self) -> usize {
+        self.inputs.iter().filter(|input| input.live).count()
+    }
+
+    /// How many came from the cache.
+    pub(super) fn n_cached(&self) -> usize {
+        self.inputs.iter().filter(|input| input.origin == PoolOrigin::Cache).count()
+    }
+}
+
+/// What all workers of a fuzz test together have reached.
+#[derive(Debug, Default)]
+pub(super) struct Features {
+    seen: BTreeSet<u32>,
+    n_edges: u64,
+}
+
+/// Buckets a counter has.
+pub(super) const BUCKETS: u32 = 8;
+
+impl Features {
+    /// Adds features; -> how many of them are new.
+    pub(super) fn add(&mut self, features: &[u32]) -> usize {
+        let mut n_new = 0;
+        for feature in features {
+            let first = feature / BUCKETS * BUCKETS;
+            let is_new_edge = self.seen.range(first..=first + (BUCKETS - 1)).next().is_none();
+            self.n_edges += u64::from(is_new_edge);
+            n_new += usize::from(self.seen.insert(*feature));
+        }
+        n_new
+    }
+
+    /// Counters that were above 0.
+    pub(super) fn edges(&self) -> u64 {
+        self.n_edges
+    }
+}
+
+/// Calls of the fuzzing phase: what is used, what is handed out, what is left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: Option<u64>,
+    used: u64,
+    granted: u64,
+}
+
+/// Calls that are handed out at least at once, if there are so many.
+const SMALLEST_GRANT: u64 = 256;
+
+impl Budget {
+    /// A budget of so many calls, or without end.
+    pub(super) fn new(limit: Option<u64>) -> Self {
+        Self { limit, used: 0, granted: 0 }
+    }
+
+    /// Whether a job can be given calls.
+    pub(super) fn has_left(&self) -> bool {
+        self.limit.is_none_or(|limit| self.used + self.granted < limit)
+    }
+
+    /// Whether all calls were made.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.granted == 0 && self.limit.is_some_and(|limit| self.used >= limit)
+    }
+
+    /// Hands out calls for a job of one of `jobs` workers; `None` without end.
+    pub(super) fn grant(&mut self, jobs: usize) -> Option<u64> {
+        let left = self.limit?.saturating_sub(self.used + self.granted);
+        let part = match jobs {
+            0 | 1 => left,
+            jobs => (left / (2 * jobs as u64)).max(SMALLEST_GRANT).min(left),
+        };
+        self.granted += part;
+        Some(part)
+    }
+
+    /// Takes a grant back after its job; -> the calls that count.
+    pub(super) fn settle(&mut self, granted: Option<u64>, execs: u64) -> u64 {
+        let Some(granted) = granted else { return execs };
+        let used = execs.min(granted);
+        self.granted = self.granted.saturating_sub(granted);
+        self.used += used;
+        used
+    }
+}
+
+/// A fuzz test.
+#[derive(Debug)]
+pub(super) struct FuzzTest {
+    /// Its inputs.
+    pub(super) pool: Pool,
+    /// What they reach.
+    pub(super) features: Features,
+    /// Most edges that one worker has seen.
+    pub(super) edges: u64,
+    /// Counters in its binary, once a worker has said so.
+    pub(super) n_counters: Option<u64>,
+    /// Seeds in its attribute.
+    pub(super) n_seeds: u32,
+    /// The attribute's seeds before this one are not run by new workers: one of them ends the
+    /// process, and those that matter are in the pool.
+    pub(super) first_seed: u32,
+    /// Failures that must not end a job, in the order in which they were met.
+    pub(super) silent: Vec<Bucket>,
+    /// Seeds that are known to fail.
+    pub(super) known: BTreeSet<String>,
+    /// Its calls.
+    pub(super) budget: Budget,
+    /// Calls of the fuzzing phase.
+    pub(super) execs: u64,
+    /// Other calls.
+    pub(super) extra_execs: u64,
+    /// Its virtual time.
+    pub(super) used: Duration,
+    /// Whether it is never fuzzed again.
+    pub(super) is_broken: bool,
+    /// Workers in a row that died before they were ready.
+    pub(super) dead_starts: u32,
+    /// Workers in a row that were lost without a call of the fuzzing phase.
+    pub(super) fruitless: u32,
+    /// Workers in a row that died without a job done.
+    pub(super) deaths: u32,
+    /// No worker starts before.
+    pub(super) not_before: Duration,
+    /// Workers that were ever started for fuzzing.
+    pub(super) n_workers: u64,
+    /// Entries added.
+    pub(super) new_entries: usize,
+    /// Distinct failures found.
+    pub(super) n_findings: usize,
+    /// Warnings that were given: each is given once.
+    pub(super) warned: BTreeSet<&'static str>,
+    /// How fast it is.
+    pub(super) speed: Speed,
+}
+
+impl FuzzTest {
+    /// A fuzz test before its first worker.
+    pub(super) fn new(test: &Test, runs: Option<u64>) -> Self {
+        Self {
+            pool: Pool::new(test),
+            features: Features::default(),
+            edges: 0,
+            n_counters: None,
+            n_seeds: test.n_attribute_seeds,
+            first_seed: 0,
+            silent: Vec::new(),
+            known: BTreeSet::new(),
+            budget: Budget::new(runs),
+            execs: 0,
+            extra_execs: 0,
+            used: Duration::ZERO,
+            is_broken: false,
+            dead_starts: 0,
+            fruitless: 0,
+            deaths: 0,
+            not_before: Duration::ZERO,
+            n_workers: 0,
+            new_entries: 0,
+            n_findings: 0,
+            warned: BTreeSet::new(),
+            speed: Speed::default(),
+        }
+    }
+
+    /// Whether it will never be fuzzed again.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_broken || self.budget.is_used_up()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_never_exceed_the_budget_and_unused_calls_come_back() {
+        let mut budget = Budget::new(Some(1000));
+        let first = budget.grant(2).unwrap();
+        let second = budget.grant(2).unwrap();
+        let third = budget.grant(2).unwrap();
+        let fourth = budget.grant(2).unwrap();
+        assert_eq!([first, second, third, fourth], [256, 256, 256, 232]);
+        assert!(!budget.has_left() && !budget.is_used_up());
+        for (granted, execs) in [(first, 256), (second, 100), (third, 9999), (fourth, 232)] {
+            assert!(budget.settle(Some(granted), execs) <= granted);
+        }
+        assert_eq!(budget.grant(1), Some(156));
+        assert_eq!(budget.settle(Some(156), 156), 156);
+        assert!(budget.is_used_up());
+    }
+
+    #[test]
+    fn edges_are_counters_and_features_are_counters_with_buckets() {
+        let mut features = Features::default();
+        assert_eq!(features.add(&[0, 3, 8]), 3);
+        assert_eq!(features.add(&[3, 7, u32::MAX]), 2);
+        assert_eq!(features.edges(), 3);
+    }
+}

@@ -1,0 +1,167 @@
+//! Corpus and findings on disk: the cache of each fuzz test, and its folder under `testdata`.
+//!
+//! It owns where files stand and how they are named; not what is worth keeping. Invariants: a file
+//! appears under its name whole or not at all; an entry's name is the hash of its content, so that
+//! campaigns may share a cache without agreeing on anything; nothing is removed from `testdata`
+//! but what this campaign wrote there.
+
+mod disk;
+mod findings;
+mod load;
+
+pub(crate) use findings::Failing;
+pub(crate) use load::Loaded;
+
+use super::campaign::TestIdx;
+use anyhow::Context as _;
+use etcetera::BaseStrategy as _;
+use shmfuzz_runtime::limits::Limits;
+use shmfuzz_runtime::record::InputKind;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Name of the folder in a test's cache that holds findings which do not belong in `testdata`.
+const FINDINGS: &str = ".findings";
+
+/// Where the caches of all fuzz tests stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// The user's cache, shared by all workspaces.
+    User {
+        /// `$XDG_CACHE_HOME/shmfuzz`.
+        dir: PathBuf,
+        /// The folder of the workspace's manifest, which tells packages of the same name apart.
+        workspace: PathBuf,
+    },
+    /// `--corpus-dir`.
+    Given(PathBuf),
+}
+
+impl Root {
+    /// The user's cache.
+    ///
+    /// # Errors
+    /// If there is no home directory.
+    pub(crate) fn user(workspace: &Path) -> anyhow::Result<Self> {
+        let strategy = etcetera::choose_base_strategy()
+            .context("cannot tell where the user's cache is; `--corpus-dir DIR` says so")?;
+        let dir = strategy.cache_dir().join("shmfuzz");
+        Ok(Self::User { dir, workspace: workspace.to_owned() })
+    }
+
+    fn of_test(&self, package: &str, folder: &str) -> PathBuf {
+        match self {
+            Self::User { dir, workspace } => {
+                let hash = blake3::hash(workspace.as_os_str().as_encoded_bytes()).to_hex();
+                dir.join(format!("{package}-{}", &hash[..8])).join(folder)
+            }
+            Self::Given(dir) => dir.join(package).join(folder),
+        }
+    }
+}
+
+/// What the store must know of a fuzz test.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    /// The package's name.
+    pub(crate) package: String,
+    /// The name of the test's folder: `Record::folder`.
+    pub(crate) folder: String,
+    /// Its folder of seeds and findings: `testdata::seed_folder`.
+    pub(crate) seed_folder: PathBuf,
+    /// What it takes.
+    pub(crate) kind: InputKind,
+    /// The limits of this campaign.
+    pub(crate) limits: Limits,
+    /// The limits under which `cargo test` replays findings: the attribute's, or the defaults.
+    pub(crate) own_limits: Limits,
+}
+
+/// Where one test's files are.
+#[derive(Debug)]
+struct Shelves {
+    home: Home,
+    cache: PathBuf,
+    /// A folder of which the loose files are inputs too.
+    loose: Option<PathBuf>,
+    /// Files of the cache that are not named by their hash, by it.
+    misnamed: HashMap<String, PathBuf>,
+}
+
+/// The disk.
+#[derive(Debug)]
+pub(crate) struct Store {
+    tests: Vec<Shelves>,
+    /// Files of `testdata` that this campaign wrote.
+    written: HashSet<PathBuf>,
+}
+
+impl Store {
+    /// The store of these fuzz tests, in the order of the campaign. Touches nothing.
+    pub(crate) fn new(root: &Root, homes: Vec<Home>) -> Self {
+        let loose = match root {
+            Root::Given(dir) if homes.len() == 1 => Some(dir.clone()),
+            Root::Given(_) | Root::User { .. } => None,
+        };
+        let shelves = |home: Home| {
+            let cache = root.of_test(&home.package, &home.folder);
+            Shelves { home, cache, loose: loose.clone(), misnamed: HashMap::new() }
+        };
+        Self { tests: homes.into_iter().map(shelves).collect(), written: HashSet::new() }
+    }
+
+    /// The folder of a test's cached entries.
+    pub(crate) fn cache_dir(&self, test: TestIdx) -> &Path {
+        &self.tests[test.0].cache
+    }
+
+    /// The committed seeds and cached entries of a test, distinct by content.
+    pub(crate) fn load(&mut self, test: TestIdx) -> Loaded {
+        load::load(&mut self.tests[test.0])
+    }
+
+    /// Writes an entry, then removes the one whose place it takes.
+    ///
+    /// # Errors
+    /// If it cannot be written; the other one is then still there.
+    pub(crate) fn save_entry(
+        &mut self,
+        test: TestIdx,
+        input: &[u8],
+        replaces: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
+        let shelves = &mut self.tests[test.0];
+        let name = hash(input);
+        if !shelves.cache.join(&name).exists() {
+            disk::write(&shelves.cache, &name, input, disk::Care::Cache)?;
+        }
+        let Some(old) = replaces.map(hash).filter(|old| *old != name) else { return Ok(()) };
+        let misnamed = shelves.misnamed.remove(&old);
+        disk::remove(&misnamed.unwrap_or_else(|| shelves.cache.join(old)))
+    }
+
+    /// Removes all of a test's cached entries, and its folder if nothing else is in it. Findings
+    /// stay; -> how many entries there were.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    pub(crate) fn clean(&mut self, test: TestIdx) -> anyhow::Result<usize> {
+        let shelves = &mut self.tests[test.0];
+        shelves.misnamed.clear();
+        let files = load::input_files(&shelves.cache)?;
+        for file in &files {
+            disk::remove(&file.path)?;
+        }
+        // It is not empty if it holds findings or what is not ours.
+        let _ = std::fs::remove_dir(&shelves.cache);
+        Ok(files.len())
+    }
+}
+
+/// What an input is called: 16 hex digits of the BLAKE3 hash of its content.
+pub(super) fn hash(input: &[u8]) -> String {
+    blake3::hash(input).to_hex()[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Saving failing inputs: in `testdata`, where the next `cargo test` fails on them, else in the
+//! cache, else wherever there is room.
+//!
+//! Invariant: when a save returns, the input is on the disk under the path it returns; a smaller
+//! input is there before the larger one goes.
+
+use super::{FINDINGS, Store, disk, hash};
+use crate::coordinator::action::Shelf;
+use crate::coordinator::campaign::{Bytes, TestIdx};
+use anyhow::Context as _;
+use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::{limits, testdata};
+use std::path::PathBuf;
+
+/// A failing input to be saved.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    /// Of which fuzz test.
+    pub(crate) test: TestIdx,
+    /// How it fails.
+    pub(crate) kind: FailureKind,
+    /// Its bytes.
+    pub(crate) input: Bytes,
+    /// The larger input of the same finding.
+    pub(crate) replaces: Option<Bytes>,
+    /// Where to.
+    pub(crate) shelf: Shelf,
+}
+
+/// Where a finding is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// Why it is not where it belongs, or what else did not work.
+    pub(crate) warning: Option<String>,
+}
+
+impl Store {
+    /// Writes a failing input, before anything else is done about it.
+    ///
+    /// # Errors
+    /// If there is no place for it at all.
+    pub(crate) fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
+        let name = file_name(failing.kind, &failing.input);
+        let mut saved = match failing.shelf {
+            Shelf::Testdata => self.to_testdata(failing, &name)?,
+            Shelf::Cache => self.to_cache(failing, &name)?,
+        };
+        let mut withdrawn = Vec::new();
+        if failing.shelf == Shelf::Cache {
+            withdrawn.push((name, &failing.input));
+        }
+        if let Some(larger) = failing.replaces.as_ref().filter(|larger| **larger != failing.input) {
+            withdrawn.push((file_name(failing.kind, larger), larger));
+        }
+        for (name, input) in withdrawn {
+            if let Err(error) = self.withdraw(failing.test, &name, input) {
+                saved.warn(format!("{error:#}"));
+            }
+        }
+        Ok(saved)
+    }
+
+    fn to_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+        let folder = self.tests[failing.test.0].home.seed_folder.clone();
+        let path = folder.join(name);
+        if path.is_file() {
+            return Ok(Saved { path, warning: None });
+        }
+        match disk::write(&folder, name, &failing.input, disk::Care::Source) {
+            Ok(path) => {
+                self.written.insert(path.clone());
+                let mut saved = Saved { path, warning: None };
+                if let Err(error) = self.record_limits(failing, name) {
+                    saved.warn(format!("{error:#}"));
+                }
+                Ok(saved)
+            }
+            Err(error) => {
+                let mut saved = self.to_cache(failing, name)?;
+                saved.warn(format!("{error:#}; it was saved as {}", saved.path.display()));
+                Ok(saved)
+            }
+        }
+    }
+
+    fn to_cache(&self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+        let folder = self.findings_dir(failing.test);
+        match disk::write(&folder, name, &failing.input, disk::Care::Finding) {
+            Ok(path) => Ok(Saved { path, warning: None }),
+            Err(error) => {
+                let folder = std::env::temp_dir();
+                let path = disk::write(&folder, name, &failing.input, disk::Care::Finding)
+                    .with_context(|| format!("{error:#}"))?;
+                let warning = format!("{error:#}; it was saved as {}", path.display());
+                Ok(Saved { path, warning: Some(warning) })
+            }
+        }
+    }
+
+    /// Takes a file out of `testdata` if this campaign wrote it, with a copy in the cache.
+    fn withdraw(&mut self, test: TestIdx, name: &str, input: &[u8]) -> anyhow::Result<()> {
+        let path = self.tests[test.0].home.seed_folder.join(name);
+        if !self.written.contains(&path) {
+            return Ok(());
+        }
+        disk::write(&self.findings_dir(test), name, input, disk::Care::Finding)?;
+        disk::remove(&path)?;
+        self.written.remove(&path);
+        self.change_limits(test, |recorded| recorded.remove(name))
+    }
+
+    fn record_limits(&self, failing: &Failing, name: &str) -> anyhow::Result<()> {
+        let home = &self.tests[failing.test.0].home;
+        let has_limits = matches!(failing.kind, FailureKind::Timeout | FailureKind::Oom);
+        if !has_limits || home.limits == home.own_limits {
+            return Ok(());
+        }
+        self.change_limits(failing.test, |recorded| recorded.set(name, home.limits))
+    }
+
+    fn change_limits(
+        &self,
+        test: TestIdx,
+        change: impl FnOnce(&mut limits::RecordedLimits),
+    ) -> anyhow::Result<()> {
+        let folder = &self.tests[test.0].home.seed_folder;
+        let path = folder.join(limits::FILE_NAME);
+        let before = testdata::recorded_limits(folder)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before {
+            return Ok(());
+        }
+        let text = after.to_string();
+        if text.is_empty() {
+            return disk::remove(&path);
+        }
+        disk::write(folder, limits::FILE_NAME, text.as_bytes(), disk::Care::Source).map(drop)
+    }
+
+    /// The folder of a test's findings that do not belong in `testdata`.
+    fn findings_dir(&self, test: TestIdx) -> PathBuf {
+        self.cache_dir(test).join(FINDINGS)
+    }
+}
+
+impl Saved {
+    fn warn(&mut self, text: String) {
+        self.warning = Some(match self.warning.take() {
+            Some(before) => format!("{before}; {text}"),
+            None => text,
+        });
+    }
+}
+
+fn file_name(kind: FailureKind, input: &[u8]) -> String {
+    format!("{}-{}", kind.file_prefix(), hash(input))
+}

@@ -1,0 +1,91 @@
+//! Reading a corpus: seeds first, then the cache, each content once.
+//!
+//! Invariant: no file is passed over without a warning that names it, and none ends the campaign.
+
+use super::{Shelves, disk, hash};
+use crate::coordinator::campaign::{CorpusInput, Place};
+use anyhow::Context as _;
+use shmfuzz_runtime::layout::MAX_VALUE_LEN;
+use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::testdata::{self, SeedFile};
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+/// A corpus.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loaded {
+    /// Seeds, then cached entries; each by size, then by name.
+    pub(crate) inputs: Vec<CorpusInput>,
+    /// What is wrong with some files.
+    pub(crate) warnings: Vec<String>,
+}
+
+pub(super) fn load(shelves: &mut Shelves) -> Loaded {
+    disk::sweep(&shelves.cache);
+    disk::sweep(&shelves.home.seed_folder);
+    let mut loaded = Loaded::default();
+    let mut seen = HashSet::new();
+    loaded.add(&shelves.home.seed_folder, Place::Seed, &mut seen);
+    let n_seeds = loaded.inputs.len();
+    loaded.add(&shelves.cache, Place::Cache, &mut seen);
+    for input in &loaded.inputs[n_seeds..] {
+        let hash = hash(&input.bytes);
+        if input.name != hash {
+            shelves.misnamed.insert(hash, shelves.cache.join(&input.name));
+        }
+    }
+    if let Some(loose) = &shelves.loose {
+        loaded.add(loose, Place::Cache, &mut seen);
+    }
+    // Seeds first, as `Place` says it; the sort keeps the order of the names.
+    loaded.inputs.sort_by_key(|input| (input.place != Place::Seed, input.bytes.len()));
+    if shelves.home.kind == InputKind::Text {
+        let is_text = |input: &&CorpusInput| str::from_utf8(&input.bytes).is_ok();
+        let warnings = loaded.inputs.iter().filter(|i| !is_text(i)).map(|input| {
+            format!("{} is not valid UTF-8, so it is no input of this fuzz test", input.name)
+        });
+        loaded.warnings.extend(warnings);
+    }
+    loaded
+}
+
+impl Loaded {
+    fn add(&mut self, folder: &Path, place: Place, seen: &mut HashSet<blake3::Hash>) {
+        let files = match input_files(folder) {
+            Ok(files) => files,
+            Err(error) => return self.warnings.push(format!("{error:#}")),
+        };
+        for file in files {
+            match read(&file.path) {
+                Ok(bytes) => {
+                    if seen.insert(blake3::hash(&bytes)) {
+                        let bytes = bytes.into();
+                        self.inputs.push(CorpusInput { place, name: file.name, bytes });
+                    }
+                }
+                Err(error) => self.warnings.push(format!("{error:#}; it is passed over")),
+            }
+        }
+    }
+}
+
+/// The inputs in a folder, sorted by name; none if there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(super) fn input_files(folder: &Path) -> anyhow::Result<Vec<SeedFile>> {
+    testdata::seed_files(folder).with_context(|| format!("cannot read {}", folder.display()))
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let explain = || format!("cannot read {}", path.display());
+    let len = fs::metadata(path).with_context(explain)?.len();
+    if len > MAX_VALUE_LEN as u64 {
+        anyhow::bail!(
+            "{} has {len} bytes, more than the {MAX_VALUE_LEN} bytes that an input may have",
+            path.display()
+        );
+    }
+    fs::read(path).with_context(explain)
+}
