@@ -1,6 +1,41 @@
-//! cargo shmfuzz.
+//! `cargo shmfuzz`: one executable, two roles.
+//!
+//! ```text
+//! cargo shmfuzz run ──> cargo-shmfuzz shmfuzz run              the command (`commands`)
+//!                         └─> cargo test --no-run              (`building`)
+//!                               └─> cargo-shmfuzz rustc ..     the wrapper (`wrapper`)
+//!                                     └─> [user's wrapper] rustc .. + our flags
+//! ```
+//!
+//! This module owns only the choice between the two, and that a panic ends with the exit code of an
+//! internal error.
 #![forbid(unsafe_code)]
 
+mod building;
+mod cli;
+mod commands;
+mod config;
 mod coordinator;
+mod discovery;
+mod environment;
+mod exit_code;
+mod filter;
+mod flags;
+mod hooks;
+mod options;
+mod probe;
+mod report;
+mod show;
+mod toolchain;
+mod workspace;
+mod wrapper;
 
-fn main() {}
+use crate::exit_code::ExitCode;
+
+fn main() -> std::process::ExitCode {
+    match wrapper::role() {
+        Some(call) => call.replace_process(),
+        // Rust's own code for a panic, 101, is here the code of a build that failed.
+        None => std::panic::catch_unwind(commands::main).unwrap_or(ExitCode::Internal).into(),
+    }
+}

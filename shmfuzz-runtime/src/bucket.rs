@@ -65,6 +65,9 @@ fn write_normalized(hash: &mut Fnv, message: &str) {
                 i += 1;
             }
             hash.write(b"#");
+        } else if let Some(len) = char_literal(&line[i..]) {
+            i += len;
+            hash.write(b"'");
         } else if byte == b'"' || byte == b'`' {
             let close = line[i + 1..].iter().position(|b| *b == byte);
             // A quote that was cut off, by the limit or the end of the line, hides all that follows.
@@ -75,6 +78,22 @@ fn write_normalized(hash: &mut Fnv, message: &str) {
             i += 1;
         }
     }
+}
+
+/// Length of the character literal at the start of `text`, as `Debug` prints one: `'x'`, `'\\n'`,
+/// `'\\u{1f600}'`. An apostrophe inside a word is none.
+fn char_literal(text: &[u8]) -> Option<usize> {
+    const LONGEST: usize = "'\\u{10ffff}'".len();
+    if text.first() != Some(&b'\'') {
+        return None;
+    }
+    let close = if text.get(1) == Some(&b'\\') {
+        3 + text.get(3..text.len().min(LONGEST))?.iter().position(|b| *b == b'\'')?
+    } else {
+        let width = text.get(1..)?.utf8_chunks().next()?.valid().chars().next()?.len_utf8();
+        1 + width
+    };
+    (text.get(close) == Some(&b'\'')).then_some(close + 1)
 }
 
 #[cfg(test)]
@@ -94,6 +113,8 @@ mod tests {
             ),
             ("bad token \"abc\" here", "bad token \"\" here"),
             ("at 0x7ffdeadbeef0", "at 0x1"),
+            ("inside 'é' (bytes 2..4) of `aé`", "inside '\\u{7f}' (bytes 12..14) of `x`"),
+            ("bad '\\''", "bad 'x'"),
             (
                 "called `Option::unwrap()` on a `None` value",
                 "called `Option::unwrap()` on a `None` value",
@@ -111,6 +132,7 @@ mod tests {
     #[test]
     fn kind_place_and_words_count() {
         assert_ne!(of("a"), of("b"));
+        assert_ne!(of("can't read it's size"), of("can't write it's size"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Error, "src/lib.rs:3", "a"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Panic, "src/lib.rs:4", "a"));
     }

@@ -5,6 +5,7 @@
 //! The clock starts when the child says that it has started. The child leads a process group that
 //! is killed as a whole, and everything is waited for with a limit.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -45,7 +46,7 @@ pub struct Request<'a> {
     /// Where to run it; `None` for the folder that this process is in.
     pub folder: Option<&'a Path>,
     /// What to add to this process's environment.
-    pub env: &'a [(String, String)],
+    pub env: &'a [(String, OsString)],
     /// The fuzz test's path, as `cargo test` prints it.
     pub path: &'a str,
     /// The input's file, absolute.
@@ -148,16 +149,25 @@ pub struct Replay {
     pub output: String,
 }
 
+/// What becomes of a child's output as it comes. Its end is kept in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Nobody sees it.
+    Kept,
+    /// It goes to this process's standard error.
+    PassedOn,
+}
+
 /// Replays an input in a child.
 ///
 /// # Errors
 /// If the child cannot be started or watched, and on platforms other than Unix.
-pub fn replay(request: &Request<'_>) -> io::Result<Replay> {
+pub fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
     #[cfg(unix)]
-    return unix::replay(request);
+    return unix::replay(request, output);
     #[cfg(not(unix))]
     {
-        let _ = request;
+        let _ = (request, output);
         let message = "only Unix can replay inputs that end the process in a child; \
                        SHMFUZZ_REPLAY=in-process replays them in the test itself";
         Err(io::Error::new(io::ErrorKind::Unsupported, message))

@@ -5,9 +5,9 @@
 //! each seed is noted before its call, and handlers of fatal signals and of `exit` write the note.
 //!
 //! Handlers run at any moment, on any thread. They read only atomics and one thread-local without
-//! destructor, never free or allocate, and call nothing but `write`, `sigaction` and `raise`. The
-//! notes stand in a fixed table, so that what a handler reads is never freed; a torn note is a
-//! garbled name, nothing worse.
+//! destructor, never free or allocate, and call nothing but `write`, `getpid`, `sigaction`, `raise`
+//! and `_exit`. The notes stand in a fixed table, so that what a handler reads is never freed; a
+//! torn note is a garbled name, nothing worse.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -68,13 +68,12 @@ mod handlers {
     use std::mem::MaybeUninit;
     use std::sync::Once;
     use std::sync::atomic::{
-        AtomicBool, AtomicPtr,
+        AtomicBool, AtomicPtr, AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     };
 
     use super::{MINE, NOTE_LIMIT, SLOTS, Slot};
 
-    /// SIGABRT is the first.
     const FATAL: [libc::c_int; 7] = [
         libc::SIGABRT,
         libc::SIGBUS,
@@ -84,6 +83,10 @@ mod handlers {
         libc::SIGSYS,
         libc::SIGTRAP,
     ];
+
+    /// Where SIGABRT stands among them.
+    const ABORT_IDX: usize = 0;
+    const _: () = assert!(FATAL[ABORT_IDX] == libc::SIGABRT, "the index is that of SIGABRT");
 
     /// libtest's exit status when tests have failed.
     const EXIT_FAILED: libc::c_int = 101;
@@ -98,9 +101,13 @@ mod handlers {
     /// std's handler of a stack overflow aborts, which is a second signal.
     static SAID: AtomicBool = AtomicBool::new(false);
 
+    /// The process that installed the handlers.
+    static PID: AtomicU32 = AtomicU32::new(0);
+
     pub(super) fn install() {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
+            PID.store(std::process::id(), Relaxed);
             // SAFETY: `at_exit` is a function of this program, which is never unloaded. It cannot
             // unwind. A full table only means that exits are not explained.
             let _ = unsafe { libc::atexit(at_exit) };
@@ -112,6 +119,9 @@ mod handlers {
 
     fn install_one(idx: usize, signal: libc::c_int) {
         let Some(previous) = exchange(signal, None) else { return };
+        if previous.sa_sigaction == libc::SIG_IGN {
+            return;
+        }
         PREVIOUS[idx].store(Box::into_raw(Box::new(previous)), Release);
         let mut action = default_action();
         action.sa_sigaction = on_signal as Handler as usize;
@@ -138,7 +148,7 @@ mod handlers {
     /// An `exit(0)` must not make the run green: it was not the end of the tests.
     extern "C" fn at_exit() {
         say();
-        if MINE.get() != 0 {
+        if MINE.get() != 0 && is_the_test_process() {
             // SAFETY: takes a number only. It ends the process, as `exit` is about to.
             unsafe { libc::_exit(EXIT_FAILED) }
         }
@@ -165,7 +175,7 @@ mod handlers {
         say();
         // std's handler of a stack overflow aborts, on a signal stack too small for a second frame.
         if signal != libc::SIGABRT {
-            restore(0);
+            restore(ABORT_IDX);
         }
         let idx = FATAL.iter().position(|fatal| *fatal == signal);
         let previous = idx.and_then(previous);
@@ -189,8 +199,13 @@ mod handlers {
         let _ = unsafe { libc::raise(signal) };
     }
 
+    /// Not a fork of it that the body made, which may end as it likes.
+    fn is_the_test_process() -> bool {
+        std::process::id() == PID.load(Relaxed)
+    }
+
     fn say() {
-        if SAID.load(Relaxed) {
+        if SAID.load(Relaxed) || !is_the_test_process() {
             return;
         }
         match MINE.get().checked_sub(1) {

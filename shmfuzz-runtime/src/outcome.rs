@@ -82,7 +82,7 @@ impl Outcome for Option<Reject> {
     }
 }
 
-impl<T: Outcome, E: Debug> Sealed for Result<T, E> {}
+impl<T, E> Sealed for Result<T, E> {}
 impl<T: Outcome, E: Debug> Outcome for Result<T, E> {
     fn verdict(self) -> Verdict {
         match self {
@@ -92,7 +92,6 @@ impl<T: Outcome, E: Debug> Outcome for Result<T, E> {
     }
 }
 
-impl<T: Outcome> Sealed for Result<T, Reject> {}
 impl<T: Outcome> Outcome for Result<T, Reject> {
     fn verdict(self) -> Verdict {
         match self {

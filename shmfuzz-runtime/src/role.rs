@@ -1,6 +1,7 @@
 //! What a test binary was started for: the environment says so, and nothing but this reads it.
 
 use std::env;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
@@ -69,11 +70,9 @@ fn worker_entry(test: &FuzzTest) -> ! {
 }
 
 /// Says why this process cannot do what it was started for, and ends it.
-#[expect(
-    clippy::print_stderr,
-    reason = "the coordinator shows what a harness prints before it ends"
-)]
+///
+/// Past libtest's capture, which would be lost with the process.
 pub(crate) fn fail(reason: &str) -> ! {
-    eprintln!("shmfuzz: {reason}");
+    let _ = writeln!(io::stderr(), "shmfuzz: {reason}");
     exit(EXIT_SETUP)
 }

@@ -117,7 +117,7 @@ impl Seeds {
         let (folder, env) = (None, &[][..]);
         let request =
             child::Request { program: &program, folder, env, path: &path, file: &file, limits };
-        let Replay { end, output } = child::replay(&request)
+        let Replay { end, output } = child::replay(&request, child::Output::Kept)
             .map_err(|error| format!("cannot be replayed in a child: {error}"))?;
         if end == child::End::Passed {
             return Ok(());

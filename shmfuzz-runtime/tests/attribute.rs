@@ -156,6 +156,15 @@ fn records_say_what_was_written() {
 }
 
 #[test]
+fn the_package_is_where_cargo_says() {
+    let test = find("takes_bytes");
+    assert_eq!(test.package_dir(), std::path::Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert_eq!(test.package.name, "shmfuzz-runtime");
+    let folder = "testdata/fuzz/attribute.takes_bytes";
+    assert!(test.seed_folder().ends_with(folder), "{}", test.seed_folder().display());
+}
+
+#[test]
 fn names_are_those_of_cargo_test() {
     let mut paths: Vec<String> = registry().map(FuzzTest::path).collect();
     paths.sort_unstable();

@@ -80,7 +80,7 @@ fn replay(input: &str, limits: Limits) -> Replay {
     std::fs::write(&file, input).expect("a file in it");
     let program = std::env::current_exe().expect("the executable has a path");
     let request = Request { program: &program, path: "ends", file: &file, limits };
-    child::replay(&request).expect("the child starts")
+    child::replay(&request, child::Output::Kept).expect("the child starts")
 }
 
 fn end(input: &str) -> End {
@@ -134,7 +134,7 @@ fn a_program_without_the_fuzz_test_is_no_failure_of_it() {
     let program = std::env::current_exe().unwrap();
     let request =
         Request { program: &program, path: "no_such", file: &file, limits: Limits::DEFAULT };
-    let end = child::replay(&request).unwrap().end;
+    let end = child::replay(&request, child::Output::Kept).unwrap().end;
     assert_eq!((end.kind(), end), (None, End::NeverStarted));
 }
 

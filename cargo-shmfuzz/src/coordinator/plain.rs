@@ -102,7 +102,7 @@ fn run(launch: &Launch, check: &Check) -> anyhow::Result<PlainVerdict> {
         file: &path,
         limits,
     };
-    let replay = child::replay(&request)
+    let replay = child::replay(&request, child::Output::Kept)
         .with_context(|| format!("cannot run {}", launch.executable.display()))?;
     Ok(verdict(check.kind, replay.end))
 }

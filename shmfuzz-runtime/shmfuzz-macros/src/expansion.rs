@@ -125,7 +125,7 @@ fn body(private: &TokenStream, function: &ItemFn) -> TokenStream {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
-    let verdict = quote_spanned!(output.span()=> #private::Outcome::verdict);
+    let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
     quote! {
         fn __shmfuzz_body(bytes: &[::core::primitive::u8]) -> #private::Verdict {
             match #read {

@@ -2,7 +2,7 @@
 //! part to change; whether a type is an input or an outcome is left to the traits of the runtime.
 
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, ItemFn, Signature, Type};
+use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
 
 const INPUTS: &str = "one of `&[u8]`, `Vec<u8>`, `&str`, `String`";
 
@@ -15,7 +15,8 @@ pub(crate) fn check(function: &ItemFn) -> Result<(), Error> {
     let found = attribute_errors(function)
         .into_iter()
         .chain(qualifier_errors(&function.sig))
-        .chain(argument_errors(&function.sig));
+        .chain(argument_errors(&function.sig))
+        .chain(output_error(&function.sig.output));
     for error in found {
         match &mut errors {
             Some(all) => all.combine(error),
@@ -108,6 +109,13 @@ fn argument_errors(signature: &Signature) -> Vec<Error> {
         )),
     }
     errors
+}
+
+fn output_error(output: &ReturnType) -> Option<Error> {
+    let ReturnType::Type(_, ty) = output else { return None };
+    matches!(**ty, Type::ImplTrait(_)).then(|| {
+        Error::new_spanned(ty, "name the type of the result: nothing, `Result<(), E>` or `Reject`")
+    })
 }
 
 /// What the compiler itself would refuse in words about the expansion.

@@ -1,6 +1,6 @@
 //! The parent's end on Unix: sockets, a process group, and a loop with limits.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{End, FAILED, LIMITS, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT};
+use super::{
+    End, FAILED, LIMITS, Output, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT,
+};
 use crate::limits::Limits;
 use crate::process;
 
@@ -23,8 +25,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Only the end of what a child prints is kept.
 const OUTPUT_LIMIT: usize = 64 << 10;
 
-pub(super) fn replay(request: &Request<'_>) -> io::Result<Replay> {
-    let mut watch = Watch::start(request)?;
+pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
+    let mut watch = Watch::start(request, output)?;
     let stopped = watch.run(request.limits);
     // Before the child is reaped: until then, nobody else can get its number.
     process::kill_group(watch.child.id())?;
@@ -42,13 +44,14 @@ pub(super) fn replay(request: &Request<'_>) -> io::Result<Replay> {
 struct Watch {
     child: Child,
     output: UnixStream,
+    becomes: Output,
     words: UnixStream,
     heard: Vec<u8>,
     printed: Vec<u8>,
 }
 
 impl Watch {
-    fn start(request: &Request<'_>) -> io::Result<Self> {
+    fn start(request: &Request<'_>, becomes: Output) -> io::Result<Self> {
         let (words, stdin) = UnixStream::pair()?;
         let (output, stdout) = UnixStream::pair()?;
         // To the body, standard input is at its end.
@@ -72,7 +75,7 @@ impl Watch {
             .stdout(Stdio::from(OwnedFd::from(stdout)))
             .process_group(0)
             .spawn()?;
-        Ok(Self { child, output, words, heard: Vec::new(), printed: Vec::new() })
+        Ok(Self { child, output, becomes, words, heard: Vec::new(), printed: Vec::new() })
     }
 
     /// Until the child has ended or must be: then how.
@@ -113,6 +116,10 @@ impl Watch {
     }
 
     fn keep(&mut self, chunk: &[u8]) {
+        if self.becomes == Output::PassedOn {
+            // Nobody is left to be told that standard error is gone.
+            let _ = io::stderr().write_all(chunk);
+        }
         self.printed.extend_from_slice(chunk);
         if self.printed.len() > 2 * OUTPUT_LIMIT {
             self.printed.drain(..self.printed.len() - OUTPUT_LIMIT);

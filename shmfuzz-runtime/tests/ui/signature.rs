@@ -22,6 +22,9 @@ fn takes_two(data: &[u8], depth: u8) {}
 fn takes_anything(data: impl AsRef<[u8]>) {}
 
 #[fuzz_test]
+fn returns_anything(data: &[u8]) -> impl Sized {}
+
+#[fuzz_test]
 const fn is_const(data: &[u8]) {}
 
 #[fuzz_test]

@@ -2,6 +2,7 @@
 //!
 //! It owns the command line and the environment; not the process.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -15,7 +16,7 @@ pub(crate) struct Launch {
     /// The test's path as the harness prints it.
     pub(crate) test_path: String,
     /// What `cargo test` would set, and what the build asks for.
-    pub(crate) env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, OsString)>,
 }
 
 impl Launch {

@@ -1,0 +1,156 @@
+//! The subcommands, one file each with its arguments and its `exec`, and the steps they share.
+
+pub(crate) mod build;
+pub(crate) mod list;
+pub(crate) mod new;
+pub(crate) mod repro;
+pub(crate) mod run;
+
+use crate::building::{Build, FuzzTest};
+use crate::cli::{Cargo, Command, Filters, Selection};
+use crate::coordinator::driver::Launch;
+use crate::coordinator::store::{Home, Root};
+use crate::exit_code::{ExitCode, Failed};
+use crate::filter::{self, Exactness, Names};
+use crate::flags::CfgFuzzing;
+use crate::options;
+use crate::report::console::Console;
+use crate::show;
+use crate::workspace::{BuildRequest, Workspace};
+use anyhow::Context;
+use camino::Utf8Path;
+use clap::Parser;
+use shmfuzz_runtime::limits::Limits;
+use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::testdata;
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let Cargo::Shmfuzz(arguments) = Cargo::parse();
+    let done = match arguments.command {
+        None => run::exec(&arguments.run),
+        Some(Command::Run(arguments)) => run::exec(&arguments),
+        Some(Command::List(arguments)) => list::exec(&arguments),
+        Some(Command::New(arguments)) => new::exec(&arguments),
+        Some(Command::Repro(arguments)) => repro::exec(&arguments),
+        Some(Command::Build(arguments)) => build::exec(&arguments),
+    };
+    done.unwrap_or_else(|Failed { code, error }| {
+        Console::plain(Box::new(anstream::stderr())).error(&format!("{error:#}"));
+        code
+    })
+}
+
+/// Reads the workspace that the command line selects.
+fn workspace(selection: &Selection, cfg_fuzzing: CfgFuzzing) -> Result<Workspace, Failed> {
+    let request = BuildRequest {
+        manifest: selection.manifest.clone(),
+        workspace: selection.workspace.clone(),
+        features: selection.features.clone(),
+        target: selection.compilation.target.clone(),
+        target_dir: selection.compilation.target_dir.clone(),
+        cfg_fuzzing,
+        targets: selection.targets.options(),
+        cargo_options: selection.compilation.cargo_options(),
+        build_options: Vec::new(),
+    };
+    Ok(Workspace::load(request)?)
+}
+
+/// A fuzz test that the command line means.
+#[derive(Clone, Debug)]
+struct Selected {
+    test: FuzzTest,
+    /// Its shortest name that no other test of the build has.
+    name: String,
+}
+
+/// The fuzz tests of a build that the filters mean; if none, why.
+fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
+    let tests: Vec<FuzzTest> = build.fuzz_tests().collect();
+    if tests.is_empty() {
+        return Err("no fuzz test found: `cargo shmfuzz new NAME` writes a first one".to_owned());
+    }
+    let name = |test: &FuzzTest| {
+        Names::new(&test.binary.package_name, &test.binary.target_kind.to_string(), &test.record)
+    };
+    let names: Vec<Names> = tests.iter().map(name).collect();
+    let exactness = if filters.exact { Exactness::Whole } else { Exactness::Part };
+    let matching = filter::select(&names, &filters.filter, exactness);
+    if matching.is_empty() {
+        let filters = filters.filter.join("`, `");
+        return Err(format!("no fuzz test matches `{filters}`: `cargo shmfuzz list` shows all"));
+    }
+    let distinct = filter::distinct_names(&names);
+    let selected: Vec<Selected> = matching
+        .into_iter()
+        .filter(|i| filters.include_ignored || tests[*i].record.ignored == 0)
+        .map(|i| Selected { test: tests[i].clone(), name: distinct[i].clone() })
+        .collect();
+    if selected.is_empty() {
+        return Err(
+            "all fuzz tests that match are ignored: --include-ignored takes them".to_owned()
+        );
+    }
+    Ok(selected)
+}
+
+/// How to start a fuzz test's binary for it.
+fn launch(test: &FuzzTest) -> Launch {
+    let FuzzTest { binary, record } = test;
+    Launch {
+        executable: binary.executable.clone().into(),
+        package_dir: binary.package_dir.clone().into(),
+        test_path: record.path(),
+        env: binary.env.clone().into_iter().collect(),
+    }
+}
+
+/// Where corpora are kept: where the user says, or in the user's cache.
+fn root(workspace: &Workspace, corpus_dir: Option<&Utf8Path>) -> anyhow::Result<Root> {
+    match corpus_dir {
+        Some(dir) => {
+            let dir = std::path::absolute(dir).with_context(|| format!("--corpus-dir {dir}"))?;
+            Ok(Root::Given(dir))
+        }
+        None => Root::user(workspace.root().as_std_path()),
+    }
+}
+
+/// What the store must know of a fuzz test.
+fn home(one: &Selected, limits: &options::Limits) -> Home {
+    let FuzzTest { binary, record } = &one.test;
+    Home {
+        package: binary.package_name.clone(),
+        folder: record.folder(),
+        seed_folder: one.test.seed_folder(),
+        kind: record.kind,
+        limits: Limits { timeout: limits.timeout, rss_limit: limits.rss_limit },
+        own_limits: Limits::of(&record.options),
+    }
+}
+
+/// Folders of seeds that belong to no fuzz test, as warnings. They can be told only if all targets
+/// were built.
+fn stray_folders(build: &Build, selection: &Selection) -> anyhow::Result<Vec<String>> {
+    if !selection.targets.options().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
+    dirs.sort();
+    dirs.dedup();
+    let mut warnings = Vec::new();
+    for dir in dirs {
+        let own = build.binaries.iter().filter(|binary| binary.package_dir == *dir);
+        let records: Vec<Record<String>> =
+            own.flat_map(|binary| binary.records.iter().cloned()).collect();
+        let folders = testdata::folders(dir.as_std_path())?;
+        for stray in testdata::stray_folders(&folders, &records) {
+            let folder = show::line(dir.join(testdata::ROOT).join(&stray.name).as_str());
+            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}`?"));
+            let nearest = nearest.unwrap_or_default();
+            warnings.push(format!("{folder} belongs to no fuzz test{nearest}"));
+        }
+    }
+    Ok(warnings)
+}

@@ -1,0 +1,132 @@
+//! `cargo shmfuzz new`: the dependency and a first fuzz test.
+
+use crate::exit_code::{ExitCode, Failed};
+use crate::report::console::{Console, Tone};
+use anyhow::{Context, anyhow};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use std::io::Write;
+use std::process::Command;
+
+const EXAMPLES: &str = "\
+Example:
+  cargo shmfuzz new parse      adds shmfuzz-runtime to the dev-dependencies and writes
+                               tests/parse.rs with one fuzz test";
+
+/// The arguments of `new`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Name of the fuzz test, and of the file in `tests/`
+    #[arg(value_parser = parse_name)]
+    pub(crate) name: String,
+    /// Take shmfuzz-runtime from this directory, not from the registry
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) path: Option<Utf8PathBuf>,
+    /// The package to add it to
+    #[arg(short, long, value_name = "SPEC")]
+    pub(crate) package: Option<String>,
+    #[command(flatten)]
+    pub(crate) manifest: clap_cargo::Manifest,
+}
+
+/// A name that is good for a function and a file.
+fn parse_name(name: &str) -> Result<String, String> {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let goes_on = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if starts && goes_on && name != "_" {
+        Ok(name.to_owned())
+    } else {
+        Err("write a name in snake_case, as for a function".to_owned())
+    }
+}
+
+/// What the first fuzz test says.
+fn first_test(name: &str) -> String {
+    format!(
+        r#"//! Fuzz tests. `cargo test` runs their seeds; `cargo shmfuzz` looks for inputs that fail.
+
+use shmfuzz_runtime::fuzz_test;
+
+// Each seed is an input to start from; more of them may stand as files in
+// `testdata/fuzz/{name}.{name}/`.
+#[fuzz_test(seeds = ["hello"])]
+fn {name}(data: &[u8]) {{
+    // Call what is to be tested here. A panic is a failure, and so is a returned `Err`.
+    let text = String::from_utf8_lossy(data);
+    assert_eq!(text.parse::<String>().as_deref(), Ok(&*text));
+}}
+"#
+    )
+}
+
+/// Adds the dependency and writes the file.
+pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let mut console = Console::plain(Box::new(anstream::stderr()));
+    let dir = package_dir(arguments)?;
+    let path = dir.join("tests").join(format!("{}.rs", arguments.name));
+    // The cheap refusal first; the file is created exclusively all the same.
+    if path.exists() {
+        return Err(Failed::new(ExitCode::Usage, anyhow!("{path} is there already")));
+    }
+    add_dependency(arguments)?;
+    write_new(&path, &first_test(&arguments.name))?;
+    console.status(Tone::Good, "Created", path.as_str());
+    console.detail("`cargo test` runs its seeds");
+    console.detail(&format!("`cargo shmfuzz run {}` fuzzes it", arguments.name));
+    Ok(ExitCode::Nothing)
+}
+
+/// The folder of the package that is meant.
+fn package_dir(arguments: &Arguments) -> Result<Utf8PathBuf, Failed> {
+    let mut command = cargo_metadata::MetadataCommand::new();
+    command.no_deps();
+    if let Some(path) = &arguments.manifest.manifest_path {
+        command.manifest_path(path);
+    }
+    let metadata = command.exec().context("cannot read the package's manifest")?;
+    let package = match &arguments.package {
+        Some(name) => metadata.packages.iter().find(|package| *package.name == **name),
+        None => metadata.root_package(),
+    };
+    let package = package.ok_or_else(|| match &arguments.package {
+        Some(name) => anyhow!("there is no package `{name}` in this workspace"),
+        None => anyhow!("this is a workspace without a package of its own: choose one with -p"),
+    });
+    let package = package.map_err(|error| Failed::new(ExitCode::Usage, error))?;
+    let dir = package.manifest_path.parent().context("the manifest has no folder")?;
+    Ok(dir.to_owned())
+}
+
+/// `cargo add --dev`, in the version of this command.
+fn add_dependency(arguments: &Arguments) -> Result<(), Failed> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["add", "--dev", "--quiet"]);
+    match &arguments.path {
+        Some(path) => cargo.arg("shmfuzz-runtime").arg("--path").arg(path),
+        None => cargo.arg(concat!("shmfuzz-runtime@", env!("CARGO_PKG_VERSION"))),
+    };
+    if let Some(path) = &arguments.manifest.manifest_path {
+        cargo.arg("--manifest-path").arg(path);
+    }
+    if let Some(name) = &arguments.package {
+        cargo.arg("--package").arg(name);
+    }
+    let status = cargo.status().context("cannot run `cargo add`")?;
+    if status.success() {
+        return Ok(());
+    }
+    let hint = "`cargo add --dev shmfuzz-runtime` failed; \
+                if this command was built from a clone, give its runtime with --path";
+    Err(Failed::new(ExitCode::Build, anyhow!(hint)))
+}
+
+/// Writes a file that is not there.
+fn write_new(path: &Utf8Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().context("the file has no folder")?;
+    fs_err::create_dir_all(folder)?;
+    let mut file = fs_err::File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}

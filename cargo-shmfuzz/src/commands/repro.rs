@@ -1,0 +1,121 @@
+//! `cargo shmfuzz repro`: inputs, once each, in the ordinary build.
+
+use crate::building::{CargoOutput, build_plain};
+use crate::cli::{Filters, Selection};
+use crate::commands::Selected;
+use crate::exit_code::{ExitCode, Failed};
+use crate::flags::CfgFuzzing;
+use crate::report::console::{Console, Tone};
+use crate::show;
+use anyhow::{Context, anyhow};
+use camino::Utf8PathBuf;
+use clap::Args;
+use shmfuzz_runtime::child::{self, End, Output};
+use shmfuzz_runtime::testdata;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo shmfuzz repro parse crash-0123456789abcdef   a file of testdata/fuzz/<test>/
+  cargo shmfuzz repro parse /tmp/input
+
+Exit code 100 if an input fails, 0 if none does.";
+
+/// The arguments of `repro`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The fuzz test, by name or by a part of its path that no other has
+    #[arg(value_name = "TEST")]
+    pub(crate) fuzz_test: String,
+    /// Inputs: paths of files, or names of files among the test's seeds
+    #[arg(required = true)]
+    pub(crate) input: Vec<Utf8PathBuf>,
+    /// Take TEST as the whole path
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+/// Runs the inputs, all of them, even after one has failed.
+pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let mut console = Console::plain(Box::new(anstream::stderr()));
+    let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
+    let build = build_plain(&workspace, CargoOutput::Terminal)?;
+    let filters = Filters {
+        filter: vec![arguments.fuzz_test.clone()],
+        exact: arguments.exact,
+        include_ignored: true,
+    };
+    let selected = match super::select(&build, &filters) {
+        Ok(selected) => selected,
+        Err(why) => {
+            console.warn(&why);
+            return Ok(ExitCode::NoMatch);
+        }
+    };
+    let [selected] = &selected[..] else {
+        let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
+        let error =
+            anyhow!("several fuzz tests match `{}`: {}", arguments.fuzz_test, names.join(", "));
+        return Err(Failed::new(ExitCode::Usage, error));
+    };
+    let paths: anyhow::Result<Vec<Utf8PathBuf>> =
+        arguments.input.iter().map(|input| find(selected, input)).collect();
+    let mut code = ExitCode::Nothing;
+    for path in paths.map_err(|error| Failed::new(ExitCode::Usage, error))? {
+        code = match replay(selected, &path, &mut console)? {
+            End::Passed => code,
+            // That is no failure of the fuzz test, and hides whatever it would have done.
+            End::NeverStarted => return Ok(ExitCode::Harness),
+            _ => ExitCode::Found,
+        };
+    }
+    Ok(code)
+}
+
+/// A file, or one of the test's seeds.
+fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
+    let folder = selected.test.seed_folder();
+    let seed = folder.join(input);
+    let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());
+    let found = found.with_context(|| {
+        format!("there is no file {input}, and none of that name in {}", folder.display())
+    })?;
+    let absolute = std::path::absolute(found).with_context(|| format!("cannot find {input}"))?;
+    Utf8PathBuf::try_from(absolute).context("the input's path is not valid UTF-8")
+}
+
+fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
+    let Selected { test, name } = selected;
+    let folder = test.seed_folder();
+    let recorded = testdata::recorded_limits(&folder)
+        .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
+    let file_name = file.file_name().unwrap_or_default();
+    let limits = testdata::limits_of(&recorded, &test.record, file_name);
+    console.status(Tone::Good, "Running", &format!("{name} on {}", show::line(file.as_str())));
+    let mut launch = super::launch(test);
+    // The user's own choice counts, as always.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        launch.env.push(("RUST_BACKTRACE".to_owned(), "1".into()));
+    }
+    let request = child::Request {
+        program: &launch.executable,
+        folder: Some(&launch.package_dir),
+        env: &launch.env,
+        path: &launch.test_path,
+        file: file.as_std_path(),
+        limits,
+    };
+    let replay = child::replay(&request, Output::PassedOn)
+        .with_context(|| format!("cannot run {}", test.binary.executable))?;
+    match &replay.end {
+        End::Passed => console.status(Tone::Good, "Passed", name),
+        end => console.status(
+            Tone::Bad,
+            "Failed",
+            &format!("{name}: {}", show::line(&end.to_string())),
+        ),
+    }
+    Ok(replay.end)
+}

@@ -1,0 +1,247 @@
+//! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
+
+use super::Selected;
+use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
+use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
+use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
+use crate::coordinator::driver::{self, Crew};
+use crate::coordinator::engine::Engine;
+use crate::coordinator::plain;
+use crate::coordinator::store::{Loaded, Store};
+use crate::exit_code::{ExitCode, Failed};
+use crate::options::{self, Layer, Limits};
+use crate::report::{Label, Opening, Report};
+use crate::show;
+use crate::workspace::Workspace;
+use anyhow::{Context, anyhow};
+use camino::Utf8PathBuf;
+use cargo_metadata::TargetKind;
+use clap::Args;
+use shmfuzz_runtime::layout::MAX_VALUE_LEN;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo shmfuzz run                      all fuzz tests, until Ctrl-C
+  cargo shmfuzz run --time 10m           all of them, ten minutes together
+  cargo shmfuzz run parse --stop-on-crash
+  cargo shmfuzz run parse --seed 1 --runs 100000 --jobs 1   the same campaign each time
+
+An input that fails is written to testdata/fuzz/<test>/ in the package; from then on `cargo test`
+fails on it by name, until the bug is fixed. All else that was found goes to the cache.";
+
+/// The arguments of `run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    /// End after this time, as in 60s or 10m [default: never]
+    #[arg(long, value_parser = options::parse_time)]
+    pub(crate) time: Option<Duration>,
+    /// End after exactly this many executions of each fuzz test
+    #[arg(long, value_name = "N")]
+    pub(crate) runs: Option<NonZeroU64>,
+    /// How many workers run at once [default: the cores]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Seed of all randomness [default: a random one, which is shown]
+    ///
+    /// With --runs and --jobs 1, the campaign repeats exactly: it then goes by counts and not by
+    /// the clock.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Longest time of one execution [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = options::parse_time)]
+    pub(crate) timeout: Option<Duration>,
+    /// Largest resident memory of a worker, 0 for no limit [default: 2GiB]
+    #[arg(long, value_name = "SIZE", value_parser = options::parse_size)]
+    pub(crate) rss_limit: Option<u64>,
+    /// Longest input to try [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = options::parse_max_len)]
+    pub(crate) max_len: Option<usize>,
+    /// End at the first failure
+    #[arg(long)]
+    pub(crate) stop_on_crash: bool,
+    /// How long to make each failing input smaller, 0 for not at all
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
+    pub(crate) minimize_time: Duration,
+    /// Keep the corpus here [default: the user's cache directory]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) corpus_dir: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(crate) fuzzing: Fuzzing,
+    /// Committed inputs that still fail end the command with 100, too
+    #[arg(long)]
+    pub(crate) fail_known: bool,
+    /// How results are told
+    #[arg(long, value_name = "FORMAT", default_value_t)]
+    pub(crate) message_format: MessageFormat,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+impl Arguments {
+    /// What the flags say of each fuzz test.
+    pub(crate) fn limits(&self) -> Layer {
+        Layer { timeout: self.timeout, rss_limit: self.rss_limit, max_len: self.max_len }
+    }
+}
+
+/// Builds, runs the campaign, and tells of it.
+///
+/// # Errors
+/// If the campaign could not be run at all; the stream of events is closed then, too.
+pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let mut report = Report::new(arguments.message_format);
+    let done = fuzz(arguments, &mut report);
+    report.end(*done.as_ref().unwrap_or_else(|failed| &failed.code));
+    done
+}
+
+fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> {
+    let begun = Instant::now();
+    let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
+    let build = build_instrumented(&workspace, CargoOutput::Terminal)?;
+    for notice in &build.notices {
+        report.warn(&notice.to_string());
+    }
+    report.built(&super::build::built(&build, begun.elapsed()));
+    for warning in super::stray_folders(&build, &arguments.selection)? {
+        report.warn(&warning);
+    }
+    let selected = match super::select(&build, &arguments.filters) {
+        Ok(selected) => selected,
+        Err(why) => {
+            report.warn(&why);
+            return Ok(ExitCode::NoMatch);
+        }
+    };
+    let limits = resolve(arguments, &workspace, &selected)
+        .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+    let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
+    let homes = selected.iter().zip(&limits).map(|(one, limits)| super::home(one, limits));
+    let mut store = Store::new(&root, homes.collect());
+    let mut tests = Vec::new();
+    for (i, (one, limits)) in selected.iter().zip(&limits).enumerate() {
+        let Loaded { inputs, warnings } = store.load(TestIdx(i));
+        for warning in warnings {
+            report.warn(&format!("{}: {warning}", one.name));
+        }
+        tests.push(campaign_test(one, limits, inputs));
+    }
+    let campaign = campaign(arguments, tests);
+    report.begin(Opening {
+        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
+        seed: campaign.seed,
+        jobs: campaign.jobs,
+        time: campaign.time,
+    });
+    let tests = campaign.tests.clone();
+    let mut engine = Engine::new(campaign);
+    let crew = Crew {
+        tests: &tests,
+        launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        store,
+        plain: plain_build(workspace, selected),
+        report: &mut |notice, path| report.show(notice, path),
+    };
+    let outcome = driver::run(&mut engine, crew)?;
+    if outcome.n_unsaved > 0 {
+        let what = show::count(outcome.n_unsaved, "finding");
+        return Err(anyhow!("{what} could not be written anywhere").into());
+    }
+    Ok(outcome.exit.into())
+}
+
+/// The limits of each test: defaults, package, attribute, flags.
+fn resolve(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    selected: &[Selected],
+) -> anyhow::Result<Vec<Limits>> {
+    let one = |Selected { test, .. }: &Selected| {
+        let package = workspace.package(&test.binary.package_id);
+        let layer = match package {
+            Some(package) => options::package_layer(&package.metadata)
+                .with_context(|| format!("{}: package.metadata.shmfuzz", package.manifest_path))?,
+            None => Layer::default(),
+        };
+        let attribute = Layer::from(&test.record.options);
+        Ok(Limits::resolve(&[layer, attribute, arguments.limits()]))
+    };
+    selected.iter().map(one).collect()
+}
+
+fn campaign_test(one: &Selected, limits: &Limits, corpus: Vec<CorpusInput>) -> Test {
+    Test {
+        name: one.name.clone(),
+        timeout: limits.timeout,
+        rss_limit: limits.rss_limit,
+        max_len: limits.max_len.min(MAX_VALUE_LEN),
+        n_attribute_seeds: one.test.record.n_seeds,
+        corpus,
+    }
+}
+
+fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
+    let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let jobs = arguments.jobs.unwrap_or_else(cores).get();
+    Campaign {
+        tests,
+        jobs,
+        // A shorter one is easier to type again.
+        seed: arguments.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
+        time: arguments.time,
+        runs: arguments.runs.map(NonZeroU64::get),
+        stop_on_crash: arguments.stop_on_crash,
+        minimize_time: arguments.minimize_time,
+        fail_known: arguments.fail_known,
+        by_work: arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1,
+    }
+}
+
+fn label(one: &Selected, selection: &Selection) -> Label {
+    let binary = &one.test.binary;
+    let mut options = vec!["-p".to_owned(), binary.package_name.clone()];
+    if let Some(path) = &selection.manifest.manifest_path {
+        options.extend(["--manifest-path".to_owned(), path.to_string_lossy().into_owned()]);
+    }
+    let target = match &binary.target_kind {
+        TargetKind::Test => vec!["--test".to_owned(), binary.target_name.clone()],
+        TargetKind::Bin => vec!["--bin".to_owned(), binary.target_name.clone()],
+        TargetKind::Example => vec!["--example".to_owned(), binary.target_name.clone()],
+        _ => vec!["--lib".to_owned()],
+    };
+    let path = one.test.record.path();
+    let words =
+        |words: Vec<&str>| words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ");
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let target: Vec<&str> = target.iter().map(String::as_str).collect();
+    Label {
+        name: one.name.clone(),
+        package: binary.package_name.clone(),
+        cargo_test: words([&["cargo", "test"], &options[..], &target, &[&path]].concat()),
+        repro: words([&["cargo", "shmfuzz", "repro"], &options[..], &[&one.name]].concat()),
+    }
+}
+
+/// Builds what `cargo test` builds, quietly, for the first finding.
+fn plain_build(workspace: Workspace, selected: Vec<Selected>) -> plain::Build {
+    Box::new(move || {
+        let build = build_plain(&workspace, CargoOutput::Captured)?;
+        let launch = |Selected { test, .. }: &Selected| {
+            let binary = Arc::clone(build.counterpart(&test.binary)?);
+            let path = test.record.path();
+            let is_there = binary.records.iter().any(|record| record.path() == path);
+            let record = test.record.clone();
+            is_there.then(|| super::launch(&FuzzTest { binary, record }))
+        };
+        Ok(selected.iter().map(launch).collect())
+    })
+}

@@ -1,0 +1,225 @@
+//! Options of a campaign, resolved once: defaults, then `[package.metadata.shmfuzz]`, then the
+//! attribute, then the command line; the later one wins.
+//!
+//! Owns the defaults, the spelling of sizes and times, and the order. Everything after it sees
+//! resolved values only.
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use shmfuzz_runtime::record::Options as Attribute;
+use std::time::Duration;
+
+/// Longest time of one call, unless somebody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest resident memory of a worker, in bytes.
+const RSS_LIMIT: u64 = 2 << 30;
+/// Longest input, in bytes.
+const MAX_LEN: usize = 1 << 20;
+
+/// What one fuzz test is run under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Longest time of one call.
+    pub(crate) timeout: Duration,
+    /// Largest resident memory of a worker, in bytes; 0 for none.
+    pub(crate) rss_limit: u64,
+    /// Longest input to make, in bytes.
+    pub(crate) max_len: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { timeout: TIMEOUT, rss_limit: RSS_LIMIT, max_len: MAX_LEN }
+    }
+}
+
+/// What one place says; `None` where it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layer {
+    /// Longest time of one call.
+    pub(crate) timeout: Option<Duration>,
+    /// Largest resident memory of a worker, in bytes; 0 for none.
+    pub(crate) rss_limit: Option<u64>,
+    /// Longest input to make, in bytes.
+    pub(crate) max_len: Option<usize>,
+}
+
+impl From<&Attribute> for Layer {
+    fn from(options: &Attribute) -> Self {
+        let given = |n: u64| (n != 0).then_some(n);
+        Self {
+            timeout: given(options.timeout_ms).map(Duration::from_millis),
+            rss_limit: given(options.rss_limit),
+            max_len: given(options.max_len).map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults under these layers, from low to high.
+    pub(crate) fn resolve(layers: &[Layer]) -> Self {
+        layers.iter().fold(Self::default(), |below, layer| Self {
+            timeout: layer.timeout.unwrap_or(below.timeout),
+            rss_limit: layer.rss_limit.unwrap_or(below.rss_limit),
+            max_len: layer.max_len.unwrap_or(below.max_len),
+        })
+    }
+}
+
+/// `[package.metadata.shmfuzz]`. What other parts of the command read of it is left to them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    timeout: Option<String>,
+    rss_limit: Option<Size>,
+    max_len: Option<Size>,
+    #[serde(rename = "instrument")]
+    _instrument: Option<serde_json::Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Number(u64),
+    Text(String),
+}
+
+impl Size {
+    fn bytes(&self) -> anyhow::Result<u64> {
+        match self {
+            Self::Number(n) => Ok(*n),
+            Self::Text(text) => parse_size(text),
+        }
+    }
+}
+
+/// What a package's metadata say.
+///
+/// # Errors
+/// If a key is unknown or a value is none for it.
+pub(crate) fn package_layer(metadata: &serde_json::Value) -> anyhow::Result<Layer> {
+    let Some(ours) = metadata.get("shmfuzz") else { return Ok(Layer::default()) };
+    let table = Metadata::deserialize(ours)?;
+    let timeout = table.timeout.as_deref().map(parse_time).transpose().context("timeout")?;
+    let rss_limit = table.rss_limit.map(|size| size.bytes()).transpose().context("rss_limit")?;
+    let max_len = table.max_len.map(|size| size.bytes()).transpose().context("max_len")?;
+    let max_len = max_len.map(to_max_len).transpose().context("max_len")?;
+    Ok(Layer { timeout, rss_limit, max_len })
+}
+
+/// A time that must not be nothing: `500ms`, `60s`, `10m`, `1h 30m`.
+///
+/// # Errors
+/// If it is none, or zero.
+pub(crate) fn parse_time(text: &str) -> anyhow::Result<Duration> {
+    let time = parse_time_or_zero(text)?;
+    ensure!(!time.is_zero(), "it must not be zero");
+    Ok(time)
+}
+
+/// As [`parse_time`], and `0`.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn parse_time_or_zero(text: &str) -> anyhow::Result<Duration> {
+    let only_digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if only_digits && text.bytes().any(|b| b != b'0') {
+        bail!("a unit is missing: write `{text}s` for seconds");
+    }
+    if only_digits {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).with_context(|| "write it as in 500ms, 60s, 10m or 1h 30m")
+}
+
+/// A number of bytes: `4096`, `64k`, `512MiB`, `2G`. All units are powers of 1024.
+///
+/// # Errors
+/// If it is none, or too large.
+pub(crate) fn parse_size(text: &str) -> anyhow::Result<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => bail!("write it as in 4096, 64k, 512MiB or 2G"),
+    };
+    let number: u64 = number.parse().context("write it as in 4096, 64k, 512MiB or 2G")?;
+    number.checked_mul(1 << shift).context("it is too large")
+}
+
+/// The longest input, as the command line spells it.
+///
+/// # Errors
+/// If it is no size, or zero.
+pub(crate) fn parse_max_len(text: &str) -> anyhow::Result<usize> {
+    to_max_len(parse_size(text)?)
+}
+
+fn to_max_len(bytes: u64) -> anyhow::Result<usize> {
+    ensure!(bytes > 0, "it must not be zero");
+    usize::try_from(bytes).context("it is too large")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_later_layer_wins() {
+        let metadata = json!({ "shmfuzz": {
+            "timeout": "3s", "rss_limit": "1G", "max_len": 100, "instrument": { "only": ["a"] },
+        }});
+        let package = package_layer(&metadata).unwrap();
+        let attribute =
+            Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
+        let flags = Layer { max_len: Some(7), ..Layer::default() };
+        assert_eq!(Limits::resolve(&[]), Limits::default());
+        let resolved = |layers: &[Layer]| {
+            let Limits { timeout, rss_limit, max_len } = Limits::resolve(layers);
+            (timeout.as_millis(), rss_limit, max_len)
+        };
+        assert_eq!(resolved(&[package]), (3000, 1 << 30, 100));
+        assert_eq!(resolved(&[package, attribute]), (1500, 1 << 30, 50));
+        assert_eq!(resolved(&[package, attribute, flags]), (1500, 1 << 30, 7));
+        assert_eq!(resolved(&[Layer::default(), attribute, flags]), (1500, 2 << 30, 7));
+    }
+
+    #[test]
+    fn metadata_that_say_something_else_are_refused() {
+        let error = |ours| format!("{:#}", package_layer(&json!({ "shmfuzz": ours })).unwrap_err());
+        assert!(error(json!({ "tiemout": "3s" })).contains("unknown field `tiemout`"));
+        assert_eq!(
+            error(json!({ "timeout": "3" })),
+            "timeout: a unit is missing: write `3s` for seconds"
+        );
+        assert_eq!(error(json!({ "max_len": 0 })), "max_len: it must not be zero");
+        assert_eq!(package_layer(&json!(null)).unwrap(), Layer::default());
+        assert_eq!(package_layer(&json!({ "other": 1 })).unwrap(), Layer::default());
+    }
+
+    #[test]
+    fn times_and_sizes_are_read() {
+        for (text, ms) in
+            [("0", 0), ("0s", 0), ("500ms", 500), ("60s", 60_000), ("1h 30m", 5_400_000)]
+        {
+            assert_eq!(parse_time_or_zero(text).unwrap().as_millis(), ms, "{text}");
+        }
+        for text in ["", "10", "-1s", "1 fortnight", "s"] {
+            assert!(parse_time_or_zero(text).is_err(), "{text}");
+        }
+        assert!(parse_time("0").is_err());
+        for (text, bytes) in
+            [("0", 0), ("4096", 4096), ("64k", 1 << 16), ("512MiB", 1 << 29), ("2 GB", 2 << 30)]
+        {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "k", "1.5G", "-1", "1T", "99999999999999999999", "18446744073709551615k"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        assert!(parse_max_len("0").is_err());
+    }
+}

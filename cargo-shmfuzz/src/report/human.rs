@@ -1,0 +1,254 @@
+//! A campaign in lines for people.
+//!
+//! Owns the words and what is worth a line. Everything a worker said goes through
+//! [`crate::show`].
+
+use super::console::{Console, Tone};
+use super::{Label, Opening, label};
+use crate::coordinator::campaign::TestIdx;
+use crate::coordinator::notice::{End, Failure, Finding, Notice, Stats};
+use crate::show;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often a test's figures are printed where lines cannot be redrawn.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// How many lines of a dead worker's output are shown.
+const OUTPUT_LINES: usize = 20;
+
+/// Prints for people.
+#[derive(Debug)]
+pub(crate) struct Human {
+    console: Console,
+    labels: Vec<Label>,
+    /// When each test's figures were last printed, on the campaign's clock.
+    printed: Vec<Duration>,
+}
+
+impl Human {
+    /// Prints to a console.
+    pub(crate) fn new(console: Console) -> Self {
+        Self { console, labels: Vec::new(), printed: Vec::new() }
+    }
+
+    /// The campaign's tests are called so.
+    pub(crate) fn name(&mut self, labels: Vec<Label>) {
+        self.printed = vec![Duration::ZERO; labels.len()];
+        self.labels = labels;
+    }
+
+    /// The campaign begins.
+    pub(crate) fn begin(&mut self, opening: Opening) {
+        let time = match opening.time {
+            Some(time) => format!("for {}", humantime::format_duration(time)),
+            None => "until Ctrl-C".to_owned(),
+        };
+        let text = format!(
+            "{} {time}, {}, --seed {}",
+            show::count(opening.labels.len(), "fuzz test"),
+            show::count(opening.jobs, "worker"),
+            opening.seed
+        );
+        self.console.status(Tone::Good, "Fuzzing", &text);
+        self.name(opening.labels);
+    }
+
+    /// Something the user should know.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.console.warn(&show::line(text));
+    }
+
+    /// Tells one thing.
+    pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
+        match notice {
+            Notice::Start { test, seeds, corpus, counters, .. } => {
+                let text = format!(
+                    "{}: {}, {corpus} cached, {counters} counters",
+                    self.test(*test),
+                    show::count(*seeds, "seed")
+                );
+                self.console.status(Tone::Good, "Started", &text);
+            }
+            Notice::Stats { test, stats } => self.stats(*test, stats),
+            // A line for each would be all there is to see.
+            Notice::NewEntry { .. } => {}
+            Notice::Known { test, seed, failure } => {
+                let text = format!("{}: {} still fails", self.test(*test), show::line(seed));
+                self.console.status(Tone::Notable, "Known", &text);
+                self.failure(failure);
+            }
+            Notice::Finding(finding) => self.finding(finding, path),
+            Notice::Minimized { finding, before } => self.minimized(finding, *before, path),
+            Notice::PassesPlain(finding) => self.passes_plain(finding, path),
+            Notice::Warning { test, text } => {
+                let of = test.map(|test| format!("{}: ", self.test(test))).unwrap_or_default();
+                self.warn(&format!("{of}{text}"));
+            }
+            Notice::Broken { test, why, output } => {
+                let text = format!("{} cannot be fuzzed: {}", self.test(*test), show::line(why));
+                self.console.error(&text);
+                self.output(output);
+            }
+            Notice::Finish { totals, end, .. } => self.finish(totals, *end),
+        }
+    }
+
+    fn stats(&mut self, test: TestIdx, stats: &Stats) {
+        let text = format!("{}: {}", self.test(test), figures(stats));
+        if self.console.is_live() {
+            return self.console.redraw(test.0, text);
+        }
+        if stats.elapsed.saturating_sub(self.printed[test.0]) >= INTERVAL {
+            self.printed[test.0] = stats.elapsed;
+            self.console.status(Tone::Good, "Fuzzing", &text);
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding, path: Option<&Path>) {
+        let text = format!(
+            "{} in {} after {}, {} execs",
+            finding.failure.kind.name(),
+            self.test(finding.test),
+            show::time(finding.elapsed),
+            finding.execs
+        );
+        self.console.status(Tone::Bad, "Crash", &text);
+        self.failure(&finding.failure);
+        self.console.detail(&format!("input, {}:", show::size(finding.input.len())));
+        for line in show::input(&finding.input) {
+            self.console.detail(&format!("  {line}"));
+        }
+        self.output(&finding.failure.output);
+        self.written(finding, path);
+    }
+
+    /// Where the input is, and how to see it fail.
+    fn written(&mut self, finding: &Finding, path: Option<&Path>) {
+        let Some(path) = path else {
+            return self.console.warn("the input could not be written");
+        };
+        self.console.detail(&format!("written to {}", shown_path(path)));
+        let label = label(&self.labels, finding.test);
+        let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
+        if finding.reproducible {
+            self.console.detail(&format!("fails again with `{cargo_test}`"));
+            self.console.detail(&format!(
+                "              or `{repro} {}`",
+                show::shell_word(&shown_path(path))
+            ));
+        } else {
+            self.console.detail("it did not fail again in a fresh worker; try");
+            self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
+        }
+    }
+
+    fn minimized(&mut self, finding: &Finding, before: usize, path: Option<&Path>) {
+        let name = self.test(finding.test).to_owned();
+        let after = finding.input.len();
+        if after >= before {
+            let text = format!("{name}: {} is as small as it gets", show::size(after));
+            return self.console.status(Tone::Good, "Minimized", &text);
+        }
+        let text = format!("{name}: from {before} to {}", show::size(after));
+        self.console.status(Tone::Good, "Minimized", &text);
+        // Which part of the message depends on the input: it belongs to the file that is there now.
+        for line in show::lines(&finding.failure.message) {
+            self.console.detail(&line);
+        }
+        for line in show::input(&finding.input) {
+            self.console.detail(&format!("  {line}"));
+        }
+        if let Some(path) = path {
+            self.console.detail(&format!("written to {}", shown_path(path)));
+        }
+    }
+
+    fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {
+        let name = self.test(finding.test).to_owned();
+        self.console.warn(&format!(
+            "{name}: the {} does not happen without instrumentation and `cfg(fuzzing)`",
+            finding.failure.kind.name()
+        ));
+        if let Some(path) = path {
+            self.console.detail(&format!("its input is kept in {}", shown_path(path)));
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        for line in show::lines(&failure.message) {
+            self.console.detail(&line);
+        }
+        if let Some(location) = &failure.location {
+            self.console.detail(&format!("at {}", show::line(location)));
+        }
+    }
+
+    fn output(&mut self, output: &str) {
+        let (left_out, lines) = show::tail(output, OUTPUT_LINES);
+        if lines.is_empty() {
+            return;
+        }
+        self.console.detail("output of the worker:");
+        if left_out > 0 {
+            self.console.detail(&format!("  ... {} before", show::count(left_out, "line")));
+        }
+        for line in lines {
+            self.console.detail(&format!("  {line}"));
+        }
+    }
+
+    fn finish(&mut self, totals: &[(TestIdx, Stats)], end: End) {
+        self.console.clear();
+        let (mut execs, mut findings, mut elapsed) = (0, 0, Duration::ZERO);
+        for (test, stats) in totals {
+            execs += stats.execs;
+            findings += stats.findings;
+            elapsed = elapsed.max(stats.elapsed);
+            let text = format!("{}: {}", self.test(*test), figures(stats));
+            self.console.status(Tone::Good, "Fuzzed", &text);
+        }
+        let why = match end {
+            End::Time => "the time is over",
+            End::Runs => "all runs are done",
+            End::Crash => "a failure was found",
+            End::Interrupted => "interrupted",
+            End::Broken => "no fuzz test is left that works",
+        };
+        let tone = if findings == 0 && end != End::Broken { Tone::Good } else { Tone::Bad };
+        let text = format!(
+            "{} in {}, {execs} execs: {why}",
+            show::count(findings, "finding"),
+            show::time(elapsed)
+        );
+        self.console.status(tone, "Finished", &text);
+    }
+
+    fn test(&self, test: TestIdx) -> &str {
+        &label(&self.labels, test).name
+    }
+}
+
+fn figures(stats: &Stats) -> String {
+    let mut text = format!(
+        "{}, {} execs ({}/s), corpus {} (+{}), edges {}/{}, {}",
+        show::time(stats.elapsed),
+        show::short(stats.execs as f64),
+        show::short(stats.execs_per_sec),
+        stats.corpus,
+        stats.new_entries,
+        stats.edges,
+        stats.edges_total,
+        show::count(stats.findings, "finding")
+    );
+    if stats.stability < 0.995 && stats.corpus > 0 {
+        text.push_str(&format!(", {:.0}% stable", stats.stability * 100.0));
+    }
+    text
+}
+
+/// Relative to the current directory, where it is below it.
+fn shown_path(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    show::line(&below.unwrap_or(path).to_string_lossy())
+}

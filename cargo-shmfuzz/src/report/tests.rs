@@ -1,0 +1,253 @@
+//! Both forms of the same scripted campaign.
+
+use super::*;
+use crate::coordinator::campaign::FindingId;
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Stats};
+use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::kind::FailureKind;
+use snapbox::{IntoData, assert_data_eq, str};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+/// What was printed.
+#[derive(Clone, Debug, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Page {
+    fn text(&self) -> String {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("\x1b[31m") && !text.contains('\u{9b}'), "not escaped: {text:?}");
+        anstream::adapter::strip_str(&text).to_string()
+    }
+}
+
+/// A report and what it prints to stdout and stderr.
+fn report_in(format: MessageFormat) -> (Report, Page, Page) {
+    let (out, err) = (Page::default(), Page::default());
+    let human = Human::new(Console::plain(Box::new(err.clone())));
+    let json = (format == MessageFormat::Json).then(|| Json::new(Box::new(out.clone())));
+    (Report { human, json }, out, err)
+}
+
+fn opening() -> Opening {
+    let label = |name: &str| Label {
+        name: name.to_owned(),
+        package: "gps".to_owned(),
+        cargo_test: format!("cargo test -p gps {name}"),
+        repro: format!("cargo shmfuzz repro {name}"),
+    };
+    let labels = vec![label("parse"), label("print")];
+    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)) }
+}
+
+fn stats(seconds: f64) -> Stats {
+    Stats {
+        elapsed: Duration::from_secs_f64(seconds),
+        execs: 123_456,
+        extra_execs: 12,
+        execs_per_sec: 41_152.0,
+        corpus: 9,
+        new_entries: 6,
+        edges: 210,
+        edges_total: 1204,
+        findings: 1,
+        stability: 1.0,
+    }
+}
+
+fn failure(kind: FailureKind, message: &str) -> Failure {
+    Failure {
+        kind,
+        message: message.to_owned(),
+        location: Some("src/lib.rs:3:5".to_owned()),
+        bucket: Bucket(0xabc),
+        output: String::new(),
+    }
+}
+
+fn finding(failure: Failure, input: &[u8]) -> Finding {
+    Finding {
+        id: FindingId(1),
+        test: TestIdx(0),
+        failure,
+        input: input.into(),
+        reproducible: true,
+        elapsed: Duration::from_millis(420),
+        execs: 17_000,
+    }
+}
+
+/// A campaign with one of each notice.
+fn play(report: &mut Report) {
+    let path = Path::new("/p/testdata/fuzz/parse/crash-00");
+    report.built(&Built {
+        elapsed: Duration::from_secs(2),
+        binaries: vec![BuiltBinary {
+            package: "gps".to_owned(),
+            target: "fuzz".to_owned(),
+            kind: "test".to_owned(),
+            path: "/t/fuzz-1".to_owned(),
+            tests: vec!["parse".to_owned(), "print".to_owned()],
+        }],
+    });
+    report.begin(opening());
+    let test = TestIdx(0);
+    let show = |report: &mut Report, notice| report.show(&notice, None);
+    show(report, Notice::Start { test, seeds: 1, corpus: 2, counters: 1204, workers: 2 });
+    let known = failure(FailureKind::Panic, "was there before");
+    show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
+    show(report, Notice::Stats { test, stats: stats(0.5) });
+    show(report, Notice::Stats { test, stats: stats(3.2) });
+    show(report, Notice::NewEntry { test, input: b"ab".as_slice().into(), new_features: 3 });
+    let panic =
+        finding(failure(FailureKind::Panic, "assertion failed\n  left: \x1b[31m1"), b"$$ab\n");
+    report.show(&Notice::Finding(panic.clone()), Some(path));
+    let smaller = Finding { input: b"$".as_slice().into(), ..panic.clone() };
+    report.show(&Notice::Minimized { finding: smaller.clone(), before: 5 }, Some(path));
+    report.show(&Notice::Minimized { finding: smaller, before: 1 }, Some(path));
+    let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
+    signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
+    signal.failure.location = None;
+    signal.reproducible = false;
+    report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
+    report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
+    show(report, Notice::Warning { test: None, text: "the cache is gone".to_owned() });
+    let (why, output) = ("it exited with 3".to_owned(), "no database\n".to_owned());
+    show(report, Notice::Broken { test: TestIdx(1), why, output });
+    let totals = vec![(test, stats(60.0)), (TestIdx(1), Stats::default())];
+    show(report, Notice::Finish { totals, end: End::Time, exit: Exit::Found });
+    report.end(ExitCode::Found);
+}
+
+#[test]
+fn people_read_this() {
+    let (mut report, out, err) = report_in(MessageFormat::Human);
+    play(&mut report);
+    assert_eq!(out.text(), "");
+    assert_data_eq!(
+        err.text(),
+        str![[r#"
+     Fuzzing 2 fuzz tests for 1m, 2 workers, --seed 7
+     Started parse: 1 seed, 2 cached, 1204 counters
+       Known parse: crash-11 still fails
+             was there before
+             at src/lib.rs:3:5
+     Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
+       Crash panic in parse after 0.42s, 17000 execs
+             assertion failed
+               left: \u{1b}[31m1
+             at src/lib.rs:3:5
+             input, 5 bytes:
+               b"$$ab\n"
+             written to /p/testdata/fuzz/parse/crash-00
+             fails again with `cargo test -p gps parse`
+                           or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
+   Minimized parse: from 5 to 1 byte
+             assertion failed
+               left: \u{1b}[31m1
+               b"$"
+             written to /p/testdata/fuzz/parse/crash-00
+   Minimized parse: 1 byte is as small as it gets
+       Crash signal in parse after 0.42s, 17000 execs
+             SIGSEGV
+             input, 2 bytes:
+               00000000  00 ff                                            |..|
+             output of the worker:
+               some\u{9b}2J
+               words
+             written to /cache/it's
+             it did not fail again in a fresh worker; try
+               `cargo shmfuzz repro parse '/cache/it'\''s'`
+warning: parse: the panic does not happen without instrumentation and `cfg(fuzzing)`
+             its input is kept in /cache/crash-00
+warning: the cache is gone
+error: print cannot be fuzzed: it exited with 3
+             output of the worker:
+               no database
+      Fuzzed parse: 1m00s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
+      Fuzzed print: 0.00s, 0 execs (0/s), corpus 0 (+0), edges 0/0, 0 findings
+    Finished 1 finding in 1m00s, 123456 execs: the time is over
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn programs_read_this() {
+    let (mut report, out, err) = report_in(MessageFormat::Json);
+    play(&mut report);
+    assert_data_eq!(out.text(), str![[r#"
+{"event":"build","version":1,"command":"0.1.0","elapsed":2.0,"binaries":[{"package":"gps","target":"fuzz","kind":"test","path":"/t/fuzz-1","tests":["parse","print"]}]}
+{"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"counters":1204,"workers":2,"seed":7}
+{"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
+{"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
+{"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
+{"event":"new_entry","test":"parse","package":"gps","size":2,"new_features":3}
+{"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
+{"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"warning","text":"the cache is gone"}
+{"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
+{"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
+{"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}
+{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}]}
+
+"#]].raw());
+    assert_data_eq!(
+        err.text(),
+        str![[r#"
+warning: the cache is gone
+error: print cannot be fuzzed: it exited with 3
+             output of the worker:
+               no database
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn the_stream_is_closed_once_whatever_happens() {
+    let finishes = |text: String| text.lines().filter(|line| line.contains("\"finish\"")).count();
+    let (mut report, out, _) = report_in(MessageFormat::Json);
+    report.end(ExitCode::Build);
+    assert_data_eq!(
+        out.text(),
+        str![[r#"
+{"event":"finish","reason":"build_failed","exit_code":101,"tests":[]}
+
+"#]]
+        .raw()
+    );
+    let (mut report, out, _) = report_in(MessageFormat::Json);
+    play(&mut report);
+    report.end(ExitCode::Internal);
+    assert_eq!(finishes(out.text()), 1);
+}
+
+#[test]
+fn every_event_is_one_object_and_names_the_package_beside_the_test() {
+    let (mut report, out, _) = report_in(MessageFormat::Json);
+    play(&mut report);
+    for line in out.text().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["event"].is_string(), "{line}");
+        assert_eq!(event.get("test").is_some(), event.get("package").is_some(), "{line}");
+        assert!(!line.contains(crate::show::is_unsafe), "{line}");
+    }
+    let last = out.text().lines().last().map(str::to_owned).unwrap();
+    assert!(last.contains("\"exit_code\":100"), "{last}");
+}

@@ -1,0 +1,197 @@
+//! How bytes and texts of the target are shown to people.
+//!
+//! What a worker says, and what an input holds, was written by code under test. Invariant: nothing
+//! that leaves this module can move the cursor, change a colour or the title, or turn the direction
+//! of the text: such characters are spelled out.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Whether a terminal may do something else with this character than print it.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    // Bidirectional controls do not reach the terminal's state, but they reorder what is read.
+    let reorders = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders
+}
+
+/// One line: control characters, line breaks among them, are spelled out.
+pub(crate) fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// The lines of a text, each escaped; tabs are widened.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(|text| line(&text.replace('\t', "    ")))
+}
+
+/// A word as a shell reads it, on one line.
+pub(crate) fn shell_word(word: &str) -> String {
+    let word = line(word);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&b);
+    if word.bytes().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// The last `limit` lines of a text, escaped, and how many were left out before them.
+pub(crate) fn tail(text: &str, limit: usize) -> (usize, Vec<String>) {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    let left_out = all.len().saturating_sub(limit);
+    (left_out, lines(&all[left_out..].join("\n")).collect())
+}
+
+/// Most bytes of an input that are shown.
+const INPUT_LIMIT: usize = 512;
+/// Most bytes of an input that are shown as a hexdump.
+const DUMP_LIMIT: usize = 256;
+/// Width of the lines that long text is cut into, in characters.
+const TEXT_WIDTH: usize = 72;
+
+/// An input, as text if it is mostly that, else as a hexdump; what is cut off is said.
+pub(crate) fn input(bytes: &[u8]) -> Vec<String> {
+    match as_text(bytes) {
+        Some(text) => text,
+        None => hexdump(bytes),
+    }
+}
+
+/// The input as a quoted literal, in lines that end where the input's do.
+fn as_text(bytes: &[u8]) -> Option<Vec<String>> {
+    let head = &bytes[..bytes.len().min(INPUT_LIMIT)];
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // The limit may have cut a character.
+        Err(e) if e.error_len().is_none() && head.len() < bytes.len() => {
+            std::str::from_utf8(&head[..e.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    let odd = text.chars().filter(|c| is_unsafe(*c) && !matches!(c, '\n' | '\r' | '\t')).count();
+    if odd * 8 > text.len() {
+        return None;
+    }
+    let mut out = Vec::new();
+    let mut row = String::new();
+    for c in text.chars() {
+        let quoted: String = match c {
+            '"' | '\'' => c.to_string(),
+            c if is_unsafe(c) || c == '\\' => c.escape_default().collect(),
+            c => c.to_string(),
+        };
+        row.push_str(&quoted);
+        if c == '\n' || row.chars().count() >= TEXT_WIDTH {
+            out.push(std::mem::take(&mut row));
+        }
+    }
+    if !row.is_empty() || out.is_empty() {
+        out.push(row);
+    }
+    let mut out: Vec<String> = out.into_iter().map(|row| format!("b\"{row}\"")).collect();
+    out.extend(cut(bytes.len(), text.len()));
+    Some(out)
+}
+
+/// Sixteen bytes a line: offset, hexadecimal, characters.
+fn hexdump(bytes: &[u8]) -> Vec<String> {
+    let head = &bytes[..bytes.len().min(DUMP_LIMIT)];
+    let row = |(i, row): (usize, &[u8])| {
+        let mut hex = String::new();
+        for byte in row {
+            // Writing to a string does not fail.
+            let _ = write!(hex, "{byte:02x} ");
+        }
+        let printable = |b: &u8| if b.is_ascii_graphic() || *b == b' ' { *b as char } else { '.' };
+        let text: String = row.iter().map(printable).collect();
+        format!("{:08x}  {hex:<48} |{text}|", i * 16)
+    };
+    let mut out: Vec<String> = head.chunks(16).enumerate().map(row).collect();
+    out.extend(cut(bytes.len(), head.len()));
+    out
+}
+
+fn cut(len: usize, shown: usize) -> Option<String> {
+    (shown < len).then(|| format!("... and {} more", size(len - shown)))
+}
+
+/// A number of bytes, exactly.
+pub(crate) fn size(n: usize) -> String {
+    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
+}
+
+/// `1 seed`, `2 seeds`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// A large number in few characters: `950`, `12.3k`, `4.5M`.
+pub(crate) fn short(n: f64) -> String {
+    match n {
+        n if n < 1e3 => format!("{n:.0}"),
+        n if n < 1e6 => format!("{:.1}k", n / 1e3),
+        n if n < 1e9 => format!("{:.1}M", n / 1e6),
+        n => format!("{:.1}G", n / 1e9),
+    }
+}
+
+/// A time in few characters: `0.42s`, `12.3s`, `3m05s`, `2h07m`.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.2}s", time.as_secs_f64()),
+        10..60 => format!("{:.1}s", time.as_secs_f64()),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_characters() {
+        assert_eq!(line("a\x1b[31mb\u{9b}0mc\r\n"), "a\\u{1b}[31mb\\u{9b}0mc\\r\\n");
+        assert_eq!(line("ab\u{202e}cd \u{e9}\u{1f600}"), "ab\\u{202e}cd \u{e9}\u{1f600}");
+        assert_eq!(lines("a\tb\n\x07c").collect::<Vec<_>>(), ["a    b", "\\u{7}c"]);
+        assert_eq!(tail("1\n2\n3\n", 2), (1, vec!["2".to_owned(), "3".to_owned()]));
+        assert_eq!(tail("", 2), (0, vec![]));
+    }
+
+    #[test]
+    fn text_is_shown_as_text() {
+        let check = |bytes: &[u8], lines: &[&str]| assert_eq!(input(bytes), lines);
+        check(b"", &[r#"b"""#]);
+        check(b"$GPGGA,*4\r\n$\n", &[r#"b"$GPGGA,*4\r\n""#, r#"b"$\n""#]);
+        check(b"a\\b", &[r#"b"a\\b""#]);
+        check("\u{e9}".as_bytes(), &["b\"\u{e9}\""]);
+        let long = input(&[b'x'; 600]);
+        assert_eq!(long.len(), 9);
+        assert_eq!(long[8], "... and 88 bytes more");
+    }
+
+    #[test]
+    fn bytes_are_shown_as_a_hexdump() {
+        let dump = input(b"\x00\xffAB\x1b[0m 9abcdef01\n");
+        assert_eq!(
+            dump,
+            [
+                "00000000  00 ff 41 42 1b 5b 30 6d 20 39 61 62 63 64 65 66  |..AB.[0m 9abcdef|",
+                "00000010  30 31 0a                                         |01.|",
+            ]
+        );
+        assert_eq!(input(&[0; 257])[16], "... and 1 byte more");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.0, 999.0, 12_345.0, 4.5e6, 2e9].map(short),
+            ["0", "999", "12.3k", "4.5M", "2.0G"]
+        );
+        let times = [420, 12_300, 185_000, 7_620_000].map(Duration::from_millis);
+        assert_eq!(times.map(time), ["0.42s", "12.3s", "3m05s", "2h07m"]);
+        assert_eq!([count(1, "seed"), count(2, "seed")], ["1 seed", "2 seeds"]);
+    }
+}
