@@ -130,12 +130,14 @@ impl Call {
     /// Reads the arguments of a call, in which `target` is the triple we build for.
     pub(crate) fn parse(args: &[&str], target: &str) -> Self {
         let mut call = Self::default();
+        let mut has_crate_type = false;
         let mut args = args.iter().copied();
         while let Some(arg) = args.next() {
             let (name, value) = arg.split_once('=').map_or((arg, None), |(n, v)| (n, Some(v)));
             match name {
                 "--target" => call.for_target |= value.or_else(|| args.next()) == Some(target),
                 "--crate-type" => {
+                    has_crate_type = true;
                     let types = value.or_else(|| args.next()).unwrap_or_default();
                     call.links |= types.split(',').any(|t| matches!(t, "bin" | "cdylib" | "dylib"));
                 }
@@ -144,6 +146,8 @@ impl Call {
                 _ => {}
             }
         }
+        // An executable is rustc's default, on which cargo relies for tests without a harness.
+        call.links |= !has_crate_type;
         call
     }
 }
@@ -273,9 +277,13 @@ mod tests {
 
     #[test]
     fn whatever_links_gets_the_empty_hooks_last() {
-        for links in
-            ["--test", "--crate-type bin", "--crate-type=rlib,cdylib", "--crate-type dylib"]
-        {
+        for links in [
+            "--test",
+            "--cfg test",
+            "--crate-type bin",
+            "--crate-type=rlib,cdylib",
+            "--crate-type dylib",
+        ] {
             let args = format!("{links} --target=x86_64-unknown-linux-gnu");
             let added = added(&args, Subject::Package("a"));
             assert!(added.ends_with(" -Clink-arg=/t/hooks.rlib"), "{links}: {added}");

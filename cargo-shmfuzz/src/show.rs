@@ -37,7 +37,7 @@ pub(crate) fn shell_word(word: &str) -> String {
 
 /// The last `limit` lines of a text, escaped, and how many were left out before them.
 pub(crate) fn tail(text: &str, limit: usize) -> (usize, Vec<String>) {
-    let all: Vec<&str> = text.trim_end().lines().collect();
+    let all: Vec<&str> = text.trim_end().trim_start_matches('\n').lines().collect();
     let left_out = all.len().saturating_sub(limit);
     (left_out, lines(&all[left_out..].join("\n")).collect())
 }

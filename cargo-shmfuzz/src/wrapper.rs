@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn flags_go_to_packages_by_directory() {
-        let args = "rustc --crate-name shmfuzz_runtime --target t";
+        let args = "rustc --crate-name shmfuzz_runtime --crate-type lib --target t";
         let other = format!("{args} --cfg fuzzing -Cforce-frame-pointers=yes");
         assert_eq!(line(&plan(), args, Some("/rt2")), other);
         assert!(

@@ -88,6 +88,8 @@ mod process;
 mod role;
 #[cfg(feature = "fuzz-test")]
 mod seeds;
+#[cfg(all(unix, feature = "fuzz-test"))]
+pub mod worker;
 
 #[cfg(feature = "fuzz-test")]
 #[doc(hidden)]

@@ -62,7 +62,11 @@ pub(crate) fn serve(test: &'static FuzzTest, role: &Role) -> Option<Result<(), S
 }
 
 /// Entered instead of the tests when the process is a worker.
-fn worker_entry(test: &FuzzTest) -> ! {
+fn worker_entry(test: &'static FuzzTest) -> ! {
+    #[cfg(unix)]
+    if cfg!(shmfuzz_instrumented) {
+        crate::worker::run(test)
+    }
     fail(&format!(
         "{}: this binary was built without instrumentation; start it through `cargo shmfuzz`",
         test.path()

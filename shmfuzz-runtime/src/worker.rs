@@ -1,0 +1,324 @@
+//! The worker: serves one fuzz test of this binary to the coordinator, over the shared mapping and
+//! the control channel, until the channel closes.
+//!
+//! It owns the process once it runs: signals, limits, panic hook, the queue, and the thread of the
+//! fuzz test's stack size on which everything happens, so that worker, minimizer and replay call
+//! the body at the same depth. Within a job it picks entries by itself and queues what it finds.
+//! Invariants: an entry is published in the log before the next call; the areas are touched with
+//! the [`Turn`] only; between two messages the counters are 0 and the gate is closed, since the
+//! libraries that read messages are instrumented like the user's.
+
+mod admit;
+mod budget;
+mod compare;
+mod coverage;
+mod dictionary;
+mod execute;
+mod fuzz;
+mod length;
+mod load;
+#[doc(hidden)]
+pub mod memcmp;
+mod minimize;
+mod mutate;
+mod panics;
+mod pass;
+mod queue;
+mod random;
+mod replay;
+#[doc(hidden)]
+pub mod sancov;
+mod schedule;
+mod shrink;
+mod signal;
+mod solve;
+#[doc(hidden)]
+pub mod system_random;
+#[cfg(all(test, feature = "coordinator"))]
+mod tests;
+mod unix;
+
+use crate::bucket::Bucket;
+use crate::entries::EntryChange;
+use crate::fuzz_test::FuzzTest;
+use crate::layout::Phase;
+use crate::mapping::{Mapping, RUNTIME_VERSION};
+use crate::message::{
+    self, ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
+};
+use crate::turn::Turn;
+use crate::words::WordsArea;
+use budget::{Budget, Measure, Pace};
+use coverage::CoverageMap;
+use dictionary::Dictionary;
+use execute::{Executor, Silent};
+use length::LengthLimit;
+use queue::Queue;
+use schedule::Schedule;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::sync::atomic::Ordering;
+use std::{fmt, io};
+
+/// Why a worker cannot begin or go on.
+#[derive(Debug)]
+enum WorkerError {
+    /// The environment variable does not hold two descriptors.
+    Variable(String),
+    /// A descriptor is not open.
+    Descriptor { fd: i32, error: io::Error },
+    /// The mapping is no mapping of ours.
+    Mapping(crate::mapping::MappingError),
+    /// The system refused something.
+    Io { operation: &'static str, error: io::Error },
+    /// The coordinator is gone.
+    Orphan,
+    /// The channel failed.
+    Channel(ChannelError),
+    /// A request came without the turn.
+    NoTurn,
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(value) => {
+                write!(f, "{WORKER_ENV} is {value:?}, two descriptors like \"3,4\" expected")
+            }
+            Self::Descriptor { fd, error } => write!(
+                f,
+                "{WORKER_ENV} names descriptor {fd}, which is not usable: {error}; \
+                 this process was not started by cargo shmfuzz, so unset the variable"
+            ),
+            Self::Mapping(error) => error.fmt(f),
+            Self::Io { operation, error } => write!(f, "cannot {operation}: {error}"),
+            Self::Orphan => write!(f, "cargo shmfuzz has ended before its worker began"),
+            Self::Channel(error) => error.fmt(f),
+            Self::NoTurn => write!(f, "a request came without the turn for the shared mapping"),
+        }
+    }
+}
+
+fn io_error(operation: &'static str) -> impl Fn(io::Error) -> WorkerError {
+    move |error| WorkerError::Io { operation, error }
+}
+
+/// Makes this process a worker for `test`, as [`WORKER_ENV`] says, and never returns: the process
+/// ends with status 0 when the coordinator closes the channel, and with [`EXIT_CANNOT_START`]
+/// and a message on stderr if it cannot begin.
+pub fn run(test: &'static FuzzTest) -> ! {
+    let status = match start(test) {
+        Ok(()) => 0,
+        Err(error) => {
+            // Nobody is left to tell if stderr is closed.
+            let _ = writeln!(io::stderr(), "error: worker of {}: {error}", test.path());
+            EXIT_CANNOT_START
+        }
+    };
+    unix::exit_now(status)
+}
+
+fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
+    let parent = unix::parent();
+    let (mapping_fd, control_fd) = descriptors()?;
+    let take =
+        |fd| unix::take_descriptor(fd).map_err(|error| WorkerError::Descriptor { fd, error });
+    let (file, control) = (take(mapping_fd)?, take(control_fd)?);
+    // Lives as long as the process, for the signal handler. The descriptor does not: user code
+    // must not find it.
+    let mapping: &'static Mapping =
+        Box::leak(Box::new(Mapping::attach(&file).map_err(WorkerError::Mapping)?));
+    drop(file);
+    if !unix::die_with_parent(parent) {
+        return Err(WorkerError::Orphan);
+    }
+    unix::no_core_files();
+    let words = WordsArea::of(mapping);
+    signal::install(words).map_err(io_error("install the signal handlers"))?;
+    panics::install();
+    test.on_its_thread(|| {
+        signal::use_alternate_stack().map_err(io_error("set the alternate signal stack"))?;
+        serve(test, mapping, control)
+    })
+    .map_err(io_error("start the thread of the fuzz test"))?
+}
+
+fn descriptors() -> Result<(i32, i32), WorkerError> {
+    let value = std::env::var(WORKER_ENV).unwrap_or_default();
+    let numbers = value.split_once(',').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    // Two files must not own one descriptor, and standard streams are no descriptors of ours.
+    numbers.filter(|(a, b)| a != b && *a > 2 && *b > 2).ok_or(WorkerError::Variable(value))
+}
+
+/// Answers requests until there are no more.
+fn serve(
+    test: &'static FuzzTest,
+    mapping: &'static Mapping,
+    control: File,
+) -> Result<(), WorkerError> {
+    compare::BODY_THREAD.set(true);
+    let mut answers = control.try_clone().map_err(io_error("duplicate the control channel"))?;
+    let mut requests = BufReader::new(control);
+    let mut worker = Worker::new(test, mapping);
+    worker.executor.set_phase(Phase::Idle);
+    message::send(&mut answers, &Reply::Hello(worker.hello())).map_err(WorkerError::Channel)?;
+    loop {
+        let request = match message::receive(&mut requests) {
+            Ok(Request::Stop {}) | Err(ChannelError::Closed) => return Ok(()),
+            Ok(request) => request,
+            Err(error) => return Err(WorkerError::Channel(error)),
+        };
+        let turn = mapping.take().ok_or(WorkerError::NoTurn)?;
+        // Reading the message moved counters of the libraries that did it.
+        worker.coverage.refresh();
+        worker.coverage.clear();
+        let (reply, turn) = worker.answer(request, turn)?;
+        worker.coverage.clear();
+        sancov::close_gate();
+        worker.executor.set_phase(Phase::Idle);
+        // As it is: after a failure `raw_in_mem` marks the input, else it is 0 already.
+        mapping.give_as_is(turn);
+        match message::send(&mut answers, &reply) {
+            Ok(()) => {}
+            Err(ChannelError::Closed) => return Ok(()),
+            Err(error) => return Err(WorkerError::Channel(error)),
+        }
+    }
+}
+
+/// All that a worker knows.
+#[derive(Debug)]
+struct Worker {
+    test: &'static FuzzTest,
+    mapping: &'static Mapping,
+    executor: Executor,
+    coverage: CoverageMap,
+    queue: Queue,
+    schedule: Schedule,
+    dictionary: Dictionary,
+    silent: Silent,
+    measure: Measure,
+    pace: Pace,
+    length: LengthLimit,
+    /// Changes of the queue that the log has had no room for.
+    unpublished: VecDeque<(usize, EntryChange)>,
+    /// Counters that moved in the first call.
+    first_moved: Option<u64>,
+    /// How many of the inputs to begin with were run.
+    n_first_tried: usize,
+    shrinking: Option<shrink::Shrinking>,
+}
+
+/// What a job has done so far.
+#[derive(Debug)]
+struct Tally {
+    budget: Budget,
+    execs: u64,
+    extra_execs: u64,
+    silenced: Vec<(Bucket, u64)>,
+    rejected: u64,
+    input_bytes: u64,
+}
+
+impl Tally {
+    fn new(budget: Budget) -> Self {
+        Self { budget, execs: 0, extra_execs: 0, silenced: Vec::new(), rejected: 0, input_bytes: 0 }
+    }
+
+    fn silence(&mut self, bucket: Bucket) {
+        match self.silenced.iter_mut().find(|(known, _)| *known == bucket) {
+            Some((_, n)) => *n += 1,
+            None => self.silenced.push((bucket, 1)),
+        }
+    }
+}
+
+impl Worker {
+    fn new(test: &'static FuzzTest, mapping: &'static Mapping) -> Self {
+        Self {
+            test,
+            mapping,
+            executor: Executor::new(test, mapping.header(), WordsArea::of(mapping)),
+            coverage: CoverageMap::new(),
+            queue: Queue::default(),
+            schedule: Schedule::default(),
+            dictionary: Dictionary::default(),
+            silent: Silent::default(),
+            measure: Measure::Clock,
+            pace: Pace::new(Measure::Clock),
+            length: LengthLimit::new(4096),
+            unpublished: VecDeque::new(),
+            first_moved: None,
+            n_first_tried: 0,
+            shrinking: None,
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            runtime: RUNTIME_VERSION.to_owned(),
+            test: self.test.path(),
+            n_counters: self.coverage.n_counters(),
+            n_pcs: sancov::n_pcs(),
+            n_seeds: self.test.record.n_seeds,
+        }
+    }
+
+    fn answer(&mut self, request: Request, mut turn: Turn) -> Result<(Reply, Turn), WorkerError> {
+        let reply = match request {
+            Request::Ping {} | Request::Stop {} => Reply::Pong {},
+            Request::Setup(setup) => {
+                self.set_up(setup)?;
+                Reply::Ready {}
+            }
+            Request::Load(load) => {
+                self.executor.set_phase(Phase::Loading);
+                Reply::Loaded(self.load(&mut turn, load)?)
+            }
+            Request::Fuzz(fuzz) => {
+                self.executor.set_phase(Phase::Fuzzing);
+                Reply::Fuzzed(self.fuzz(&mut turn, fuzz)?)
+            }
+            Request::Minimize(minimize) => {
+                self.executor.set_phase(Phase::Minimizing);
+                Reply::Minimized(self.minimize(&mut turn, minimize)?)
+            }
+            Request::Replay(replay) => {
+                self.executor.set_phase(Phase::Replaying);
+                Reply::Replayed(self.replay(&mut turn, replay)?)
+            }
+        };
+        Ok((reply, turn))
+    }
+
+    fn set_up(&mut self, setup: Setup) -> Result<(), WorkerError> {
+        self.measure = if setup.by_work { Measure::Work } else { Measure::Clock };
+        self.pace = Pace::new(self.measure);
+        self.length = LengthLimit::new(setup.max_len);
+        for bucket in setup.silent {
+            self.silent.add(bucket);
+        }
+        if let Some(seed) = setup.random {
+            system_random::seed(seed);
+        }
+        if setup.data_limit > 0 {
+            unix::limit_data(setup.data_limit).map_err(io_error("limit the data segment"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the coordinator wants the job to end.
+    fn is_stopped(&self) -> bool {
+        self.mapping.header().stop.load(Ordering::Relaxed) != 0
+    }
+
+    fn coverage_so_far(&self) -> Coverage {
+        Coverage {
+            edges: self.coverage.edges(),
+            features: self.coverage.features(),
+            entries: self.queue.len() as u64,
+            stable: self.queue.n_stable(),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! New entries: into the queue, into the log before anything else, then examined and traced.
+//!
+//! Invariant: the calls made here are counted apart from those of the job's own phase.
+
+use super::budget::{CALL, Pace};
+use super::execute::Outcome;
+use super::minimize::{Minimizer, Scope};
+use super::queue::Entry;
+use super::solve::{self, Traced};
+use super::{Tally, Worker, WorkerError, compare, sancov};
+use crate::entries::{self, EntryChange, LogEntry, LogFull, Origin};
+use crate::layout::Phase;
+use crate::message::JobEnd;
+use crate::turn::Turn;
+
+/// Inputs shorter than this are not trimmed.
+const TRIM_FROM: usize = 5;
+/// The most calls to trim one entry.
+const TRIM_CALLS: u64 = 200;
+
+/// What a step came to: it is done, or the job must end.
+pub(super) type Step = Result<Option<JobEnd>, WorkerError>;
+
+/// Where a new entry comes from, and what it cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Find {
+    pub(super) origin: Origin,
+    pub(super) parent: Option<u64>,
+    pub(super) work: u64,
+}
+
+/// How a call beside those of the phase ended.
+pub(super) enum Extra {
+    /// The counters hold its coverage.
+    Kept,
+    /// The counters are cleared.
+    Not,
+    /// It failed, and the failure is reported.
+    Failed,
+}
+
+impl Worker {
+    /// Queues the input in the input area, whose features were just merged, and publishes it.
+    pub(super) fn admit(&mut self, turn: &mut Turn, find: Find, tally: &mut Tally) -> Step {
+        let input = self.mapping.value_ref(turn).map_err(WorkerError::Mapping)?;
+        let mut entry = Entry::new(input, self.coverage.fresh(), find.origin);
+        (entry.parent, entry.work) = (find.parent, find.work);
+        self.length.found(input.len());
+        let idx = self.queue.push(entry);
+        self.schedule.add(idx);
+        self.unpublished.push_back((idx, EntryChange::New));
+        match self.publish(turn)? {
+            Some(end) => Ok(Some(end)),
+            None => self.examine(turn, idx, tally),
+        }
+    }
+
+    /// Publishes what the log has room for.
+    pub(super) fn publish(&mut self, turn: &mut Turn) -> Step {
+        while let Some((idx, change)) = self.unpublished.front().copied() {
+            let entry = self.queue.get(idx);
+            let log_entry = LogEntry {
+                change,
+                id: idx as u64,
+                parent: entry.parent,
+                origin: entry.origin,
+                work: entry.work,
+                features: &entry.features[..],
+                input: &entry.input[..],
+            };
+            match entries::append(self.mapping, turn, &log_entry) {
+                Ok(()) => {}
+                Err(LogFull::ForNow) => return Ok(Some(JobEnd::LogFull)),
+                Err(LogFull::Forever) => {
+                    let input = entry.input.clone();
+                    self.mapping.set_value(turn, &input).map_err(WorkerError::Mapping)?;
+                    self.unpublished.pop_front();
+                    return Ok(Some(JobEnd::LargeEntry));
+                }
+            }
+            self.unpublished.pop_front();
+        }
+        Ok(None)
+    }
+
+    /// Makes a call beside those of the phase. Kept coverage is left in the counters.
+    pub(super) fn extra_call(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
+        let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
+        area.assign(input);
+        tally.extra_execs += 1;
+        let outcome = self.executor.call(&area);
+        if self.first_moved.is_none() {
+            self.first_moved = Some(self.coverage.moved());
+        }
+        Ok(match outcome {
+            Outcome::Kept => Extra::Kept,
+            Outcome::Rejected => {
+                self.coverage.clear();
+                Extra::Not
+            }
+            Outcome::Failed(words) => {
+                self.coverage.clear();
+                let bucket = words.bucket();
+                if self.silent.contains(bucket) {
+                    tally.silence(bucket);
+                    Extra::Not
+                } else {
+                    self.silent.add(bucket);
+                    self.executor.report(&words, &area);
+                    Extra::Failed
+                }
+            }
+        })
+    }
+
+    /// Runs an entry a second time, to see whether its features come back, and trims it if so.
+    pub(super) fn examine(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
+        let phase = self.executor.phase();
+        self.executor.set_phase(Phase::Tracing);
+        let (input, features) = {
+            let entry = self.queue.get_mut(idx);
+            entry.is_examined = true;
+            (entry.input.clone(), entry.features.clone())
+        };
+        let start = self.pace.start();
+        let is_stable = match self.extra_call(turn, &input, tally)? {
+            Extra::Failed => return Ok(Some(JobEnd::Failed)),
+            Extra::Not => false,
+            Extra::Kept => {
+                let is_stable = self.coverage.holds(&features);
+                // What flickers is noted as seen: it is no find of the next input.
+                self.coverage.merge();
+                is_stable
+            }
+        };
+        let nanos = Pace::nanos_since(start);
+        let entry = self.queue.get_mut(idx);
+        (entry.is_stable, entry.nanos) = (is_stable, nanos);
+        tally.budget.spend(entry.work + CALL);
+        let end = if is_stable { self.trim(turn, idx, tally)? } else { None };
+        if end.is_none() {
+            self.executor.restore_phase(phase);
+        }
+        Ok(end)
+    }
+
+    /// Removes what a new entry does not need for its features, within a small budget.
+    fn trim(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
+        let (input, features, cost) = {
+            let entry = self.queue.get(idx);
+            (entry.input.clone(), entry.features.clone(), entry.work + CALL)
+        };
+        let is_slow = self.queue.get(idx).nanos > Pace::PICK / 8;
+        if input.len() < TRIM_FROM || features.is_empty() || is_slow {
+            return Ok(None);
+        }
+        let n_calls = (2 * self.pace.pick_cost() / cost.max(1)).min(TRIM_CALLS);
+        let mut minimizer = Minimizer::new(&input, self.test.record.kind, Scope::Shorten);
+        for _ in 0..n_calls {
+            let Some(candidate) = minimizer.candidate() else { break };
+            let candidate = candidate.to_vec();
+            let holds = match self.extra_call(turn, &candidate, tally)? {
+                Extra::Failed => return Ok(Some(JobEnd::Failed)),
+                Extra::Not => false,
+                Extra::Kept => self.coverage.holds(&features),
+            };
+            // Not merged: what a candidate reaches beyond the entry is found again later.
+            self.coverage.clear();
+            tally.budget.spend(cost);
+            if holds { minimizer.accept() } else { minimizer.reject() }
+        }
+        if minimizer.best().len() == input.len() {
+            return Ok(None);
+        }
+        self.queue.get_mut(idx).input = minimizer.best().into();
+        self.unpublished.push_back((idx, EntryChange::Smaller));
+        self.publish(turn)
+    }
+
+    /// Runs an entry with the gate open, and turns what comparisons saw into edits.
+    pub(super) fn trace(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
+        let phase = self.executor.phase();
+        self.executor.set_phase(Phase::Tracing);
+        let input = self.queue.get(idx).input.clone();
+        sancov::open_gate();
+        let extra = self.extra_call(turn, &input, tally);
+        sancov::close_gate();
+        self.coverage.clear();
+        let pairs = compare::drain();
+        let traced = Traced {
+            input: &input,
+            kind: self.test.record.kind,
+            max_len: self.length.max().min(input.len() + 1024),
+        };
+        let edits = solve::edits(traced, &pairs, &mut self.dictionary);
+        self.queue.get_mut(idx).edits = Some(edits.into());
+        if let Extra::Failed = extra? {
+            return Ok(Some(JobEnd::Failed));
+        }
+        self.executor.restore_phase(phase);
+        Ok(None)
+    }
+}

@@ -1,0 +1,160 @@
+//! One call of the body: count it, mark the input as the one being run, catch what unwinds.
+//!
+//! It owns the header's `count`, `value_len`, `raw_in_mem` and `phase`, and the last words of
+//! failures that the process survives. Invariant: `raw_in_mem` is 1 exactly while the body runs,
+//! so that whatever the body does to the process, the input that did it can be read. Coverage is
+//! left in the counters, for the caller to merge or clear. No clock, lock, system call or
+//! allocation of its own in a call that does not fail.
+
+use super::panics;
+use crate::area::Area;
+use crate::bucket::Bucket;
+use crate::fuzz_test::FuzzTest;
+use crate::kind::FailureKind;
+use crate::layout::{Header, Phase};
+use crate::outcome::Verdict;
+use crate::words::{LastWords, WordsArea};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Its coverage counts.
+    Kept,
+    /// The test does not want such inputs.
+    Rejected,
+    /// It panicked or returned an error.
+    Failed(Box<LastWords>),
+}
+
+/// Calls one fuzz test, and keeps the header.
+#[derive(Debug)]
+pub(super) struct Executor {
+    test: &'static FuzzTest,
+    header: &'static Header,
+    words: WordsArea,
+}
+
+impl Executor {
+    pub(super) fn new(test: &'static FuzzTest, header: &'static Header, words: WordsArea) -> Self {
+        Self { test, header, words }
+    }
+
+    /// Says what the following calls are for.
+    pub(super) fn set_phase(&self, phase: Phase) {
+        self.header.phase.store(phase as u32, Ordering::Relaxed);
+    }
+
+    /// What the following calls are for.
+    pub(super) fn phase(&self) -> u32 {
+        self.header.phase.load(Ordering::Relaxed)
+    }
+
+    /// Goes back to an earlier phase.
+    pub(super) fn restore_phase(&self, phase: u32) {
+        self.header.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// Runs the body once on the bytes in the area.
+    #[inline]
+    pub(super) fn call(&self, area: &Area<'_>) -> Outcome {
+        let header = self.header;
+        header.value_len.store(area.len() as u64, Ordering::Relaxed);
+        // One writer: no need of a locked addition.
+        let count = header.count.load(Ordering::Relaxed);
+        header.count.store(count.wrapping_add(1), Ordering::Relaxed);
+        panics::begin_call();
+        // Release: a reader that sees the mark sees the bytes and their length.
+        header.raw_in_mem.store(1, Ordering::Release);
+        let body = self.test.body;
+        let verdict = catch_unwind(AssertUnwindSafe(|| body(area.as_slice())));
+        header.raw_in_mem.store(0, Ordering::Relaxed);
+        let panicked = panics::end_call();
+        match verdict {
+            Ok(Verdict::Kept) if !panicked => Outcome::Kept,
+            Ok(Verdict::Rejected) if !panicked => Outcome::Rejected,
+            verdict => self.unusual(verdict),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual(&self, verdict: std::thread::Result<Verdict>) -> Outcome {
+        let outcome = match verdict {
+            Ok(Verdict::Kept) => Outcome::Kept,
+            Ok(Verdict::Rejected) => Outcome::Rejected,
+            Ok(Verdict::Failed(message)) => Outcome::Failed(Box::new(self.error_words(message))),
+            Err(payload) => {
+                let words = panic_words(panics::payload_text(&*payload));
+                // A payload may panic when it is dropped.
+                std::mem::forget(payload);
+                Outcome::Failed(Box::new(words))
+            }
+        };
+        panics::forget();
+        outcome
+    }
+
+    fn error_words(&self, message: String) -> LastWords {
+        LastWords {
+            kind: FailureKind::Error,
+            signal: 0,
+            address: 0,
+            line: self.test.record.line,
+            column: 0,
+            file: self.test.record.file.to_owned(),
+            message,
+        }
+    }
+
+    /// Leaves a failure to the coordinator: last words, and the mark that the input area holds
+    /// the input. The turn is to be given as it is.
+    pub(super) fn report(&self, failure: &LastWords, area: &Area<'_>) {
+        self.words.write(&LastWords {
+            kind: failure.kind,
+            signal: failure.signal,
+            address: failure.address,
+            line: failure.line,
+            column: failure.column,
+            file: failure.file.as_bytes(),
+            message: failure.message.as_bytes(),
+        });
+        self.header.value_len.store(area.len() as u64, Ordering::Relaxed);
+        self.header.raw_in_mem.store(1, Ordering::Release);
+    }
+}
+
+/// The words for a panic that left the body. One that no hook saw (`resume_unwind`) has no place.
+fn panic_words(payload: &str) -> LastWords {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let note = panics::last();
+    LastWords {
+        kind: FailureKind::Panic,
+        signal: 0,
+        address: 0,
+        line: note.map_or(0, panics::Note::line),
+        column: note.map_or(0, panics::Note::column),
+        file: note.map_or_else(String::new, |note| text(note.file())),
+        message: note.map_or_else(|| payload.to_owned(), |note| text(note.message())),
+    }
+}
+
+/// Failures that do not end a job: known, or reported already.
+#[derive(Debug, Default)]
+pub(super) struct Silent {
+    /// Sorted.
+    buckets: Vec<Bucket>,
+}
+
+impl Silent {
+    pub(super) fn add(&mut self, bucket: Bucket) {
+        if let Err(at) = self.buckets.binary_search(&bucket) {
+            self.buckets.insert(at, bucket);
+        }
+    }
+
+    pub(super) fn contains(&self, bucket: Bucket) -> bool {
+        self.buckets.binary_search(&bucket).is_ok()
+    }
+}

@@ -1,0 +1,94 @@
+//! How long inputs may become: short at first, longer as short ones stop paying.
+//!
+//! The idea is libFuzzer's `-len_control`. Pure.
+
+/// Length that inputs may have from the start, in bytes.
+const START: usize = 64;
+/// How many calls without a find make the limit grow, for each bit of the limit.
+const PATIENCE: u64 = 1000;
+
+/// The limit, and how long nothing was found under it.
+#[derive(Debug)]
+pub(super) struct LengthLimit {
+    now: usize,
+    max: usize,
+    calls: u64,
+    /// The largest capacity that was asked for.
+    asked: usize,
+}
+
+impl LengthLimit {
+    /// A limit that grows up to `max` bytes.
+    pub(super) fn new(max: usize) -> Self {
+        let max = max.max(1);
+        Self { now: START.min(max), max, calls: 0, asked: 0 }
+    }
+
+    /// The limit now, in bytes.
+    pub(super) fn now(&self) -> usize {
+        self.now
+    }
+
+    /// The limit that it never passes, in bytes.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// The capacity to ask for, if the limit has outgrown the present one and it was not asked for
+    /// in vain: in powers of two, so that few jobs end for it.
+    pub(super) fn ask(&mut self, capacity: usize) -> Option<usize> {
+        let bytes = self.now.next_power_of_two().min(self.max);
+        if self.now <= capacity || bytes <= self.asked {
+            return None;
+        }
+        self.asked = bytes;
+        Some(bytes)
+    }
+
+    /// An input of `len` bytes was found worth keeping.
+    pub(super) fn found(&mut self, len: usize) {
+        self.now = self.now.max(len.min(self.max));
+        self.calls = 0;
+    }
+
+    /// So many calls found nothing.
+    pub(super) fn called(&mut self, n: u64) {
+        self.calls += n;
+        if self.calls > PATIENCE * u64::from(self.now.ilog2() + 1) {
+            self.calls = 0;
+            self.now = (self.now + self.now / 8 + 1).min(self.max);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_grows_while_nothing_is_found_and_never_passes_the_maximum() {
+        let mut limit = LengthLimit::new(100);
+        assert_eq!(limit.now(), 64);
+        limit.called(5000);
+        limit.found(10);
+        limit.called(5000);
+        assert_eq!(limit.now(), 64);
+        limit.called(5000);
+        assert_eq!(limit.now(), 73);
+        limit.found(1000);
+        assert_eq!(limit.now(), 100);
+        limit.called(1_000_000);
+        assert_eq!((limit.now(), limit.max()), (100, 100));
+        assert_eq!(LengthLimit::new(0).now(), 1);
+    }
+
+    #[test]
+    fn a_larger_capacity_is_asked_for_once() {
+        let mut limit = LengthLimit::new(1000);
+        assert_eq!(limit.ask(64), None);
+        limit.found(65);
+        assert_eq!((limit.ask(64), limit.ask(64)), (Some(128), None));
+        limit.found(600);
+        assert_eq!((limit.ask(128), limit.ask(1000)), (Some(1000), None));
+    }
+}

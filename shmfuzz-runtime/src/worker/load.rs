@@ -1,0 +1,124 @@
+//! The loading job: inputs that exist already, once each, in order.
+
+use super::admit::{Extra, Find, Step};
+use super::budget::{Budget, CALL};
+use super::{Tally, Worker, WorkerError};
+use crate::entries::{self, Origin};
+use crate::message::{JobEnd, Load, Loaded, Source};
+use crate::record::InputKind;
+use crate::turn::Turn;
+use std::sync::atomic::Ordering;
+
+impl Worker {
+    pub(super) fn load(&mut self, turn: &mut Turn, ask: Load) -> Result<Loaded, WorkerError> {
+        let inputs = self.inputs_of(turn, ask.source)?;
+        let mut tally = Tally::new(Budget::new(self.measure, ask.budget_ms));
+        let mut loaded = Loaded {
+            end: JobEnd::Done,
+            n_run: ask.first.min(inputs.len()),
+            n_invalid: 0,
+            first_moved: None,
+            execs: 0,
+            coverage: self.coverage_so_far(),
+        };
+        if let Some(end) = self.publish(turn)? {
+            loaded.end = end;
+        } else if let Some(end) = self.load_until(turn, &inputs, &mut loaded, &mut tally)? {
+            loaded.end = end;
+        }
+        if loaded.end != JobEnd::Failed {
+            self.mapping.header().loading.store(-1, Ordering::Relaxed);
+        }
+        loaded.first_moved = self.first_moved;
+        loaded.execs = tally.extra_execs;
+        loaded.coverage = self.coverage_so_far();
+        Ok(loaded)
+    }
+
+    fn load_until(
+        &mut self,
+        turn: &mut Turn,
+        inputs: &[(Origin, Vec<u8>)],
+        loaded: &mut Loaded,
+        tally: &mut Tally,
+    ) -> Step {
+        for (origin, input) in &inputs[loaded.n_run..] {
+            if self.is_stopped() {
+                return Ok(Some(JobEnd::Stopped));
+            }
+            if tally.budget.is_over() {
+                // `n_run` says that it is not the end.
+                return Ok(Some(JobEnd::Stopped));
+            }
+            let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
+            if input.len() > capacity {
+                return Ok(Some(JobEnd::NeedsCapacity { bytes: input.len() }));
+            }
+            let tag = match origin {
+                Origin::Inbox(tag) => i64::try_from(*tag).unwrap_or(-1),
+                Origin::Attribute(_) | Origin::Mutation => -1,
+            };
+            self.mapping.header().loading.store(tag, Ordering::Relaxed);
+            loaded.n_run += 1;
+            let is_valid =
+                self.test.record.kind == InputKind::Bytes || std::str::from_utf8(input).is_ok();
+            if !is_valid {
+                loaded.n_invalid += 1;
+                continue;
+            }
+            let end = self.run_once(turn, input, *origin, tally)?;
+            if end.is_some() {
+                return Ok(end);
+            }
+        }
+        Ok(None)
+    }
+
+    fn inputs_of(
+        &self,
+        turn: &mut Turn,
+        source: Source,
+    ) -> Result<Vec<(Origin, Vec<u8>)>, WorkerError> {
+        Ok(match source {
+            Source::Inbox => entries::read_inbox(self.mapping, turn)
+                .into_iter()
+                .map(|inbox| (Origin::Inbox(inbox.tag), inbox.input))
+                .collect(),
+            Source::InputArea { tag } => {
+                let input = self.mapping.value_copy(turn).map_err(WorkerError::Mapping)?;
+                vec![(Origin::Inbox(tag), input)]
+            }
+            Source::Attribute => {
+                let mut seeds = Vec::new();
+                (self.test.seeds)(&mut |seed| {
+                    seeds.push((Origin::Attribute(seeds.len() as u32), seed.to_vec()));
+                });
+                seeds
+            }
+        })
+    }
+
+    /// Runs one input once, and queues it if it reaches something new.
+    pub(super) fn run_once(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        origin: Origin,
+        tally: &mut Tally,
+    ) -> Step {
+        match self.extra_call(turn, input, tally)? {
+            Extra::Failed => return Ok(Some(JobEnd::Failed)),
+            Extra::Not => {
+                tally.budget.spend(CALL);
+                return Ok(None);
+            }
+            Extra::Kept => {}
+        }
+        let work = self.coverage.merge();
+        tally.budget.spend(work + CALL);
+        if self.coverage.fresh().is_empty() {
+            return Ok(None);
+        }
+        self.admit(turn, Find { origin, parent: None, work }, tally)
+    }
+}

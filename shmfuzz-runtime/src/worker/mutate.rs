@@ -1,0 +1,206 @@
+//! From one input to the next: mutators on bytes and on text, stacked at random.
+//!
+//! Everything happens in place, in the input area: no allocation, no copy to recover the input
+//! from. Invariants: an input never grows over the limit, and text stays valid UTF-8, because each
+//! mutator on text removes and inserts whole characters only.
+
+mod bytes;
+pub(super) mod edit;
+mod number;
+mod text;
+
+use super::dictionary::Dictionary;
+use super::random::Random;
+use super::solve::Edit;
+use crate::area::Area;
+use crate::record::InputKind;
+use edit::Room;
+
+/// What mutators may draw from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// What the input must stay.
+    pub(super) kind: InputKind,
+    /// Longest input to make, in bytes.
+    pub(super) limit: usize,
+    /// Another entry, for splicing.
+    pub(super) donor: &'a [u8],
+    /// Constants seen in comparisons.
+    pub(super) dictionary: &'a Dictionary,
+    /// Edits that the entry's comparisons suggest; places are those of the unchanged entry.
+    pub(super) edits: &'a [Edit],
+}
+
+/// The most mutations on top of each other.
+const MAX_STACKED: u32 = 5;
+
+/// Changes the input in the area, at least once where that is possible.
+pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) {
+    // One mutation half of the time, two a quarter of the time, ...
+    let n = (random.below(1 << MAX_STACKED) + 1).leading_zeros() - (31 - MAX_STACKED);
+    // What comparisons suggest fits the unchanged entry best, so it comes first.
+    if !context.edits.is_empty() && random.one_in(4) {
+        let edit = &context.edits[random.index(context.edits.len())];
+        apply(area, random, edit, context);
+        if random.one_in(2) {
+            return;
+        }
+    }
+    for _ in 0..n.max(1) {
+        // A mutator may find nothing to do, on an empty input for one.
+        for _ in 0..8 {
+            let changed = match context.kind {
+                InputKind::Bytes => bytes::mutate(area, random, context),
+                InputKind::Text => text::mutate(area, random, context),
+            };
+            if changed {
+                break;
+            }
+        }
+    }
+}
+
+/// Makes an edit that a comparison suggests, as far as it still fits.
+pub(super) fn apply(area: &mut Area<'_>, random: &mut Random, edit: &Edit, context: &Context<'_>) {
+    match edit {
+        Edit::Replace { at, removed, bytes } => {
+            let end = at + removed;
+            let fits = end <= area.len()
+                && (context.kind == InputKind::Bytes
+                    || (edit::is_boundary(area.as_slice(), *at)
+                        && edit::is_boundary(area.as_slice(), end)));
+            if fits {
+                edit::replace(area, *at, *removed, bytes, Room(context.limit));
+            }
+        }
+        Edit::Resize(len) => resize(area, random, (*len).min(context.limit), context.kind),
+    }
+}
+
+/// Cuts the input, or fills it up with bytes that differ, so that they can be told apart later.
+fn resize(area: &mut Area<'_>, random: &mut Random, len: usize, kind: InputKind) {
+    let old = area.len();
+    if len <= old {
+        let len = match kind {
+            InputKind::Bytes => len,
+            InputKind::Text => edit::boundary_before(area.as_slice(), len),
+        };
+        area.set_len(len);
+        return;
+    }
+    let len = len.min(area.capacity());
+    area.set_len(len);
+    for at in old..len {
+        let byte = match kind {
+            InputKind::Bytes => random.byte(),
+            InputKind::Text => b'a' + random.below(26) as u8,
+        };
+        area.set(at, byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn dictionary() -> Dictionary {
+        let mut dictionary = Dictionary::default();
+        for token in [&b"\xff\xfe"[..], b"token", "größe".as_bytes()] {
+            dictionary.add(token);
+        }
+        dictionary
+    }
+
+    fn run(kind: InputKind, start: &[u8], donor: &[u8], random: &mut Random, n: usize) {
+        let dictionary = dictionary();
+        let limit = 40;
+        let mut buffer = [0xaa; 48];
+        let edits = [
+            Edit::Resize(30),
+            Edit::Resize(5),
+            Edit::Replace { at: 0, removed: 1.min(start.len()), bytes: b"ab".to_vec() },
+        ];
+        for _ in 0..n {
+            let edits = if random.one_in(2) { &edits[..2] } else { &edits[..] };
+            // The last edit is for inputs that start with a character of one byte.
+            let edits = if start.first().is_some_and(u8::is_ascii) { edits } else { &edits[..2] };
+            let context = Context { kind, limit, donor, dictionary: &dictionary, edits };
+            let mut area = Area::over(&mut buffer, 0);
+            area.assign(start);
+            for _ in 0..random.below(4) + 1 {
+                mutate(&mut area, random, &context);
+                assert!(area.len() <= limit.max(start.len()), "{} bytes", area.len());
+                if kind == InputKind::Text {
+                    std::str::from_utf8(area.as_slice()).expect("text stays valid UTF-8");
+                }
+            }
+        }
+    }
+
+    fn short_text() -> impl Strategy<Value = String> {
+        "[a-z0-9ß€𝄞\u{301} ]{0,9}"
+    }
+
+    proptest! {
+        #[test]
+        fn text_stays_text_and_lengths_stay_in_their_limit(
+            start in short_text(), donor in short_text(), seed: u64,
+        ) {
+            let mut random = Random::from_state(seed, 1);
+            run(InputKind::Text, start.as_bytes(), donor.as_bytes(), &mut random, 200);
+        }
+
+        #[test]
+        fn bytes_stay_in_their_limit(
+            start in prop::collection::vec(any::<u8>(), 0..48), donor: Vec<u8>, seed: u64,
+        ) {
+            let mut random = Random::from_state(seed, 1);
+            run(InputKind::Bytes, &start, &donor, &mut random, 200);
+        }
+    }
+
+    #[test]
+    fn most_mutations_change_something() {
+        let dictionary = Dictionary::default();
+        let mut random = Random::from_state(3, 1);
+        for kind in [InputKind::Bytes, InputKind::Text] {
+            let context =
+                Context { kind, limit: 64, donor: b"", dictionary: &dictionary, edits: &[] };
+            let mut buffer = [0; 64];
+            let changed = (0..1000).filter(|_| {
+                let mut area = Area::over(&mut buffer, 0);
+                area.assign(b"0123456789");
+                mutate(&mut area, &mut random, &context);
+                area.as_slice() != b"0123456789"
+            });
+            assert!(changed.count() > 950);
+        }
+    }
+
+    #[test]
+    fn suggested_edits_are_made() {
+        let dictionary = Dictionary::default();
+        let context = Context {
+            kind: InputKind::Bytes,
+            limit: 8,
+            donor: b"",
+            dictionary: &dictionary,
+            edits: &[],
+        };
+        let mut buffer = [0; 8];
+        let mut area = Area::over(&mut buffer, 0);
+        area.assign(b"abcd");
+        let mut random = Random::scripted(&[7, 9]);
+        let edit = Edit::Replace { at: 1, removed: 2, bytes: b"XYZ".to_vec() };
+        apply(&mut area, &mut random, &edit, &context);
+        assert_eq!(area.as_slice(), b"aXYZd");
+        apply(&mut area, &mut random, &Edit::Resize(7), &context);
+        assert_eq!(area.as_slice(), b"aXYZd\x07\x09");
+        apply(&mut area, &mut random, &Edit::Resize(2), &context);
+        assert_eq!(area.as_slice(), b"aX");
+        let beyond = Edit::Replace { at: 1, removed: 2, bytes: b"..".to_vec() };
+        apply(&mut area, &mut random, &beyond, &context);
+        assert_eq!(area.as_slice(), b"aX");
+    }
+}

@@ -1,0 +1,127 @@
+//! The few ways in which an area's bytes move: what every mutator is made of.
+
+use crate::area::Area;
+
+/// The longest that the input may become, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::worker) struct Room(pub(in crate::worker) usize);
+
+impl Room {
+    /// How many bytes the area may still grow by.
+    pub(super) fn left(self, area: &Area<'_>) -> usize {
+        self.0.min(area.capacity()).saturating_sub(area.len())
+    }
+}
+
+/// Makes a gap of `n` bytes at `at`, whose content is undefined; false if there is no room.
+pub(super) fn open(area: &mut Area<'_>, at: usize, n: usize, room: Room) -> bool {
+    if n > room.left(area) {
+        return false;
+    }
+    let len = area.len();
+    area.set_len(len + n);
+    area.copy_within(at, at + n, len - at);
+    true
+}
+
+/// Removes `n` bytes at `at`.
+pub(super) fn remove(area: &mut Area<'_>, at: usize, n: usize) {
+    let rest = area.len() - at - n;
+    area.copy_within(at + n, at, rest);
+    area.set_len(at + rest);
+}
+
+/// Puts `bytes` in the place of `n_removed` bytes at `at`; false if there is no room.
+pub(super) fn replace(
+    area: &mut Area<'_>,
+    at: usize,
+    n_removed: usize,
+    bytes: &[u8],
+    room: Room,
+) -> bool {
+    if bytes.len() > n_removed {
+        if !open(area, at, bytes.len() - n_removed, room) {
+            return false;
+        }
+    } else {
+        remove(area, at, n_removed - bytes.len());
+    }
+    area.write(at, bytes);
+    true
+}
+
+/// Copies the `n` bytes at `from` to a gap made at `to`; false if there is no room. No character
+/// is torn if both ends of the run, and `to`, are boundaries.
+pub(super) fn duplicate(area: &mut Area<'_>, from: usize, n: usize, to: usize, room: Room) -> bool {
+    if !open(area, to, n, room) {
+        return false;
+    }
+    // The run may have moved, in part or as a whole.
+    let before = to.saturating_sub(from).min(n);
+    area.copy_within(from, to, before);
+    area.copy_within(from + before + n, to + before, n - before);
+    true
+}
+
+/// Whether no character of UTF-8 text is torn at `at`.
+pub(in crate::worker) fn is_boundary(text: &[u8], at: usize) -> bool {
+    text.get(at).map_or(at == text.len(), |byte| byte & 0xc0 != 0x80)
+}
+
+/// The last boundary at or before `at`, which may be anything.
+pub(in crate::worker) fn boundary_before(text: &[u8], at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while at > 0 && !is_boundary(text, at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The first boundary at or after `at`, at most the length.
+pub(in crate::worker) fn boundary_after(text: &[u8], at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !is_boundary(text, at) {
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(edit: impl FnOnce(&mut Area<'_>) -> bool, expected: Option<&[u8]>) {
+        let mut buffer = [0; 10];
+        let mut area = Area::over(&mut buffer, 0);
+        area.assign(b"abcdef");
+        let done = edit(&mut area);
+        assert_eq!(done.then_some(area.as_slice()), expected);
+        assert!(done || area.as_slice() == b"abcdef", "left alone");
+    }
+
+    #[test]
+    fn bytes_are_replaced_within_the_room() {
+        check(|a| replace(a, 1, 2, b"XYZ", Room(10)), Some(b"aXYZdef"));
+        check(|a| replace(a, 1, 2, b"X", Room(10)), Some(b"aXdef"));
+        check(|a| replace(a, 6, 0, b"X", Room(10)), Some(b"abcdefX"));
+        check(|a| replace(a, 0, 0, b"12345", Room(100)), None);
+        check(|a| replace(a, 0, 0, b"1", Room(6)), None);
+    }
+
+    #[test]
+    fn a_run_is_duplicated_before_within_and_after_itself() {
+        check(|a| duplicate(a, 2, 2, 0, Room(10)), Some(b"cdabcdef"));
+        check(|a| duplicate(a, 1, 4, 3, Room(10)), Some(b"abcbcdedef"));
+        check(|a| duplicate(a, 0, 2, 6, Room(10)), Some(b"abcdefab"));
+        check(|a| duplicate(a, 0, 5, 6, Room(10)), None);
+    }
+
+    #[test]
+    fn boundaries_are_those_of_characters() {
+        let text = "a€b".as_bytes();
+        let all: Vec<usize> = (0..7).filter(|at| is_boundary(text, *at)).collect();
+        assert_eq!(all, [0, 1, 4, 5]);
+        assert_eq!((boundary_before(text, 3), boundary_after(text, 2)), (1, 4));
+        assert_eq!((boundary_before(text, 99), boundary_after(text, 99)), (5, 5));
+    }
+}

@@ -1,0 +1,332 @@
+//! The one pass over a run of counters: bucket, compare with what was seen, sum, clear.
+//!
+//! Unsafe lives here: counters are memory that instrumented code writes without synchronisation,
+//! from any thread, so they are reached by raw pointers only. Invariant: a [`Counters`] spans bytes
+//! that stay mapped and writable for the life of the process. Two kernels give equal results:
+//! AVX2 (a table shuffle on nibbles, 32 counters at a time) and a portable one, eight at a time.
+
+/// The buckets of a counter's value: 1, 2, 3, 4-7, 8-15, 16-31, 32-127, 128-255, one bit each.
+/// AFL's (M. Zalewski, technical whitepaper of AFL).
+const BUCKETS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut n = 1;
+    while n < 256 {
+        table[n] = match n {
+            1 => 1,
+            2 => 2,
+            3 => 4,
+            4..8 => 8,
+            8..16 => 16,
+            16..32 => 32,
+            32..128 => 64,
+            _ => 128,
+        };
+        n += 1;
+    }
+    table
+};
+
+/// The bucket of a counter's value: one bit, or none for 0.
+pub(super) fn bucket(count: u8) -> u8 {
+    BUCKETS[count as usize]
+}
+
+/// A run of counters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counters {
+    start: *mut u8,
+    len: usize,
+}
+
+impl Counters {
+    /// The `len` counters at `start`.
+    ///
+    /// # Safety
+    /// They must stay readable and writable for the life of the process, and no reference to them
+    /// may exist.
+    pub(super) unsafe fn new(start: *mut u8, len: usize) -> Self {
+        Self { start, len }
+    }
+
+    /// How many they are.
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// The counter at `at`, 0 if there is none.
+    pub(super) fn get(self, at: usize) -> u8 {
+        if at >= self.len {
+            return 0;
+        }
+        // SAFETY: `at < len`.
+        let place = unsafe { self.start.add(at) };
+        // SAFETY: the run is readable for the life of the process.
+        unsafe { place.read() }
+    }
+
+    /// Sets all of them to 0.
+    pub(super) fn clear(self) {
+        // SAFETY: the run is writable for the life of the process.
+        unsafe { self.start.write_bytes(0, self.len) }
+    }
+
+    fn copy<const N: usize>(self, at: usize) -> [u8; N] {
+        assert!(at + N <= self.len, "{N} counters at {at} of {}", self.len);
+        // SAFETY: `at + N <= len`.
+        let place = unsafe { self.start.add(at) };
+        // SAFETY: the run is readable, and an array of bytes has alignment 1.
+        unsafe { place.cast::<[u8; N]>().read() }
+    }
+
+    fn clear_range(self, at: usize, n: usize) {
+        assert!(at + n <= self.len, "{n} counters at {at} of {}", self.len);
+        // SAFETY: `at + n <= len`.
+        let place = unsafe { self.start.add(at) };
+        // SAFETY: as above, and the run is writable.
+        unsafe { place.write_bytes(0, n) }
+    }
+}
+
+/// Which code makes the pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kernel {
+    /// Eight counters at a time.
+    Portable,
+    /// 32 at a time.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Kernel {
+    /// The best one that this processor can run.
+    pub(super) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+}
+
+/// What a pass has seen before, and where it puts what is new.
+#[derive(Debug)]
+pub(super) struct Notes<'a> {
+    /// Buckets seen, a byte for each counter; as long as the run.
+    pub(super) seen: &'a mut [u8],
+    /// Number of the run's first counter.
+    pub(super) first: u32,
+    /// Receives the features that are new: number of the counter * 8 + bit of the bucket.
+    pub(super) fresh: &'a mut Vec<u32>,
+    /// Grows by the counters that were never above 0 before.
+    pub(super) edges: &'a mut u64,
+}
+
+impl Notes<'_> {
+    /// Notes the values of the counters from `at` on. Not for the hot path.
+    #[cold]
+    #[inline(never)]
+    fn take(&mut self, at: usize, values: &[u8]) {
+        for (i, value) in values.iter().enumerate() {
+            let (bits, seen) = (bucket(*value), &mut self.seen[at + i]);
+            if bits & !*seen != 0 {
+                *self.edges += u64::from(*seen == 0);
+                *seen |= bits;
+                self.fresh.push((self.first + (at + i) as u32) * 8 + bits.trailing_zeros());
+            }
+        }
+    }
+}
+
+/// Makes the pass over one run, which is all 0 afterwards; -> the sum of its counters.
+///
+/// # Panics
+/// If `notes.seen` has another length than the run.
+pub(super) fn scan(kernel: Kernel, counters: Counters, notes: &mut Notes<'_>) -> u64 {
+    assert_eq!(notes.seen.len(), counters.len(), "a byte for each counter");
+    match kernel {
+        Kernel::Portable => scan_portable(counters, 0, notes),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this kernel is only made where AVX2 was detected, and the lengths agree.
+        Kernel::Avx2 => unsafe { avx2::scan(counters, notes) },
+    }
+}
+
+/// The pass from `from` on.
+fn scan_portable(counters: Counters, from: usize, notes: &mut Notes<'_>) -> u64 {
+    let (mut at, mut work) = (from, 0);
+    while at < counters.len() {
+        let n = (counters.len() - at).min(8);
+        let mut values = [0; 8];
+        if n == 8 {
+            values = counters.copy::<8>(at);
+        } else {
+            for (i, value) in values[..n].iter_mut().enumerate() {
+                *value = counters.get(at + i);
+            }
+        }
+        if values != [0; 8] {
+            counters.clear_range(at, n);
+            let mut fresh = 0;
+            for (value, seen) in values[..n].iter().zip(&notes.seen[at..at + n]) {
+                work += u64::from(*value);
+                fresh |= bucket(*value) & !seen;
+            }
+            if fresh != 0 {
+                notes.take(at, &values[..n]);
+            }
+        }
+        at += n;
+    }
+    work
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Counters, Notes, scan_portable};
+    use std::arch::x86_64::*;
+
+    /// Bytes of a vector.
+    const N: usize = 32;
+
+    /// The buckets of 0-15, then those of the upper nibble for 16-255; twice, since a shuffle
+    /// looks up within 16 bytes. The upper nibble's bucket is the larger number where it counts.
+    const LOW: [u8; 32] = [
+        0, 1, 2, 4, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16, //
+        0, 1, 2, 4, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16,
+    ];
+    const HIGH: [u8; 32] = [
+        0, 32, 64, 64, 64, 64, 64, 64, 128, 128, 128, 128, 128, 128, 128, 128, //
+        0, 32, 64, 64, 64, 64, 64, 64, 128, 128, 128, 128, 128, 128, 128, 128,
+    ];
+
+    /// # Safety
+    /// The processor must have AVX2, and `notes.seen` the length of `counters`.
+    #[target_feature(enable = "avx2")]
+    #[expect(unused_unsafe, reason = "intrinsics without pointers are safe since Rust 1.87")]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "arithmetic on registers is one step")]
+    pub(super) unsafe fn scan(counters: Counters, notes: &mut Notes<'_>) -> u64 {
+        // SAFETY: the tables have 32 bytes, and the load needs no alignment.
+        let low_table = unsafe { _mm256_loadu_si256(LOW.as_ptr().cast()) };
+        // SAFETY: as above.
+        let high_table = unsafe { _mm256_loadu_si256(HIGH.as_ptr().cast()) };
+        // SAFETY: arithmetic on registers, with the features of this function.
+        let (zero, nibble) = unsafe { (_mm256_setzero_si256(), _mm256_set1_epi8(0x0f)) };
+        let mut sum = zero;
+        let n_vectors = counters.len / N;
+        let seen = notes.seen.as_mut_ptr();
+        for i in 0..n_vectors {
+            // SAFETY: `i * 32 + 32 <= len`.
+            let place = unsafe { counters.start.add(i * N) };
+            // SAFETY: 32 readable bytes; the load needs no alignment.
+            let values = unsafe { _mm256_loadu_si256(place.cast()) };
+            // SAFETY: arithmetic on registers.
+            if unsafe { _mm256_testz_si256(values, values) } == 1 {
+                continue;
+            }
+            // SAFETY: 32 writable bytes.
+            unsafe { _mm256_storeu_si256(place.cast(), zero) };
+            // SAFETY: arithmetic on registers.
+            let bits = unsafe {
+                sum = _mm256_add_epi64(sum, _mm256_sad_epu8(values, zero));
+                let low = _mm256_and_si256(values, nibble);
+                let high = _mm256_and_si256(_mm256_srli_epi16(values, 4), nibble);
+                _mm256_max_epu8(
+                    _mm256_shuffle_epi8(low_table, low),
+                    _mm256_shuffle_epi8(high_table, high),
+                )
+            };
+            // SAFETY: `seen` has the length of the run.
+            let seen_at = unsafe { seen.add(i * N) };
+            // SAFETY: 32 readable bytes.
+            let seen_bits = unsafe { _mm256_loadu_si256(seen_at.cast()) };
+            // SAFETY: arithmetic on registers.
+            if unsafe { _mm256_testc_si256(seen_bits, bits) } == 0 {
+                let mut copy = [0; N];
+                // SAFETY: the array has 32 bytes.
+                unsafe { _mm256_storeu_si256(copy.as_mut_ptr().cast(), values) };
+                notes.take(i * N, &copy);
+            }
+        }
+        let mut sums = [0u64; 4];
+        // SAFETY: the array has 32 bytes.
+        unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum) };
+        sums.iter().sum::<u64>() + scan_portable(counters, n_vectors * N, notes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Result {
+        work: u64,
+        counters: Vec<u8>,
+        seen: Vec<u8>,
+        fresh: Vec<u32>,
+        edges: u64,
+    }
+
+    fn run(kernel: Kernel, values: &[u8], seen: &[u8]) -> Result {
+        // Bytes before and after must stay as they are.
+        let mut around = [&[9], values, &[9]].concat();
+        let mut result = Result { seen: seen.to_vec(), ..Result::default() };
+        // SAFETY: the buffer outlives the run, and nothing else touches it meanwhile.
+        let counters = unsafe { Counters::new(around.as_mut_ptr().wrapping_add(1), values.len()) };
+        let mut notes = Notes {
+            seen: &mut result.seen,
+            first: 100,
+            fresh: &mut result.fresh,
+            edges: &mut result.edges,
+        };
+        result.work = scan(kernel, counters, &mut notes);
+        assert_eq!((around[0], around[values.len() + 1]), (9, 9), "nothing beyond the run");
+        result.counters = around[1..=values.len()].to_vec();
+        result
+    }
+
+    #[test]
+    fn buckets_are_those_of_afl() {
+        let at = |n: u8| bucket(n).checked_ilog2();
+        assert_eq!(at(0), None);
+        let firsts = [1u8, 2, 3, 4, 8, 16, 32, 128];
+        for (bit, first) in firsts.iter().enumerate() {
+            let next = firsts.get(bit + 1).map_or(256, |n| u16::from(*n));
+            for n in u16::from(*first)..next {
+                assert_eq!(at(n as u8), Some(bit as u32), "{n}");
+            }
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Vec<(u8, u8)>> {
+        let value = prop_oneof![4 => Just(0u8), 1 => any::<u8>(), 1 => 1u8..5];
+        prop::collection::vec((value, prop_oneof![Just(0u8), Just(0xffu8), any::<u8>()]), 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn a_pass_notes_each_new_bucket_once(pairs in values()) {
+            let (values, seen): (Vec<u8>, Vec<u8>) = pairs.into_iter().unzip();
+            let result = run(Kernel::Portable, &values, &seen);
+            prop_assert_eq!(result.work, values.iter().map(|v| u64::from(*v)).sum::<u64>());
+            prop_assert!(result.counters.iter().all(|c| *c == 0));
+            for (i, (value, before)) in values.iter().zip(&seen).enumerate() {
+                let bits = bucket(*value);
+                prop_assert_eq!(result.seen[i], before | bits);
+                let feature = (100 + i as u32) * 8 + bits.trailing_zeros();
+                let is_fresh = bits != 0 && result.fresh.contains(&feature);
+                prop_assert_eq!(bits & !before != 0, is_fresh);
+            }
+            let again = run(Kernel::Portable, &values, &result.seen);
+            prop_assert!(again.fresh.is_empty() && again.edges == 0);
+        }
+
+        #[test]
+        fn all_kernels_agree(pairs in values()) {
+            let (values, seen): (Vec<u8>, Vec<u8>) = pairs.into_iter().unzip();
+            let best = run(Kernel::detect(), &values, &seen);
+            prop_assert_eq!(best, run(Kernel::Portable, &values, &seen));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The hooks that instrumented code calls: LLVM's SanitizerCoverage interface, as far as fuzzing
+//! builds ask for it (inline 8-bit counters, the pc table, gated comparison callbacks).
+//!
+//! Unsafe lives here. Invariant: the table of runs is append-only and published by its length; the
+//! comparison callbacks do nothing unless the gate is open, also where LLVM does not gate them. The
+//! symbols exist in fuzzing builds only; without them the functions are plain ones that tests call.
+
+use super::compare::{self, Constant};
+use super::pass::Counters;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// LLVM's gate: instrumented code calls the comparison callbacks while it is not 0.
+#[cfg_attr(shmfuzz_instrumented, unsafe(export_name = "__sancov_should_track"))]
+static GATE: AtomicU64 = AtomicU64::new(0);
+
+/// Opens the gate for the calling thread: comparisons are recorded until it is closed.
+pub(super) fn open_gate() {
+    compare::BODY_THREAD.set(true);
+    GATE.store(1, Ordering::Relaxed);
+}
+
+/// Closes the gate.
+pub(super) fn close_gate() {
+    GATE.store(0, Ordering::Relaxed);
+}
+
+/// Whether comparisons are recorded, at least on some thread.
+#[inline(always)]
+pub(super) fn is_gate_open() -> bool {
+    GATE.load(Ordering::Relaxed) != 0
+}
+
+/// The most runs of counters: one for the binary and one for each instrumented library.
+const MAX_RUNS: usize = 64;
+
+struct Run {
+    start: AtomicPtr<u8>,
+    len: AtomicUsize,
+}
+
+static RUNS: [Run; MAX_RUNS] =
+    [const { Run { start: AtomicPtr::new(std::ptr::null_mut()), len: AtomicUsize::new(0) } };
+        MAX_RUNS];
+static N_RUNS: AtomicUsize = AtomicUsize::new(0);
+static N_PCS: AtomicU64 = AtomicU64::new(0);
+
+/// The runs of counters registered so far, in order of registration.
+pub(super) fn runs() -> impl Iterator<Item = Counters> {
+    let n = N_RUNS.load(Ordering::Acquire).min(MAX_RUNS);
+    RUNS[..n].iter().map(|run| {
+        let (start, len) = (run.start.load(Ordering::Relaxed), run.len.load(Ordering::Relaxed));
+        // SAFETY: who registered it guarantees that the run lives as long as the process.
+        unsafe { Counters::new(start, len) }
+    })
+}
+
+/// How many program counters the tables describe.
+pub(super) fn n_pcs() -> u64 {
+    N_PCS.load(Ordering::Relaxed)
+}
+
+/// Registers a run of counters. The loader calls constructors one after the other, so that two
+/// registrations never overlap.
+///
+/// # Safety
+/// `start..stop` must be counters that live as long as the process and that nobody holds a
+/// reference to.
+#[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
+pub unsafe extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, stop: *mut u8) {
+    super::memcmp::resolve();
+    let len = (stop as usize).saturating_sub(start as usize);
+    let n = N_RUNS.load(Ordering::Relaxed);
+    let known = RUNS[..n.min(MAX_RUNS)].iter().any(|r| r.start.load(Ordering::Relaxed) == start);
+    if len == 0 || known || n >= MAX_RUNS {
+        return;
+    }
+    RUNS[n].start.store(start, Ordering::Relaxed);
+    RUNS[n].len.store(len, Ordering::Relaxed);
+    N_RUNS.store(n + 1, Ordering::Release);
+}
+
+/// Registers a pc table: pairs of address and flags.
+#[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
+pub extern "C" fn __sanitizer_cov_pcs_init(start: *const usize, stop: *const usize) {
+    let bytes = (stop as usize).saturating_sub(start as usize);
+    N_PCS.fetch_add((bytes / (2 * size_of::<usize>())) as u64, Ordering::Relaxed);
+}
+
+macro_rules! comparisons {
+    ($($(#[doc = $doc:literal])* $name:ident $integer:ty, $constant:expr;)*) => {$(
+        $(#[doc = $doc])*
+        #[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
+        pub extern "C" fn $name(a: $integer, b: $integer) {
+            if is_gate_open() {
+                compare::record_int(a.into(), b.into(), size_of::<$integer>() as u8, $constant);
+            }
+        }
+    )*};
+}
+
+comparisons! {
+    /// A comparison of bytes.
+    __sanitizer_cov_trace_cmp1 u8, Constant::None;
+    /// A comparison of 16-bit integers.
+    __sanitizer_cov_trace_cmp2 u16, Constant::None;
+    /// A comparison of 32-bit integers.
+    __sanitizer_cov_trace_cmp4 u32, Constant::None;
+    /// A comparison of 64-bit integers.
+    __sanitizer_cov_trace_cmp8 u64, Constant::None;
+    /// A comparison of a constant with a byte.
+    __sanitizer_cov_trace_const_cmp1 u8, Constant::First;
+    /// A comparison of a constant with a 16-bit integer.
+    __sanitizer_cov_trace_const_cmp2 u16, Constant::First;
+    /// A comparison of a constant with a 32-bit integer.
+    __sanitizer_cov_trace_const_cmp4 u32, Constant::First;
+    /// A comparison of a constant with a 64-bit integer.
+    __sanitizer_cov_trace_const_cmp8 u64, Constant::First;
+}
+
+/// The most cases of one `switch` that are recorded.
+const MAX_CASES: usize = 64;
+
+/// A `switch`: `cases` are their number, the width in bits, and the values.
+///
+/// # Safety
+/// `cases` must be what LLVM passes: two words, and as many as the first says.
+#[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
+pub unsafe extern "C" fn __sanitizer_cov_trace_switch(value: u64, cases: *const u64) {
+    if !is_gate_open() {
+        return;
+    }
+    // SAFETY: the first two words always exist.
+    let [n, bits] = unsafe { cases.cast::<[u64; 2]>().read() };
+    for i in 0..(n as usize).min(MAX_CASES) {
+        // SAFETY: there are `n` values after the first two words.
+        let place = unsafe { cases.add(2 + i) };
+        // SAFETY: as above.
+        let case = unsafe { place.read() };
+        compare::record_int(case, value, (bits / 8).clamp(1, 8) as u8, Constant::First);
+    }
+}
