@@ -140,7 +140,7 @@ fn location(words: &LastWords) -> Option<String> {
 /// `512 MiB`, or bytes where that is not exact.
 fn size(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
-    if bytes > 0 && bytes % MIB == 0 {
+    if bytes > 0 && bytes.is_multiple_of(MIB) {
         format!("{} MiB", bytes / MIB)
     } else {
         format!("{bytes} bytes")
