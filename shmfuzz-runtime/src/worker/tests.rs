@@ -281,6 +281,9 @@ fn a_failing_input_ends_loading_and_the_rest_follows() {
     assert!(words.file.ends_with("worker/tests.rs") && words.line > 0 && words.column > 0);
     let loaded = rig.load_from(Source::Inbox, 2);
     assert_eq!((loaded.end, loaded.n_run), (JobEnd::Done, 3));
+    let ask = Load { source: Source::Inbox, first: 0, budget_ms: 0 };
+    let Reply::Loaded(loaded) = rig.ask(Request::Load(ask)) else { panic!("loaded") };
+    assert_eq!((loaded.end, loaded.n_run), (JobEnd::Done, 1), "one input under any budget");
     assert_eq!(rig.raw_in_mem(), 0, "no input of an earlier job is blamed");
     // Reported once: now it is silent.
     assert_eq!(rig.load(&[b"panics"]).end, JobEnd::Done);
