@@ -36,7 +36,7 @@ fn nextest_runs_both_kinds_of_harness() {
         eprintln!("skipped: cargo-nextest is not installed");
         return;
     }
-    let run = |filter: &str| zoo.cargo(["nextest", "run", "-E", filter]).run();
+    let run = |filter: &str| zoo.cargo(["nextest", "run", "--no-fail-fast", "-E", filter]).run();
     run("binary(own_harness) & test(/^parses.b/)").code(100).says(&["parses/bad", "2 passed"]);
     run("binary(own_harness) & test(=parses/good)").code(0).says(&["1 passed"]);
     run("binary(integration)").code(100).says(&["integration.parses/bad", "1 passed", "1 failed"]);
