@@ -547,6 +547,132 @@ fn large_inputs_travel_alone() {
     assert!(matches!(driver.sent().2, Freight::Room(9999)));
 }
 
+#[test]
+fn a_second_interrupt_ends_at_once() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = driver.set_up();
+    driver.step(Event::Interrupt);
+    assert!(!driver.engine.is_finished());
+    driver.step(Event::Interrupt);
+    assert_eq!(driver.killed(), [worker]);
+    assert_eq!(driver.finish().0, End::Interrupted);
+}
+
+#[test]
+fn a_worker_that_does_not_stop_is_killed_and_one_that_does_not_die_is_left_behind() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = driver.set_up();
+    driver.step(Event::Interrupt);
+    driver.wait();
+    assert_eq!(driver.killed(), [worker]);
+    driver.wait();
+    let (end, _, _) = driver.finish();
+    assert_eq!(end, End::Interrupted);
+    assert!(driver.now < MS * 12_000, "{:?}", driver.now);
+}
+
+#[test]
+fn an_unconfirmed_finding_is_shown_before_the_end() {
+    let mut driver = Driver::start(Campaign { time: Some(MS * 300), ..campaign(1) });
+    driver.set_up();
+    find(&mut driver, b"x", "no");
+    driver.wait();
+    driver.bury();
+    let is_finding = |n: &&Notice| matches!(n, Notice::Finding(f) if !f.reproducible);
+    assert_eq!(driver.notices().iter().filter(|n| is_finding(n)).count(), 1);
+    assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
+    let verdict = PlainVerdict::Unknown("it was not built".to_owned());
+    driver.step(Event::Checked { finding: FindingId(0), verdict });
+    assert_eq!(driver.finish().1, Exit::Found);
+}
+
+#[test]
+fn an_entry_is_shrunk_in_its_place_unless_it_is_a_committed_seed() {
+    let mut campaign = campaign(1);
+    campaign.tests[0].corpus = vec![input(Place::Seed, b"seed"), input(Place::Cache, b"cached")];
+    let mut driver = Driver::start(campaign);
+    driver.set_up();
+    let entry = |change, id, origin, features: &[u32], input: &[u8]| LogEntry {
+        change,
+        id,
+        parent: None,
+        origin,
+        work: 1,
+        features: features.to_vec(),
+        input: input.to_vec(),
+    };
+    let entries = vec![
+        entry(EntryChange::New, 0, Origin::Inbox(0), &[1], b"seed"),
+        entry(EntryChange::New, 1, Origin::Inbox(1), &[2], b"cached"),
+    ];
+    driver.answer(loaded(JobEnd::Done, 2), Harvest { entries, ..Harvest::default() });
+    assert!(driver.notices().is_empty(), "both are on disk already");
+    let entries = vec![
+        entry(EntryChange::Smaller, 0, Origin::Mutation, &[1], b"se"),
+        entry(EntryChange::Smaller, 1, Origin::Mutation, &[2], b"ca"),
+    ];
+    driver.answer(fuzzed(JobEnd::Done, 1), Harvest { entries, ..Harvest::default() });
+    let saved = driver.actions.iter().filter_map(|action| match action {
+        Action::SaveEntry { input, replaces, .. } => Some((&**input, replaces.as_deref())),
+        _ => None,
+    });
+    let saved: Vec<_> = saved.collect();
+    assert_eq!(saved, [(&b"se"[..], None), (&b"ca"[..], Some(&b"cached"[..]))]);
+}
+
+#[test]
+fn features_that_cannot_exist_cost_the_worker_its_place() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = driver.set_up();
+    let entry = LogEntry {
+        change: EntryChange::New,
+        id: 0,
+        parent: None,
+        origin: Origin::Mutation,
+        work: 1,
+        features: vec![800],
+        input: b"x".to_vec(),
+    };
+    let harvest = Harvest { entries: vec![entry], ..Harvest::default() };
+    driver.answer(fuzzed(JobEnd::Done, 1), harvest);
+    assert_eq!(driver.killed(), [worker]);
+    assert!(matches!(driver.notices()[..], [Notice::Warning { .. }]));
+    assert!(driver.actions.iter().all(|a| !matches!(a, Action::SaveEntry { .. })));
+}
+
+#[test]
+fn an_entry_too_large_for_the_log_is_kept() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let harvest = Harvest { input: Some(b"large".to_vec()), ..Harvest::default() };
+    driver.answer(fuzzed(JobEnd::LargeEntry, 1), harvest.clone());
+    assert!(driver.actions.iter().any(|a| matches!(a, Action::SaveEntry { .. })));
+    driver.answer(fuzzed(JobEnd::LargeEntry, 1), harvest);
+    assert!(driver.actions.iter().all(|a| !matches!(a, Action::SaveEntry { .. })), "once");
+}
+
+#[test]
+fn code_that_is_not_instrumented_is_found_out_by_its_first_input() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let reply = Fuzzed { first_moved: Some(0), ..blind() };
+    driver.answer(Reply::Fuzzed(reply), Harvest::default());
+    let why = match &driver.notices()[..] {
+        [Notice::Broken { why, .. }] => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains("no counter moved"), "{why}");
+    driver.bury();
+    assert_eq!(driver.finish().1, Exit::Harness);
+}
+
+fn blind() -> Fuzzed {
+    match fuzzed(JobEnd::Done, 1) {
+        Reply::Fuzzed(fuzzed) => fuzzed,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// All requests of a campaign by work whose workers take `pace` for a job.
 fn requests_at(pace: Duration) -> Vec<String> {
     let mut campaign = Campaign { by_work: true, runs: Some(5000), ..campaign(3) };
