@@ -8,6 +8,7 @@ use super::worker::{JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
+use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ const OUTSIDE_DEATHS: u32 = 2;
 impl Engine {
     /// A worker's process has ended.
     pub(super) fn died(&mut self, id: WorkerId, death: &Death, mut harvest: Harvest) {
+        name_seed(&mut harvest);
         if !self.is_mutated(Mutant::ForgetEntriesOfDead) {
             self.absorb(id, &mut harvest);
         }
@@ -173,12 +175,9 @@ impl Engine {
 
     /// A seed of the attribute ended the process, so new workers begin behind it.
     fn seed_died(&mut self, idx: TestIdx, first: u32, harvest: &Harvest, failure: Option<Failure>) {
-        let n_seeds = self.tests[idx.0].n_seeds;
+        let last = self.tests[idx.0].n_seeds.saturating_sub(1);
         let named = harvest.loading.and_then(|tag| u32::try_from(tag).ok());
-        let counted = u64::from(first).saturating_add(harvest.count.saturating_sub(1));
-        let counted = u32::try_from(counted).unwrap_or(u32::MAX);
-        let seed = named.filter(|seed| (first..n_seeds).contains(seed)).unwrap_or(counted);
-        let seed = seed.min(n_seeds.saturating_sub(1)).max(first);
+        let seed = named.filter(|seed| (first..=last).contains(seed)).unwrap_or(first);
         if !self.is_mutated(Mutant::RunFatalSeedAgain) {
             let state = &mut self.tests[idx.0];
             state.first_seed = state.first_seed.max(seed.saturating_add(1));
@@ -233,6 +232,19 @@ impl Engine {
         if !self.campaign.by_work {
             state.not_before = self.now + delay(state.deaths);
         }
+    }
+}
+
+/// A worker that does not say which of the attribute's seeds it runs has at least passed those
+/// that it has logged. To pass over too few seeds costs a death each, to pass over too many would
+/// lose them.
+fn name_seed(harvest: &mut Harvest) {
+    let seeds = harvest.entries.iter().filter_map(|entry| match entry.origin {
+        Origin::Attribute(seed) => Some(u64::from(seed)),
+        Origin::Mutation | Origin::Inbox(_) => None,
+    });
+    if let (None, Some(last)) = (harvest.loading, seeds.max()) {
+        harvest.loading = Some(last.saturating_add(1));
     }
 }
 
