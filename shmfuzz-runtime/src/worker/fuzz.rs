@@ -72,7 +72,7 @@ impl Worker {
             silenced: tally.silenced,
             rejected: tally.rejected,
             input_bytes: tally.input_bytes,
-            first_moved: self.first_moved,
+            first_moved: self.coverage.first_moved(),
             coverage: self.coverage_so_far(),
         })
     }
@@ -233,9 +233,7 @@ impl Worker {
             execs += 1;
             tally.input_bytes += area.len() as u64;
             let outcome = self.executor.call(&area);
-            if self.first_moved.is_none() {
-                self.first_moved = Some(self.coverage.moved());
-            }
+            self.coverage.called();
             match outcome {
                 Outcome::Kept => {
                     let work = self.coverage.merge();

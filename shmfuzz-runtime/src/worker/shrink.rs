@@ -101,9 +101,7 @@ impl Worker {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         area.assign(input);
         let outcome = self.executor.call(&area);
-        if self.first_moved.is_none() {
-            self.first_moved = Some(self.coverage.moved());
-        }
+        self.coverage.called();
         self.coverage.clear();
         let Outcome::Failed(words) = outcome else { return Ok(Tried::Other) };
         let met = words.bucket();
