@@ -5,7 +5,7 @@
 //! counted exactly.
 
 use super::admit::{Find, Step};
-use super::budget::{Budget, CALL, Pace};
+use super::budget::{Budget, CALL, FAILURE, Pace};
 use super::execute::Outcome;
 use super::mutate::{self, Context};
 use super::random::Random;
@@ -19,9 +19,6 @@ use std::sync::atomic::Ordering;
 
 /// What an empty queue begins with: valid as bytes and as text.
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
-
-/// Cost of a call that failed: unwinding is slow.
-const FAILURE: u64 = 2000;
 
 /// An entry to mutate, and what for.
 #[derive(Debug)]

@@ -4,16 +4,13 @@
 //! failure that was not known ends the slice, reported, and the minimization can go on; the best
 //! input so far stands in the input area when a slice ends otherwise.
 
-use super::budget::{Budget, CALL};
+use super::budget::{Budget, CALL, FAILURE};
 use super::execute::Outcome;
 use super::minimize::{Minimizer, Scope};
 use super::{Worker, WorkerError};
 use crate::bucket::Bucket;
 use crate::message::{JobEnd, Minimize, Minimized};
 use crate::turn::Turn;
-
-/// Cost of a call that fails.
-const FAILURE: u64 = 2000;
 
 /// A minimization between its slices.
 #[derive(Debug)]
