@@ -55,6 +55,7 @@ impl Drop for Interrupts {
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stderr, reason = "it is how the child tells that a signal came")]
 mod tests {
     use super::*;
     use rustix::process::{Pid, Signal, kill_process};
