@@ -34,7 +34,8 @@ mod signal;
 mod solve;
 #[doc(hidden)]
 pub mod system_random;
-#[cfg(all(test, feature = "coordinator"))]
+#[cfg(test)]
+#[cfg(feature = "coordinator")]
 mod tests;
 mod unix;
 

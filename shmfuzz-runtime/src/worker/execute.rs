@@ -87,8 +87,12 @@ impl Executor {
             Ok(Verdict::Failed(message)) => Outcome::Failed(Box::new(self.error_words(message))),
             Err(payload) => {
                 let words = panic_words(panics::payload_text(&*payload));
-                // A payload may panic when it is dropped.
-                std::mem::forget(payload);
+                // A payload may panic when it is dropped; what it then panics with is let go.
+                panics::begin_call();
+                if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                    std::mem::forget(second);
+                }
+                panics::end_call();
                 Outcome::Failed(Box::new(words))
             }
         };

@@ -46,10 +46,11 @@ impl Worker {
             if self.is_stopped() {
                 return Ok(Some(JobEnd::Stopped));
             }
-            if tally.budget.is_over() {
-                // `n_run` says that it is not the end.
-                return Ok(Some(JobEnd::Stopped));
+            // At least one input a request, so that any budget gets to the end.
+            if tally.execs > 0 && tally.budget.is_over() {
+                return Ok(None);
             }
+            tally.execs += 1;
             let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
             if input.len() > capacity {
                 return Ok(Some(JobEnd::NeedsCapacity { bytes: input.len() }));

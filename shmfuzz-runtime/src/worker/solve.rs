@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn strings_are_replaced_or_remembered() {
         let pair = Pair::Bytes { a: b"alpha".to_vec(), b: b"12345".to_vec() };
-        assert_eq!(of(b"0123456", &[pair.clone()]), [replace(1, 5, b"alpha")]);
+        assert_eq!(of(b"0123456", std::slice::from_ref(&pair)), [replace(1, 5, b"alpha")]);
         let mut dictionary = Dictionary::default();
         let traced = Traced { input: b"none", kind: InputKind::Bytes, max_len: 64 };
         assert_eq!(edits(traced, &[pair], &mut dictionary), []);

@@ -227,7 +227,7 @@ impl Engine {
 
     /// Workers that die without a job done are replaced more and more slowly, so that a fuzz test
     /// that always dies leaves the machine to the others.
-    fn back_off(&mut self, idx: TestIdx) {
+    pub(super) fn back_off(&mut self, idx: TestIdx) {
         let state = &mut self.tests[idx.0];
         state.deaths = state.deaths.saturating_add(1);
         if !self.campaign.by_work {

@@ -86,10 +86,10 @@ impl Engine {
     /// Forgets a worker whose death is never reported.
     fn abandon(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if let Doing::Dying { job: Some(job), .. } = &worker.state {
-            if let JobKind::Fuzz { granted } = job.kind {
-                self.count_execs(worker.test, granted, 0);
-            }
+        if let Doing::Dying { job: Some(job), .. } = &worker.state
+            && let JobKind::Fuzz { granted } = job.kind
+        {
+            self.count_execs(worker.test, granted, 0);
         }
         let how = classify::describe(&Cause::Unresponsive);
         let text = format!("a worker {how} when it was told to end; it was left behind");

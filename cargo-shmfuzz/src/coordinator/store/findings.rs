@@ -44,8 +44,8 @@ impl Store {
     pub(crate) fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
         let name = file_name(failing.kind, &failing.input);
         let mut saved = match failing.shelf {
-            Shelf::Testdata => self.put_in_testdata(failing, &name)?,
-            Shelf::Cache => self.put_in_cache(failing, &name)?,
+            Shelf::Testdata => self.keep_in_testdata(failing, &name)?,
+            Shelf::Cache => self.to_cache(failing, &name)?,
         };
         let mut withdrawn = Vec::new();
         if failing.shelf == Shelf::Cache {
@@ -62,7 +62,7 @@ impl Store {
         Ok(saved)
     }
 
-    fn put_in_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+    fn keep_in_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
         let folder = self.tests[failing.test.0].home.seed_folder.clone();
         let path = folder.join(name);
         if path.is_file() {
@@ -78,14 +78,14 @@ impl Store {
                 Ok(saved)
             }
             Err(error) => {
-                let mut saved = self.put_in_cache(failing, name)?;
+                let mut saved = self.to_cache(failing, name)?;
                 saved.warn(format!("{error:#}; it was saved as {}", saved.path.display()));
                 Ok(saved)
             }
         }
     }
 
-    fn put_in_cache(&self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+    fn to_cache(&self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
         let folder = self.findings_dir(failing.test);
         match disk::write(&folder, name, &failing.input, disk::Care::Finding) {
             Ok(path) => Ok(Saved { path, warning: None }),

@@ -122,12 +122,15 @@ fn apply(
     }
 }
 
+/// The most random bytes that are inserted at once: longer runs of noise pay for nothing.
+const MAX_RANDOM: usize = 32;
+
 fn token<'a>(_: &Area<'_>, random: &mut Random, context: &Context<'a>) -> Option<&'a [u8]> {
     context.dictionary.pick(context.kind, random)
 }
 
 fn insert_random(area: &mut Area<'_>, random: &mut Random, room: Room) -> bool {
-    let left = room.left(area);
+    let left = room.left(area).min(MAX_RANDOM);
     if left == 0 {
         return false;
     }
@@ -141,7 +144,7 @@ fn insert_random(area: &mut Area<'_>, random: &mut Random, room: Room) -> bool {
 }
 
 fn insert_repeated(area: &mut Area<'_>, random: &mut Random, room: Room) -> bool {
-    let left = room.left(area);
+    let left = room.left(area).min(edit::MAX_REPEATED);
     if left == 0 {
         return false;
     }
@@ -153,11 +156,7 @@ fn insert_repeated(area: &mut Area<'_>, random: &mut Random, room: Room) -> bool
         2 if !area.is_empty() => area.get(at.min(area.len() - 1)),
         _ => random.byte(),
     };
-    edit::open(area, at, n, room);
-    for i in at..at + n {
-        area.set(i, byte);
-    }
-    true
+    edit::insert_repeated(area, at, &[byte], n, room)
 }
 
 fn shuffle(area: &mut Area<'_>, random: &mut Random) -> bool {

@@ -50,6 +50,26 @@ pub(super) fn replace(
     true
 }
 
+/// The most bytes of one repeated pattern that are inserted at once.
+pub(super) const MAX_REPEATED: usize = 256;
+
+/// Inserts `pattern` `n` times at `at`; false if there is no room. `n` patterns are at most
+/// [`MAX_REPEATED`] bytes.
+pub(super) fn insert_repeated(
+    area: &mut Area<'_>,
+    at: usize,
+    pattern: &[u8],
+    n: usize,
+    room: Room,
+) -> bool {
+    let mut run = [0; MAX_REPEATED];
+    let len = pattern.len() * n;
+    for place in run[..len].chunks_exact_mut(pattern.len()) {
+        place.copy_from_slice(pattern);
+    }
+    replace(area, at, 0, &run[..len], room)
+}
+
 /// Copies the `n` bytes at `from` to a gap made at `to`; false if there is no room. No character
 /// is torn if both ends of the run, and `to`, are boundaries.
 pub(super) fn duplicate(area: &mut Area<'_>, from: usize, n: usize, to: usize, room: Room) -> bool {
@@ -106,6 +126,12 @@ mod tests {
         check(|a| replace(a, 6, 0, b"X", Room(10)), Some(b"abcdefX"));
         check(|a| replace(a, 0, 0, b"12345", Room(100)), None);
         check(|a| replace(a, 0, 0, b"1", Room(6)), None);
+    }
+
+    #[test]
+    fn patterns_are_repeated_in_the_room_there_is() {
+        check(|a| insert_repeated(a, 1, b"xy", 2, Room(10)), Some(b"axyxybcdef"));
+        check(|a| insert_repeated(a, 1, b"xy", 3, Room(10)), None);
     }
 
     #[test]

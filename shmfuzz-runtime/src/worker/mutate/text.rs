@@ -92,8 +92,10 @@ fn apply(
         }
         Mutator::InsertRepeated => {
             let at = place(area, random);
-            let (c, n) = (random_char(random), random.length(room.left(area)));
-            (0..n).filter(|_| insert_char(area, at, c, room)).count() > 0
+            let mut buffer = [0; 4];
+            let pattern = random_char(random).encode_utf8(&mut buffer).as_bytes();
+            let most = room.left(area).min(edit::MAX_REPEATED) / pattern.len();
+            most > 0 && edit::insert_repeated(area, at, pattern, random.length(most), room)
         }
         Mutator::Splice => {
             let (from, n) = run(context.donor, random, room.left(area));

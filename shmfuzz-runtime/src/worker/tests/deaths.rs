@@ -21,6 +21,11 @@ fn deadly(data: &[u8]) -> Verdict {
         Some(b'o') => {
             assert!(overflow(data.len() as u64) > 0);
         }
+        Some(b'P') => std::panic::panic_any(PanicOnDrop),
+        Some(b'u') => {
+            let _ = thread::spawn(|| assert!(overflow(0) > 0)).join();
+        }
+        Some(b'b') => extern_panic(),
         Some(b'd') => {
             let _second = PanicOnDrop;
             panic!("first");
@@ -33,6 +38,10 @@ fn deadly(data: &[u8]) -> Verdict {
         _ => {}
     }
     Verdict::Kept
+}
+
+extern "C" fn extern_panic() {
+    panic!("across a boundary");
 }
 
 struct PanicOnDrop;
@@ -165,6 +174,8 @@ fn a_stack_overflow_is_told_from_other_faults() {
     let (words, printed) = dies(b"overflow", libc::SIGABRT, FailureKind::StackOverflow);
     assert_eq!(words.signal, libc::SIGSEGV);
     assert!(printed.contains("overflowed its stack"), "{printed}");
+    // On a thread that the body started, too, with a smaller alternate stack.
+    dies(b"u", libc::SIGABRT, FailureKind::StackOverflow);
 }
 
 #[test]
@@ -172,12 +183,15 @@ fn a_panic_within_a_panic_keeps_the_first_message() {
     let (words, _) = dies(b"double", libc::SIGABRT, FailureKind::Abort);
     assert_eq!(words.message, "first");
     assert!(words.file.ends_with("deaths.rs") && words.line > 0);
+    let (words, _) = dies(b"boundary", libc::SIGABRT, FailureKind::Abort);
+    assert_eq!(words.message, "across a boundary");
 }
 
 #[test]
 fn panics_print_nothing_and_those_of_other_threads_are_no_failures() {
     let mut process = Process::start();
     assert_eq!(process.replay(b"thread").unwrap().end, JobEnd::Done);
+    assert_eq!(process.replay(b"P").unwrap().end, JobEnd::Failed, "a payload that panics");
     assert_eq!(process.replay(b"join").unwrap().end, JobEnd::Failed);
     let words = words::read(&process.mapping, process.turn.as_ref().unwrap()).unwrap();
     assert!(words.message.starts_with("called `Result::unwrap()` on an `Err` value"), "{words:?}");
