@@ -204,8 +204,6 @@ struct Worker {
     length: LengthLimit,
     /// Changes of the queue that the log has had no room for.
     unpublished: VecDeque<(usize, EntryChange)>,
-    /// Counters that moved in the first call.
-    first_moved: Option<u64>,
     /// How many of the inputs to begin with were run.
     n_first_tried: usize,
     shrinking: Option<shrink::Shrinking>,
@@ -250,7 +248,6 @@ impl Worker {
             pace: Pace::new(Measure::Clock),
             length: LengthLimit::new(4096),
             unpublished: VecDeque::new(),
-            first_moved: None,
             n_first_tried: 0,
             shrinking: None,
         }

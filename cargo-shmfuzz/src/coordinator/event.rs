@@ -64,7 +64,7 @@ pub(crate) struct Harvest {
     pub(crate) count: u64,
     /// What it was doing.
     pub(crate) phase: Option<Phase>,
-    /// Tag of the inbox input that was being run.
+    /// Tag of the inbox input that was being run, or the index of the attribute's seed.
     pub(crate) loading: Option<u64>,
     /// What does not fit together: the target wrote over the mapping.
     pub(crate) damage: Option<String>,

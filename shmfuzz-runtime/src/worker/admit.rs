@@ -94,9 +94,7 @@ impl Worker {
         area.assign(input);
         tally.extra_execs += 1;
         let outcome = self.executor.call(&area);
-        if self.first_moved.is_none() {
-            self.first_moved = Some(self.coverage.moved());
-        }
+        self.coverage.called();
         Ok(match outcome {
             Outcome::Kept => Extra::Kept,
             Outcome::Rejected => {

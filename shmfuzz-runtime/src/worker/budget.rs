@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// of work takes about one.
 pub(super) const CALL: u64 = 50;
 
+/// Cost of a call that failed, beside its work: unwinding is slow.
+pub(super) const FAILURE: u64 = 2000;
+
 /// Units of work that stand for a millisecond where the clock must not be read.
 const PER_MS: u64 = 1_000_000;
 

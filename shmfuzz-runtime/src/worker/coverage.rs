@@ -16,6 +16,7 @@ pub(super) struct CoverageMap {
     fresh: Vec<u32>,
     edges: u64,
     features: u64,
+    first_moved: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl CoverageMap {
             fresh: Vec::with_capacity(1024),
             edges: 0,
             features: 0,
+            first_moved: None,
         };
         map.refresh();
         map
@@ -88,8 +90,21 @@ impl CoverageMap {
         })
     }
 
-    /// How many counters are above 0 now.
-    pub(super) fn moved(&self) -> u64 {
+    /// Says that the body was called, before the counters are merged or cleared.
+    #[inline]
+    pub(super) fn called(&mut self) {
+        if self.first_moved.is_none() {
+            self.first_moved = Some(self.moved());
+        }
+    }
+
+    /// How many counters moved in the first call; `None` before it.
+    pub(super) fn first_moved(&self) -> Option<u64> {
+        self.first_moved
+    }
+
+    #[cold]
+    fn moved(&self) -> u64 {
         let moved =
             |run: &Run| (0..run.counters.len()).filter(|i| run.counters.get(*i) > 0).count();
         self.runs.iter().map(moved).sum::<usize>() as u64

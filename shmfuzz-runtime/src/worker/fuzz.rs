@@ -5,7 +5,7 @@
 //! counted exactly.
 
 use super::admit::{Find, Step};
-use super::budget::{Budget, CALL, Pace};
+use super::budget::{Budget, CALL, FAILURE, Pace};
 use super::execute::Outcome;
 use super::mutate::{self, Context};
 use super::random::Random;
@@ -19,9 +19,6 @@ use std::sync::atomic::Ordering;
 
 /// What an empty queue begins with: valid as bytes and as text.
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
-
-/// Cost of a call that failed: unwinding is slow.
-const FAILURE: u64 = 2000;
 
 /// An entry to mutate, and what for.
 #[derive(Debug)]
@@ -72,7 +69,7 @@ impl Worker {
             silenced: tally.silenced,
             rejected: tally.rejected,
             input_bytes: tally.input_bytes,
-            first_moved: self.first_moved,
+            first_moved: self.coverage.first_moved(),
             coverage: self.coverage_so_far(),
         })
     }
@@ -233,9 +230,7 @@ impl Worker {
             execs += 1;
             tally.input_bytes += area.len() as u64;
             let outcome = self.executor.call(&area);
-            if self.first_moved.is_none() {
-                self.first_moved = Some(self.coverage.moved());
-            }
+            self.coverage.called();
             match outcome {
                 Outcome::Kept => {
                     let work = self.coverage.merge();

@@ -29,7 +29,7 @@ impl Worker {
         if loaded.end != JobEnd::Failed {
             self.mapping.header().loading.store(-1, Ordering::Relaxed);
         }
-        loaded.first_moved = self.first_moved;
+        loaded.first_moved = self.coverage.first_moved();
         loaded.execs = tally.extra_execs;
         loaded.coverage = self.coverage_so_far();
         Ok(loaded)

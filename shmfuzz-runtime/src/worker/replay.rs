@@ -24,9 +24,7 @@ impl Worker {
             area.assign(&input);
             replayed.execs += 1;
             let outcome = self.executor.call(&area);
-            if self.first_moved.is_none() {
-                self.first_moved = Some(self.coverage.moved());
-            }
+            self.coverage.called();
             self.coverage.clear();
             match outcome {
                 Outcome::Kept => replayed.rejected = false,

@@ -4,16 +4,13 @@
 //! failure that was not known ends the slice, reported, and the minimization can go on; the best
 //! input so far stands in the input area when a slice ends otherwise.
 
-use super::budget::{Budget, CALL};
+use super::budget::{Budget, CALL, FAILURE};
 use super::execute::Outcome;
 use super::minimize::{Minimizer, Scope};
 use super::{Worker, WorkerError};
 use crate::bucket::Bucket;
 use crate::message::{JobEnd, Minimize, Minimized};
 use crate::turn::Turn;
-
-/// Cost of a call that fails.
-const FAILURE: u64 = 2000;
 
 /// A minimization between its slices.
 #[derive(Debug)]
@@ -101,9 +98,7 @@ impl Worker {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         area.assign(input);
         let outcome = self.executor.call(&area);
-        if self.first_moved.is_none() {
-            self.first_moved = Some(self.coverage.moved());
-        }
+        self.coverage.called();
         self.coverage.clear();
         let Outcome::Failed(words) = outcome else { return Ok(Tried::Other) };
         let met = words.bucket();

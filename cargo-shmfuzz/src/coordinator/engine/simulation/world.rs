@@ -10,7 +10,7 @@ use crate::coordinator::event::{Cause, Death, Event, Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Notice};
 use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::layout::Phase;
-use shmfuzz_runtime::message::{Hello, JobEnd, Minimized, Reply, Request};
+use shmfuzz_runtime::message::{Hello, JobEnd, Minimized, Reply, Request, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -401,7 +401,9 @@ impl World {
         if let Some((request, freight)) = self.workers.get_mut(&id)?.request.take() {
             self.entries(id, &mut harvest);
             self.dying(test, &request, &freight, &cause, &mut harvest);
-            if self.random.chance(lies * 10) {
+            // Seeds of the attribute have no other name, so a lie about them cannot be seen through.
+            let is_seed = matches!(&request, Request::Load(l) if l.source == Source::Attribute);
+            if !is_seed && self.random.chance(lies * 10) {
                 harvest.loading = Some(self.random.next());
             }
             self.expect(id, &harvest);
