@@ -169,7 +169,6 @@ impl Engine {
             worker.next_seed = state.first_seed;
             worker.baseline_end = state.pool.len();
         }
-        worker.n_silent = state.silent.len();
         self.workers.insert(id, worker);
         self.act(Action::Spawn { worker: id, test });
         id

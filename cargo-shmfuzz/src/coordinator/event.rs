@@ -64,7 +64,7 @@ pub struct Harvest {
     pub count: u64,
     /// What it was doing.
     pub phase: Option<Phase>,
-    /// Tag of the inbox input that was being run.
+    /// Tag of the inbox input that was being run, or the index of the attribute's seed.
     pub loading: Option<u64>,
     /// What does not fit together: the target wrote over the mapping.
     pub damage: Option<String>,

@@ -62,10 +62,10 @@ impl Engine {
             }
             other => {
                 worker.state = other;
-                None
+                return self.reject(id, "it answered without being asked");
             }
         };
-        let Some(job) = job else { return self.reject(id, "it answered without being asked") };
+        let Some(job) = job else { return };
         let integrity = self.absorb(id, &mut harvest);
         let cost = self.charge(idx, role, job.since);
         if let Some(worker) = self.workers.get_mut(&id) {
@@ -76,7 +76,7 @@ impl Engine {
             Role::Chore(finding) => self.judge_chore(id, finding, &job, reply, harvest),
         }
         if integrity == Integrity::Damaged {
-            self.kill(id);
+            self.replace(id, "wrote over the mapping");
         }
         self.carry_on(id);
     }
@@ -199,8 +199,7 @@ impl Engine {
             JobEnd::Done | JobEnd::Stopped | JobEnd::LogFull => {}
         }
         if self.stalled(id, fuzzed.execs) {
-            self.kill(id);
-            self.lost_for_nothing(idx, "made no call of the fuzz test", "");
+            self.replace(id, "made no call of the fuzz test");
         }
     }
 

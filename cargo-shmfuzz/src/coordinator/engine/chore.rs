@@ -99,7 +99,7 @@ impl Engine {
                 request: Request::Minimize(Minimize {
                     bucket: found.finding.failure.bucket,
                     budget_ms: JOB.as_millis() as u64,
-                    id: id.0,
+                    id: id.0 + 1,
                 }),
                 freight: Freight::Input(minimization.best.clone()),
                 kind: JobKind::Minimize,

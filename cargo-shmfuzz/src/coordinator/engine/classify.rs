@@ -140,7 +140,7 @@ fn location(words: &LastWords) -> Option<String> {
 /// `512 MiB`, or bytes where that is not exact.
 fn size(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
-    if bytes > 0 && bytes % MIB == 0 {
+    if bytes > 0 && bytes.is_multiple_of(MIB) {
         format!("{} MiB", bytes / MIB)
     } else {
         format!("{bytes} bytes")
@@ -170,4 +170,96 @@ fn signal_name(signal: i32) -> String {
         other => return format!("signal {other}"),
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn harvest(words: Option<LastWords>) -> Harvest {
+        Harvest {
+            input: Some(b"x".to_vec()),
+            raw_in_mem: true,
+            phase: Some(Phase::Fuzzing),
+            words,
+            ..Harvest::default()
+        }
+    }
+
+    fn said(kind: FailureKind, signal: i32, message: &str) -> Option<LastWords> {
+        let (file, message) = ("src/a.rs".to_owned(), message.to_owned());
+        Some(LastWords { kind, signal, address: 0x10, line: 3, column: 9, file, message })
+    }
+
+    fn meaning(cause: Cause, output: &str, harvest: &Harvest) -> Meaning {
+        death(&Death { cause, output: output.to_owned() }, harvest, 512 << 20)
+    }
+
+    fn check(cause: Cause, output: &str, words: Option<LastWords>, expected: (FailureKind, &str)) {
+        match meaning(cause.clone(), output, &harvest(words)) {
+            Meaning::Failure(f) => assert_eq!((f.kind, f.message.as_str()), expected),
+            other => panic!("{cause:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_way_to_die_has_its_kind_and_message() {
+        use FailureKind::{Abort, Exit, Oom, Panic, Signal, StackOverflow, Timeout};
+        check(Cause::Exited(0), "", None, (Exit, "exited with status 0"));
+        check(Cause::Exited(96), "", None, (Exit, "exited with status 96"));
+        check(Cause::Signaled(6), "", None, (Abort, "aborted"));
+        check(Cause::Signaled(6), "", said(Panic, 0, "in drop"), (Abort, "in drop"));
+        let overflow = "thread 'main' has overflowed its stack\nfatal runtime error";
+        check(Cause::Signaled(6), overflow, None, (StackOverflow, "stack overflow"));
+        let words = said(StackOverflow, 11, "");
+        check(Cause::Signaled(11), "", words, (StackOverflow, "stack overflow"));
+        let line = "x\nmemory allocation of 99 bytes failed\n";
+        check(Cause::Signaled(6), line, None, (Oom, "memory allocation of 99 bytes failed"));
+        check(Cause::Signaled(11), "", None, (Signal, "SIGSEGV"));
+        let words = said(Signal, 11, "");
+        check(Cause::Signaled(11), "", words, (Signal, "SIGSEGV at address 0x10"));
+        check(Cause::Signaled(8), "", said(Signal, 8, ""), (Signal, "SIGFPE"));
+        check(Cause::Signaled(50), "", None, (Signal, "signal 50"));
+        let limit = Duration::from_millis(1500);
+        check(Cause::TimedOut(limit), "", None, (Timeout, "ran longer than 1.5s"));
+        check(Cause::OutOfMemory(537_000_001), "", None, (Oom, "used more than 512 MiB"));
+    }
+
+    #[test]
+    fn only_a_running_input_is_to_blame() {
+        let idle = Harvest { phase: Some(Phase::Idle), ..harvest(None) };
+        let stale = Harvest { raw_in_mem: false, ..harvest(None) };
+        let lost = Harvest { input: None, ..harvest(None) };
+        for harvest in [idle, stale, lost] {
+            let meaning = meaning(Cause::Signaled(11), "", &harvest);
+            assert!(matches!(meaning, Meaning::Trouble(_)), "{meaning:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_do_to_a_worker_is_no_failure() {
+        for signal in [1, 2, 9, 15] {
+            let meaning = meaning(Cause::Signaled(signal), "", &harvest(None));
+            assert!(matches!(meaning, Meaning::Outside(_)), "{meaning:?}");
+        }
+        assert_eq!(meaning(Cause::AsAsked, "", &harvest(None)), Meaning::Asked);
+        let garbage = Cause::BrokeProtocol("garbage".to_owned());
+        assert!(matches!(meaning(garbage, "", &harvest(None)), Meaning::Trouble(_)));
+        assert!(matches!(meaning(Cause::Unresponsive, "", &harvest(None)), Meaning::Trouble(_)));
+    }
+
+    #[test]
+    fn buckets_do_not_depend_on_sizes_and_addresses() {
+        let bucket = |cause, output: &str, words| match meaning(cause, output, &harvest(words)) {
+            Meaning::Failure(failure) => failure.bucket,
+            other => panic!("{other:?}"),
+        };
+        let failed = |n: u32| format!("memory allocation of {n} bytes failed");
+        assert_eq!(
+            bucket(Cause::Signaled(6), &failed(7), None),
+            bucket(Cause::Signaled(6), &failed(123_456), None)
+        );
+        assert_ne!(bucket(Cause::Exited(1), "", None), bucket(Cause::Signaled(6), "", None));
+    }
 }

@@ -4,10 +4,12 @@ use super::Engine;
 use super::classify::{self, Meaning};
 use super::mutant::Mutant;
 use super::request::worker_did;
+use super::test::FuzzTest;
 use super::worker::{JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
+use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use std::time::Duration;
 
@@ -15,12 +17,17 @@ use std::time::Duration;
 const MOST_CALLS: u64 = 1 << 32;
 /// Workers in a row that may die before they are ready.
 const DEAD_STARTS: u32 = 3;
+/// How long a start waits at most after deaths.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// How long it waits where no other fuzz test could use the time.
+const LONGEST_DELAY_ALONE: Duration = Duration::from_millis(50);
 /// How often the same input may be run when somebody else ends its worker.
 const OUTSIDE_DEATHS: u32 = 2;
 
 impl Engine {
     /// A worker's process has ended.
     pub(super) fn died(&mut self, id: WorkerId, death: &Death, mut harvest: Harvest) {
+        name_seed(&mut harvest);
         if !self.is_mutated(Mutant::ForgetEntriesOfDead) {
             self.absorb(id, &mut harvest);
         }
@@ -173,12 +180,9 @@ impl Engine {
 
     /// A seed of the attribute ended the process, so new workers begin behind it.
     fn seed_died(&mut self, idx: TestIdx, first: u32, harvest: &Harvest, failure: Option<Failure>) {
-        let n_seeds = self.tests[idx.0].n_seeds;
+        let last = self.tests[idx.0].n_seeds.saturating_sub(1);
         let named = harvest.loading.and_then(|tag| u32::try_from(tag).ok());
-        let counted = u64::from(first).saturating_add(harvest.count.saturating_sub(1));
-        let counted = u32::try_from(counted).unwrap_or(u32::MAX);
-        let seed = named.filter(|seed| (first..n_seeds).contains(seed)).unwrap_or(counted);
-        let seed = seed.min(n_seeds.saturating_sub(1)).max(first);
+        let seed = named.filter(|seed| (first..=last).contains(seed)).unwrap_or(first);
         if !self.is_mutated(Mutant::RunFatalSeedAgain) {
             let state = &mut self.tests[idx.0];
             state.first_seed = state.first_seed.max(seed.saturating_add(1));
@@ -226,21 +230,38 @@ impl Engine {
     }
 
     /// Workers that die without a job done are replaced more and more slowly, so that a fuzz test
-    /// that always dies leaves the machine to the others.
-    fn back_off(&mut self, idx: TestIdx) {
+    /// that always dies leaves the machine to the others. One that has it to itself waits less.
+    pub(super) fn back_off(&mut self, idx: TestIdx) {
+        let is_rival = |(i, test): (usize, &FuzzTest)| i != idx.0 && !test.is_over();
+        let longest = match self.tests.iter().enumerate().any(is_rival) {
+            true => LONGEST_DELAY,
+            false => LONGEST_DELAY_ALONE,
+        };
         let state = &mut self.tests[idx.0];
         state.deaths = state.deaths.saturating_add(1);
         if !self.campaign.by_work {
-            state.not_before = self.now + delay(state.deaths);
+            state.not_before = self.now + delay(state.deaths).min(longest);
         }
+    }
+}
+
+/// A worker that does not say which of the attribute's seeds it runs has at least passed those
+/// that it has logged. To pass over too few seeds costs a death each, to pass over too many would
+/// lose them.
+fn name_seed(harvest: &mut Harvest) {
+    let seeds = harvest.entries.iter().filter_map(|entry| match entry.origin {
+        Origin::Attribute(seed) => Some(u64::from(seed)),
+        Origin::Mutation | Origin::Inbox(_) => None,
+    });
+    if let (None, Some(last)) = (harvest.loading, seeds.max()) {
+        harvest.loading = Some(last.saturating_add(1));
     }
 }
 
 /// How long to wait after so many deaths in a row.
 fn delay(deaths: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(5);
-    const LONGEST: Duration = Duration::from_secs(1);
-    FIRST.saturating_mul(1 << deaths.saturating_sub(1).min(10)).min(LONGEST)
+    FIRST.saturating_mul(1 << deaths.saturating_sub(1).min(10)).min(LONGEST_DELAY)
 }
 
 #[cfg(test)]

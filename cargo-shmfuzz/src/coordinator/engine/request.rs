@@ -47,6 +47,7 @@ impl Engine {
         }
         let parcel = if !worker.is_set_up {
             let role = worker.role;
+            worker.n_silent = self.tests[idx.0].silent.len();
             self.setup(idx, role)
         } else if worker.next_seed < self.tests[idx.0].n_seeds {
             self.attribute(id)
@@ -203,13 +204,22 @@ impl Engine {
 
     /// Ends a worker that does not keep to the protocol.
     pub(super) fn reject(&mut self, id: WorkerId, what: &str) {
+        let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
+        let how = classify::describe(&Cause::BrokeProtocol(what.to_owned()));
+        self.warn_once(idx, "protocol", worker_did(&how));
+        self.replace(id, &how);
+    }
+
+    /// Ends a worker that is of no use; another takes its place.
+    pub(super) fn replace(&mut self, id: WorkerId, how: &str) {
         let Some(worker) = self.workers.get(&id) else { return };
         let (idx, role) = (worker.test, worker.role);
-        let cause = Cause::BrokeProtocol(what.to_owned());
         self.kill(id);
-        self.warn_once(idx, "protocol", worker_did(&classify::describe(&cause)));
         match role {
-            Role::Fuzzer => self.lost_for_nothing(idx, &classify::describe(&cause), ""),
+            Role::Fuzzer => {
+                self.back_off(idx);
+                self.lost_for_nothing(idx, how, "");
+            }
             Role::Chore(finding) => self.chore_lost(finding),
         }
     }

@@ -2,7 +2,9 @@
 //! the engine's invariants after every step; and for each invariant an engine with a fault that
 //! the check must find.
 
+mod act;
 mod check;
+mod draw;
 mod world;
 
 use super::mutant::Mutant;
@@ -64,11 +66,31 @@ fn every_mutant_is_caught_by_its_invariant() {
 }
 
 #[test]
-#[ignore]
-fn debug_seed() {
-    let seed = std::env::var("SEED").unwrap().parse().unwrap();
-    let mut world = World::new(seed, None);
-    for line in world.trace_all() {
-        eprintln!("{line}");
+fn the_campaigns_reach_what_they_check() {
+    let traces: Vec<_> = (0..300).flat_map(|seed| World::new(seed, None).trace()).collect();
+    for what in [
+        "Show(Finding(",
+        "reproducible: true",
+        "Show(Minimized",
+        "replaces: Some",
+        "Show(PassesPlain",
+        "shelf: Cache",
+        "Show(Known",
+        "Show(Broken",
+        "Show(NewEntry",
+        "source: Attribute, first: 2",
+        "freight: Room(",
+        "Interrupt {",
+        "end: Runs",
+        "end: Time",
+        "end: Crash",
+        "end: Interrupted",
+        "end: Broken",
+        "exit: Nothing",
+        "exit: Found",
+        "exit: Harness",
+    ] {
+        let n = traces.iter().filter(|line| line.contains(what)).count();
+        assert!(n >= 3, "{what:?} happens {n} times");
     }
 }

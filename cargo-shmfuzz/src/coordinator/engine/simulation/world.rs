@@ -3,64 +3,20 @@
 use super::super::Engine;
 use super::super::mutant::Mutant;
 use super::check::{Check, Doing, Invariant};
+use super::draw::{self, MS, Manners, Random, entry, fuzzed, loaded, words};
 use crate::coordinator::action::{Action, Freight};
-use crate::coordinator::campaign::{
-    Bytes, Campaign, CorpusInput, FindingId, Place, Test, WorkerId,
-};
+use crate::coordinator::campaign::{Bytes, Campaign, FindingId, Place, Test, WorkerId};
 use crate::coordinator::event::{Cause, Death, Event, Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Notice};
-use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
-use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::layout::Phase;
-use shmfuzz_runtime::message::{
-    Coverage, Fuzzed, Hello, JobEnd, Loaded, Minimized, Replayed, Reply, Request, Source,
-};
-use shmfuzz_runtime::words::LastWords;
+use shmfuzz_runtime::message::{Hello, JobEnd, Minimized, Reply, Request, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const N_COUNTERS: u64 = 32;
 /// Longest time from an interrupt or a deadline to the end: the sum of the engine's limits.
 const BOUND: Duration = Duration::from_secs(135);
-const MS: Duration = Duration::from_millis(1);
-
-/// SplitMix64.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// True `n` times of a thousand.
-    fn chance(&mut self, n: u64) -> bool {
-        self.below(1000) < n
-    }
-}
-
-/// How a fuzz test misbehaves: chances per thousand jobs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Manners {
-    fails: u64,
-    dies: u64,
-    hangs: u64,
-    /// Never answers, and the driver does not notice.
-    mute: u64,
-    lies: u64,
-    late: u64,
-    dies_at_start: u64,
-    dies_idle: u64,
-    outside: u64,
-    no_counters: u64,
-}
 
 /// What will happen to a job.
 #[derive(Debug)]
@@ -76,29 +32,29 @@ enum Coming {
 }
 
 #[derive(Debug)]
-struct SimWorker {
-    test: usize,
+pub(super) struct SimWorker {
+    pub(super) test: usize,
     n_jobs: u64,
     request: Option<(Request, Freight)>,
-    n_entries: u64,
+    pub(super) n_entries: u64,
 }
 
 /// A campaign.
 #[derive(Debug)]
 pub(super) struct World {
-    random: Random,
+    pub(super) random: Random,
     engine: Engine,
-    check: Check,
+    pub(super) check: Check,
     now: Duration,
     queue: BTreeMap<(Duration, u64), Coming>,
     n_events: u64,
-    workers: BTreeMap<WorkerId, SimWorker>,
-    manners: Vec<Manners>,
+    pub(super) workers: BTreeMap<WorkerId, SimWorker>,
+    pub(super) manners: Vec<Manners>,
     /// What the engine can know to be reached, and the bytes it was ever given, by test.
-    seen: Vec<BTreeSet<u32>>,
-    held: Vec<BTreeSet<Bytes>>,
-    seeds: Vec<BTreeSet<Bytes>>,
-    execs: Vec<u64>,
+    pub(super) seen: Vec<BTreeSet<u32>>,
+    pub(super) held: Vec<BTreeSet<Bytes>>,
+    pub(super) seeds: Vec<BTreeSet<Bytes>>,
+    pub(super) execs: Vec<u64>,
     is_lossy: bool,
     runs: Option<u64>,
     ends_by: Option<(Duration, Invariant)>,
@@ -108,7 +64,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>) -> Self {
         let mut random = Random(seed);
-        let tests: Vec<Test> = (0..1 + random.below(3)).map(|i| test(&mut random, i)).collect();
+        let tests: Vec<Test> =
+            (0..1 + random.below(3)).map(|i| draw::test(&mut random, i)).collect();
         let runs = random.chance(400).then(|| random.below(4000));
         let time = random.chance(300).then(|| MS * random.below(2500) as u32);
         let campaign = Campaign {
@@ -122,7 +79,7 @@ impl World {
             fail_known: random.chance(500),
             by_work: random.chance(200),
         };
-        let manners: Vec<_> = tests.iter().map(|_| manners(&mut random)).collect();
+        let manners: Vec<_> = tests.iter().map(|_| draw::manners(&mut random)).collect();
         let bytes_of = |t: &Test, place: Option<Place>| {
             let wanted = t.corpus.iter().filter(|i| place.is_none_or(|p| p == i.place));
             wanted.map(|i| i.bytes.clone()).collect::<BTreeSet<_>>()
@@ -158,12 +115,6 @@ impl World {
         world
     }
 
-    pub(super) fn trace_all(&mut self) -> Vec<String> {
-        self.go();
-        self.trace.push(format!("{:?}", self.check.violation));
-        std::mem::take(&mut self.trace)
-    }
-
     pub(super) fn trace(mut self) -> Vec<String> {
         self.go();
         self.trace
@@ -194,9 +145,6 @@ impl World {
     }
 
     fn step(&mut self, event: Event) {
-        if !matches!(event, Event::Tick) {
-            self.trace.push(format!("{:?}   <- {event:?}", self.now));
-        }
         let mut actions = Vec::new();
         self.engine.step(self.now, event, &mut actions);
         self.perform(actions);
@@ -217,13 +165,14 @@ impl World {
                     self.send(worker, request, freight, timeout);
                 }
                 Action::Interrupt { worker } => {
-                    if self.random.chance(700) {
-                        let n_jobs = self.workers[&worker].n_jobs;
-                        let mute = self.manners[self.workers[&worker].test].mute;
-                        if !self.random.chance(mute * 4) {
-                            self.schedule(MS * 5, Coming::Answer(worker, n_jobs));
-                        }
-                    }
+                    let SimWorker { test, n_jobs, .. } = self.workers[&worker];
+                    let mute = self.manners[test].mute;
+                    let after = match self.random.below(1000) {
+                        n if n < mute => MS * (1 << 20),
+                        n if n < mute + 300 => MS * 5000,
+                        _ => MS * 5,
+                    };
+                    self.schedule(after, Coming::Answer(worker, n_jobs));
                 }
                 Action::Kill { worker } => {
                     let is_lost = self.is_lossy && self.random.chance(100);
@@ -233,10 +182,9 @@ impl World {
                     }
                 }
                 Action::CheckPlain { finding, .. } => {
-                    if !self.random.chance(50) {
-                        let after = MS * self.random.below(2000) as u32;
-                        self.schedule(after, Coming::Checked(finding));
-                    }
+                    let is_lost = self.random.chance(50);
+                    let after = MS * if is_lost { 1 << 20 } else { self.random.below(2000) as u32 };
+                    self.schedule(after, Coming::Checked(finding));
                 }
                 Action::Show(Notice::Finish { totals, end, .. }) => self.count(&totals, end),
                 Action::SaveEntry { test, input, .. } => {
@@ -453,7 +401,9 @@ impl World {
         if let Some((request, freight)) = self.workers.get_mut(&id)?.request.take() {
             self.entries(id, &mut harvest);
             self.dying(test, &request, &freight, &cause, &mut harvest);
-            if self.random.chance(lies * 10) {
+            // Seeds of the attribute have no other name, so a lie about them cannot be seen through.
+            let is_seed = matches!(&request, Request::Load(l) if l.source == Source::Attribute);
+            if !is_seed && self.random.chance(lies * 10) {
                 harvest.loading = Some(self.random.next());
             }
             self.expect(id, &harvest);
@@ -461,254 +411,5 @@ impl World {
         self.check.set(id, Doing::Dead);
         let death = Death { cause, output: "the end".to_owned() };
         Some(Event::Died { worker: id, death, harvest })
-    }
-
-    /// What is in the mapping of a worker that died over a request.
-    fn dying(
-        &mut self,
-        test: usize,
-        request: &Request,
-        freight: &Freight,
-        cause: &Cause,
-        harvest: &mut Harvest,
-    ) {
-        let is_asked = *cause == Cause::AsAsked;
-        let is_fault = !is_asked && *cause != Cause::Signaled(9);
-        harvest.raw_in_mem = !is_asked || self.random.chance(500);
-        harvest.phase = Some(Phase::Fuzzing);
-        match (request, freight) {
-            (Request::Fuzz(fuzz), _) => {
-                harvest.count = self.random.below(fuzz.max_execs.unwrap_or(1000) + 1).max(1);
-                self.execs[test] += harvest.count;
-                let input: Bytes = vec![b'K', class_of(cause), self.random.below(256) as u8].into();
-                if is_fault {
-                    self.check.failed.insert((test, input.clone()), (b'K', class_of(cause)));
-                }
-                harvest.input = Some(input.to_vec());
-            }
-            (Request::Load(load), Freight::Inbox(inputs)) if !inputs.is_empty() => {
-                let n = self.random.below(inputs.len() as u64) as usize;
-                let (tag, input) = inputs[n].clone();
-                harvest.count = n as u64 + 1;
-                harvest.loading = Some(tag);
-                harvest.input = Some(input.to_vec());
-                if is_fault {
-                    debug_assert_eq!(load.source, Source::Inbox);
-                    self.check.fatal.insert((test, input.clone()));
-                    self.fails(test, &input, (b'K', class_of(cause)));
-                }
-            }
-            (Request::Load(load), _) if load.source == Source::Attribute => {
-                let seed = load.first + self.random.below(3 - load.first as u64) as usize;
-                harvest.count = (seed - load.first) as u64 + 1;
-                harvest.loading = Some(seed as u64);
-                harvest.input = Some(vec![b'A', seed as u8]);
-                if is_fault {
-                    self.check.fatal_seeds.insert((test, seed));
-                }
-            }
-            (_, Freight::Input(input)) => {
-                harvest.input = Some(input.to_vec());
-                if is_fault {
-                    self.fails(test, input, (b'K', class_of(cause)));
-                }
-            }
-            _ => harvest.raw_in_mem = false,
-        }
-    }
-
-    fn fails(&mut self, test: usize, input: &Bytes, class: (u8, u8)) {
-        if !self.seeds[test].contains(input) {
-            self.check.failed.insert((test, input.clone()), class);
-        }
-    }
-
-    fn failing(&mut self, test: usize, first: u8) -> Bytes {
-        let class = self.random.below(3) as u8;
-        let mut input = vec![first, class];
-        input.extend((0..self.random.below(20)).map(|_| b'x'));
-        let input: Bytes = input.into();
-        self.check.failed.insert((test, input.clone()), (first, class));
-        input
-    }
-
-    fn entries(&mut self, id: WorkerId, harvest: &mut Harvest) {
-        while self.random.chance(300) {
-            let features = (0..1 + self.random.below(3)).map(|_| self.random.below(256) as u32);
-            let features: Vec<u32> = features.collect();
-            let worker = self.workers.get_mut(&id).expect("checked");
-            worker.n_entries += 1;
-            let input = self.random.next().to_le_bytes()[..5].to_vec();
-            let mut entry = entry(Origin::Mutation, worker.n_entries, features, input);
-            if worker.n_entries > 1 && self.random.chance(200) {
-                entry.change = EntryChange::Smaller;
-                entry.id -= 1;
-                entry.input.truncate(3);
-            }
-            harvest.entries.push(entry);
-        }
-    }
-
-    /// Notes which entries of a sound harvest the engine must save.
-    fn expect(&mut self, id: WorkerId, harvest: &Harvest) {
-        let test = self.workers[&id].test;
-        for entry in &harvest.entries {
-            let is_new = entry.features.iter().filter(|f| self.seen[test].insert(**f)).count() > 0;
-            let input: Bytes = entry.input.clone().into();
-            let is_due = entry.change == EntryChange::New && is_new;
-            if is_due && self.held[test].insert(input.clone()) {
-                self.check.due.insert((test, input));
-            }
-        }
-    }
-
-    fn load(
-        &mut self,
-        test: usize,
-        source: Source,
-        first: usize,
-        freight: &Freight,
-        harvest: &mut Harvest,
-    ) -> Loaded {
-        let inputs: Vec<Bytes> = match (source, freight) {
-            (Source::Attribute, _) => return loaded(JobEnd::Done, (first + 2).min(3)),
-            (_, Freight::Inbox(inputs)) => inputs.iter().map(|(_, input)| input.clone()).collect(),
-            (_, Freight::Input(input)) => vec![input.clone()],
-            _ => Vec::new(),
-        };
-        for (n, input) in inputs.iter().enumerate() {
-            if input.first() == Some(&b'P') {
-                harvest.words = Some(words(input));
-                harvest.input = Some(input.to_vec());
-                self.fails(test, input, (b'P', input[1]));
-                return loaded(JobEnd::Failed, n + 1);
-            }
-            if self.random.chance(50) {
-                return loaded(JobEnd::LogFull, n);
-            }
-        }
-        loaded(JobEnd::Done, inputs.len())
-    }
-
-    fn minimize(&mut self, test: usize, freight: &Freight, harvest: &mut Harvest) -> Minimized {
-        let Freight::Input(input) = freight else {
-            return Minimized { end: JobEnd::Done, execs: 1, reproduced: false };
-        };
-        if self.random.chance(100) {
-            let input = self.failing(test, b'P');
-            harvest.words = Some(words(&input));
-            harvest.input = Some(input.to_vec());
-            return Minimized { end: JobEnd::Failed, execs: 3, reproduced: true };
-        }
-        let best: Bytes = input[..2.max(input.len() / 2)].into();
-        self.check.failed.insert((test, best.clone()), (input[0], input[1]));
-        let end = if best.len() == 2 { JobEnd::Done } else { JobEnd::Stopped };
-        harvest.input = Some(best.to_vec());
-        Minimized { end, execs: 10, reproduced: true }
-    }
-
-    fn replay(&mut self, freight: &Freight, harvest: &mut Harvest) -> Replayed {
-        let Freight::Input(input) = freight else {
-            return Replayed { end: JobEnd::Done, execs: 0, rejected: true };
-        };
-        if input.first() != Some(&b'P') || self.random.chance(200) {
-            return Replayed { end: JobEnd::Done, execs: 1, rejected: false };
-        }
-        harvest.words = Some(words(input));
-        Replayed { end: JobEnd::Failed, execs: 1, rejected: false }
-    }
-}
-
-impl Manners {
-    /// Whether so much goes wrong that the engine may give the test up.
-    fn breaks(&self) -> bool {
-        self.dies_at_start + self.no_counters + self.mute + self.outside + self.dies_idle > 0
-    }
-}
-
-fn manners(random: &mut Random) -> Manners {
-    let mut manners = Manners::default();
-    if random.chance(200) {
-        return manners;
-    }
-    let chances = [10, 50, 200, 900];
-    for chance in [
-        &mut manners.fails,
-        &mut manners.dies,
-        &mut manners.hangs,
-        &mut manners.mute,
-        &mut manners.lies,
-        &mut manners.late,
-        &mut manners.dies_at_start,
-        &mut manners.dies_idle,
-        &mut manners.outside,
-        &mut manners.no_counters,
-    ] {
-        if random.chance(250) {
-            *chance = chances[random.below(4) as usize];
-        }
-    }
-    manners
-}
-
-fn test(random: &mut Random, n: u64) -> Test {
-    let input = |i: u64, first: u8| CorpusInput {
-        place: if i % 2 == 0 { Place::Seed } else { Place::Cache },
-        name: format!("input-{i}"),
-        bytes: vec![first, (i % 5) as u8, i as u8].into(),
-    };
-    let n_inputs = random.below(6);
-    let corpus = (0..n_inputs).map(|i| input(i, if random.chance(300) { b'P' } else { b'o' }));
-    Test {
-        name: format!("test{n}"),
-        timeout: MS * 1000,
-        rss_limit: 0,
-        max_len: 100,
-        n_attribute_seeds: 3,
-        corpus: corpus.collect(),
-    }
-}
-
-fn class_of(cause: &Cause) -> u8 {
-    match cause {
-        Cause::Exited(_) => 100,
-        Cause::OutOfMemory(_) => 101,
-        Cause::TimedOut(_) => 102,
-        Cause::Signaled(signal) => *signal as u8,
-        _ => 0,
-    }
-}
-
-fn words(input: &[u8]) -> LastWords {
-    LastWords {
-        kind: FailureKind::Panic,
-        signal: 0,
-        address: 0,
-        line: u32::from(input[1]),
-        column: 1,
-        file: "src/lib.rs".to_owned(),
-        message: "it panicked".to_owned(),
-    }
-}
-
-fn entry(origin: Origin, id: u64, features: Vec<u32>, input: Vec<u8>) -> LogEntry {
-    LogEntry { change: EntryChange::New, id, parent: None, origin, work: 1, features, input }
-}
-
-fn loaded(end: JobEnd, n_run: usize) -> Loaded {
-    let coverage = Coverage::default();
-    Loaded { end, n_run, n_invalid: 0, first_moved: Some(3), execs: n_run as u64, coverage }
-}
-
-fn fuzzed(end: JobEnd, execs: u64) -> Fuzzed {
-    Fuzzed {
-        end,
-        execs,
-        extra_execs: 1,
-        silenced: Vec::new(),
-        rejected: 0,
-        input_bytes: 0,
-        first_moved: Some(3),
-        coverage: Coverage { edges: 3, features: 9, entries: 2, stable: 1 },
     }
 }

@@ -1,0 +1,88 @@
+//! The life of a finding.
+
+use super::*;
+
+#[test]
+fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let worker = find(&mut driver, b"xxxxAxxx", "index 8 out of range");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"", "index 8 out of range"));
+    let [Notice::Finding(Finding { reproducible: true, .. })] = driver.notices()[..] else {
+        panic!("{:?}", driver.actions)
+    };
+    let bucket = match driver.sent() {
+        (w, Request::Minimize(minimize), _) if w == worker => minimize.bucket,
+        other => panic!("{other:?}"),
+    };
+    // Another failure that the minimizer meets is a finding of its own.
+    let met = Minimized { end: JobEnd::Failed, execs: 5, reproduced: true };
+    driver.answer(Reply::Minimized(met), panicked(b"other", "another"));
+    assert_eq!(driver.saved(), [(FindingId(1), &b"other"[..], false, Shelf::Testdata)]);
+    let best = Minimized { end: JobEnd::Done, execs: 9, reproduced: true };
+    driver.answer(
+        Reply::Minimized(best),
+        Harvest { input: Some(b"A".to_vec()), ..Harvest::default() },
+    );
+    assert!(matches!(driver.sent(), (_, Request::Replay(_), Freight::Input(i)) if **i == *b"A"));
+    driver.answer(replayed(JobEnd::Failed), panicked(b"A", "index 1 out of range"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"A"[..], true, Shelf::Testdata)]);
+    let [Notice::Minimized { finding, before: 8 }] = driver.notices()[..] else { panic!() };
+    assert_eq!(finding.failure.message, "index 1 out of range", "that of the written input");
+    let is_check = |a: &Action| matches!(a, Action::CheckPlain { bucket: b, .. } if *b == bucket);
+    assert!(driver.actions.iter().any(is_check));
+    let finding = FindingId(0);
+    driver.step(Event::Checked { finding, verdict: PlainVerdict::Passes });
+    assert_eq!(driver.saved(), [(FindingId(0), &b"A"[..], false, Shelf::Cache)]);
+    assert!(matches!(driver.notices()[..], [Notice::PassesPlain(_)]));
+}
+
+#[test]
+fn a_minimized_input_of_another_bucket_is_not_written() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    find(&mut driver, b"abcd", "first");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"", "first"));
+    let best = Minimized { end: JobEnd::Done, execs: 9, reproduced: true };
+    driver.answer(
+        Reply::Minimized(best),
+        Harvest { input: Some(b"a".to_vec()), ..Harvest::default() },
+    );
+    driver.answer(replayed(JobEnd::Failed), panicked(b"a", "second"));
+    assert!(driver.saved().is_empty());
+    let [Notice::Minimized { finding, before: 4 }] = driver.notices()[..] else { panic!() };
+    assert_eq!((&*finding.input, finding.failure.message.as_str()), (&b"abcd"[..], "first"));
+}
+
+#[test]
+fn a_flaky_failure_is_kept_in_the_cache() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let mut worker = find(&mut driver, b"f", "sometimes");
+    for tries in 1..=3 {
+        driver.answer(replayed(JobEnd::Done), Harvest::default());
+        assert_eq!(driver.killed(), [worker]);
+        if tries < 3 {
+            worker = driver.set_up();
+        }
+    }
+    assert!(matches!(driver.notices()[..], [Notice::Finding(Finding { reproducible: false, .. })]));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
+    assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
+}
+
+#[test]
+fn a_failure_that_ends_the_process_is_confirmed_by_another_death() {
+    let mut driver = Driver::start(campaign(1));
+    let first = driver.set_up();
+    driver.die(first, Cause::TimedOut(MS * 1000), in_call(b"slow"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"slow"[..], false, Shelf::Testdata)]);
+    let second = driver.set_up();
+    driver.die(second, Cause::TimedOut(MS * 1000), in_call(b"slow"));
+    let [Notice::Finding(finding)] = driver.notices()[..] else { panic!() };
+    assert!(finding.reproducible);
+    assert_eq!(finding.failure.message, "ran longer than 1s");
+    let third = driver.set_up();
+    driver.die(third, Cause::TimedOut(MS * 1000), in_call(b"another slow one"));
+    assert!(driver.saved().is_empty(), "one a bucket");
+}

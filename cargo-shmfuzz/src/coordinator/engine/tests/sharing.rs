@@ -1,0 +1,110 @@
+//! Who gets time, and that no clock decides where work does.
+
+use super::*;
+
+/// All requests of a campaign by work whose workers take `pace` for a job.
+fn requests_at(pace: Duration) -> Vec<String> {
+    let mut campaign = Campaign { by_work: true, runs: Some(5000), ..campaign(3) };
+    campaign.tests[1].corpus = vec![input(Place::Cache, b"c")];
+    let mut driver = Driver::start(campaign);
+    let mut log = Vec::new();
+    for n in 0..400 {
+        let send = driver.actions.iter().find(|a| matches!(a, Action::Send { .. })).cloned();
+        log.extend(send.iter().map(|send| format!("{send:?}")));
+        driver.now += pace;
+        match send {
+            Some(Action::Send { worker, request, .. }) => {
+                let (reply, harvest) = match request {
+                    Request::Setup(_) => (Reply::Ready {}, Harvest::default()),
+                    Request::Load(_) => (loaded(JobEnd::Done, 1), Harvest::default()),
+                    Request::Replay(_) => (replayed(JobEnd::Failed), panicked(b"", "no")),
+                    Request::Minimize(_) => {
+                        let reply = Minimized { end: JobEnd::Stopped, execs: 1, reproduced: true };
+                        (Reply::Minimized(reply), Harvest::default())
+                    }
+                    _ if n % 50 == 9 => (fuzzed(JobEnd::Failed, 40), panicked(b"abcd", "no")),
+                    _ => (fuzzed(JobEnd::Done, 40), Harvest::default()),
+                };
+                driver.step(Event::Answered { worker, reply, harvest });
+            }
+            _ if driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) => {
+                let worker = driver.spawned();
+                driver.hello(worker);
+            }
+            _ => break,
+        }
+    }
+    log
+}
+
+#[test]
+fn a_harness_that_dies_at_start_is_broken_and_others_go_on() {
+    let mut driver = Driver::start(campaign(2));
+    let mut n_deaths = 0;
+    while driver.now < MS * 5000 {
+        let first = driver.actions.iter().find_map(|action| match action {
+            Action::Spawn { worker, test: TestIdx(0) } => Some(*worker),
+            _ => None,
+        });
+        if let Some(worker) = first {
+            n_deaths += 1;
+            driver.die(worker, Cause::Exited(101), Harvest::default());
+            let is_broken = |n: &&Notice| matches!(n, Notice::Broken { test: TestIdx(0), .. });
+            assert_eq!(driver.notices().iter().any(is_broken), n_deaths == 3);
+        } else if driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) {
+            driver.set_up();
+        } else {
+            driver.now += MS * 90;
+            driver.answer(fuzzed(JobEnd::Done, 5), Harvest::default());
+        }
+    }
+    assert_eq!(n_deaths, 3);
+    assert!(!driver.engine.is_finished());
+}
+
+#[test]
+fn a_campaign_by_work_does_not_depend_on_the_clock() {
+    let slow = requests_at(MS * 150);
+    assert!(slow.len() > 300, "{}", slow.len());
+    assert_eq!(slow, requests_at(MS));
+}
+
+#[test]
+fn a_test_that_always_dies_is_slowed_down_and_starves_nobody() {
+    let mut driver = Driver::start(campaign(2));
+    let mut n_deaths = 0;
+    let mut n_execs = 0;
+    while driver.now < MS * 20_000 {
+        let spawn = driver.actions.iter().find_map(|a| match a {
+            Action::Spawn { worker, .. } => Some(*worker),
+            _ => None,
+        });
+        let send = driver.actions.iter().find_map(|a| match a {
+            Action::Send { worker, request, .. } => Some((*worker, request.clone())),
+            _ => None,
+        });
+        match (spawn, send) {
+            (Some(worker), _) => driver.hello(worker),
+            (_, Some((_, Request::Setup(_)))) => driver.answer(Reply::Ready {}, Harvest::default()),
+            (_, Some((worker, Request::Fuzz(_)))) => {
+                let test = driver.engine.workers[&worker].test;
+                if test == TestIdx(0) {
+                    n_deaths += 1;
+                    driver.die(worker, Cause::Signaled(11), in_call(b"k"));
+                } else {
+                    n_execs += 100;
+                    driver.now += MS * 90;
+                    driver.answer(fuzzed(JobEnd::Done, 100), Harvest::default());
+                }
+            }
+            (_, Some((worker, _))) => driver.die(worker, Cause::Signaled(11), in_call(b"k")),
+            _ => {
+                driver.now += MS * 5;
+                driver.bury();
+                driver.step(Event::Tick);
+            }
+        }
+    }
+    assert!((10..60).contains(&n_deaths), "{n_deaths}");
+    assert!(n_execs > 16_000, "{n_execs} of 20,000 at full speed");
+}
