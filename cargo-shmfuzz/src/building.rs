@@ -18,7 +18,7 @@ use camino::Utf8PathBuf;
 use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
-use shmfuzz_runtime::testdata::{self, SeedFile};
+use shmfuzz_runtime::testdata;
 
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
@@ -122,15 +122,6 @@ pub(crate) struct TestBinary {
     pub(crate) env: BTreeMap<String, OsString>,
 }
 
-impl TestBinary {
-    /// Runs the executable as `cargo test` does: arguments and streams are the caller's.
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.executable);
-        command.current_dir(&self.package_dir).envs(&self.env);
-        command
-    }
-}
-
 /// One fuzz test of a build.
 #[derive(Clone, Debug)]
 pub(crate) struct FuzzTest {
@@ -149,15 +140,6 @@ impl FuzzTest {
     /// The folder of its seeds and findings. It need not exist.
     pub(crate) fn seed_folder(&self) -> PathBuf {
         testdata::seed_folder(self.binary.package_dir.as_std_path(), &self.record)
-    }
-
-    /// Its committed inputs.
-    ///
-    /// # Errors
-    /// If their folder cannot be read.
-    pub(crate) fn seed_files(&self) -> anyhow::Result<Vec<SeedFile>> {
-        let folder = self.seed_folder();
-        testdata::seed_files(&folder).with_context(|| format!("cannot read {}", folder.display()))
     }
 }
 

@@ -4,12 +4,12 @@
 //! wants is an [`action::Action`]; so a campaign can be simulated without a process, a file or a
 //! clock.
 
-pub mod action;
-pub mod campaign;
-pub mod driver;
-pub mod engine;
-pub mod event;
+pub(crate) mod action;
+pub(crate) mod campaign;
+pub(crate) mod driver;
+pub(crate) mod engine;
+pub(crate) mod event;
 mod interrupt;
-pub mod notice;
-pub mod plain;
-pub mod store;
+pub(crate) mod notice;
+pub(crate) mod plain;
+pub(crate) mod store;

@@ -79,7 +79,8 @@ fn replay(input: &str, limits: Limits) -> Replay {
     let file = folder.path().join("input");
     std::fs::write(&file, input).expect("a file in it");
     let program = std::env::current_exe().expect("the executable has a path");
-    let request = Request { program: &program, path: "ends", file: &file, limits };
+    let request =
+        Request { program: &program, folder: None, env: &[], path: "ends", file: &file, limits };
     child::replay(&request, child::Output::Kept).expect("the child starts")
 }
 
@@ -132,8 +133,14 @@ fn of_much_output_the_end_is_kept() {
 fn a_program_without_the_fuzz_test_is_no_failure_of_it() {
     let file = PathBuf::from("/dev/null");
     let program = std::env::current_exe().unwrap();
-    let request =
-        Request { program: &program, path: "no_such", file: &file, limits: Limits::DEFAULT };
+    let request = Request {
+        program: &program,
+        folder: None,
+        env: &[],
+        path: "no_such",
+        file: &file,
+        limits: Limits::DEFAULT,
+    };
     let end = child::replay(&request, child::Output::Kept).unwrap().end;
     assert_eq!((end.kind(), end), (None, End::NeverStarted));
 }

@@ -218,7 +218,7 @@ fn label(one: &Selected, selection: &Selection) -> Label {
         TargetKind::Example => vec!["--example".to_owned(), binary.target_name.clone()],
         _ => vec!["--lib".to_owned()],
     };
-    let path = one.test.record.path();
+    let path = one.test.path();
     let words =
         |words: Vec<&str>| words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ");
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -237,7 +237,7 @@ fn plain_build(workspace: Workspace, selected: Vec<Selected>) -> plain::Build {
         let build = build_plain(&workspace, CargoOutput::Captured)?;
         let launch = |Selected { test, .. }: &Selected| {
             let binary = Arc::clone(build.counterpart(&test.binary)?);
-            let path = test.record.path();
+            let path = test.path();
             let is_there = binary.records.iter().any(|record| record.path() == path);
             let record = test.record.clone();
             is_there.then(|| super::launch(&FuzzTest { binary, record }))

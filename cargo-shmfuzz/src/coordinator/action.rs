@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// One thing to do.
 #[derive(Clone, Debug)]
-pub enum Action {
+pub(crate) enum Action {
     /// Start a worker for a fuzz test. Answered by `Started` or `Died`.
     Spawn {
         /// Its name.
@@ -75,6 +75,10 @@ pub enum Action {
         /// Its bytes.
         input: Bytes,
         /// Its failure's bucket.
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "the plain build may have other buckets")
+        )]
         bucket: Bucket,
     },
     /// Tell the user.
@@ -85,7 +89,7 @@ pub enum Action {
 
 /// What goes into the mapping before a request.
 #[derive(Clone, Debug, Default)]
-pub enum Freight {
+pub(crate) enum Freight {
     /// Nothing.
     #[default]
     None,
@@ -99,7 +103,7 @@ pub enum Freight {
 
 /// Where a finding's file belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shelf {
+pub(crate) enum Shelf {
     /// `testdata/fuzz/<test>/`: the next `cargo test` fails on it.
     Testdata,
     /// The cache: it does not fail there, or not reliably. Moves the file if it is in testdata.

@@ -6,74 +6,75 @@ use std::time::Duration;
 
 /// Index of a fuzz test in [`Campaign::tests`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TestIdx(pub usize);
+pub(crate) struct TestIdx(pub(crate) usize);
 
 /// Names one worker process; never used again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WorkerId(pub u64);
+pub(crate) struct WorkerId(pub(crate) u64);
 
 /// Names one finding of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FindingId(pub u64);
+pub(crate) struct FindingId(pub(crate) u64);
 
 /// The bytes of an input, shared by all who look at them.
-pub type Bytes = Arc<[u8]>;
+pub(crate) type Bytes = Arc<[u8]>;
 
 /// A campaign.
 #[derive(Clone, Debug)]
-pub struct Campaign {
+pub(crate) struct Campaign {
     /// The fuzz tests, in the order shown.
-    pub tests: Vec<Test>,
+    pub(crate) tests: Vec<Test>,
     /// How many workers run at once; at least 1.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Seed of all randomness.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When to end, counted from the first worker's start.
-    pub time: Option<Duration>,
+    pub(crate) time: Option<Duration>,
     /// Calls of the fuzzing phase, exactly, for each fuzz test.
-    pub runs: Option<u64>,
+    pub(crate) runs: Option<u64>,
     /// End at the first finding.
-    pub stop_on_crash: bool,
+    pub(crate) stop_on_crash: bool,
     /// How long one finding is minimized; zero for not at all.
-    pub minimize_time: Duration,
+    pub(crate) minimize_time: Duration,
     /// Committed inputs that still fail count as findings for the exit code.
-    pub fail_known: bool,
+    pub(crate) fail_known: bool,
     /// Decide by work and counts, so that the campaign repeats (`--seed` and `--runs` and one job).
-    pub by_work: bool,
+    pub(crate) by_work: bool,
 }
 
 /// One fuzz test of a campaign.
 #[derive(Clone, Debug)]
-pub struct Test {
+pub(crate) struct Test {
     /// Its name, unique in the campaign, for messages: the path as `cargo test` prints it, with
     /// as much of package and target before it as tells it apart.
-    pub name: String,
+    #[expect(dead_code, reason = "names the test where a campaign is printed by `Debug`")]
+    pub(crate) name: String,
     /// Longest time of one call.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Largest resident memory of a worker, in bytes; 0 for none.
-    pub rss_limit: u64,
+    pub(crate) rss_limit: u64,
     /// Longest input to make, in bytes.
-    pub max_len: usize,
+    pub(crate) max_len: usize,
     /// Seeds in the attribute.
-    pub n_attribute_seeds: u32,
+    pub(crate) n_attribute_seeds: u32,
     /// Committed seeds and cached entries, distinct by content, seeds first.
-    pub corpus: Vec<CorpusInput>,
+    pub(crate) corpus: Vec<CorpusInput>,
 }
 
 /// An input from disk.
 #[derive(Clone, Debug)]
-pub struct CorpusInput {
+pub(crate) struct CorpusInput {
     /// Where it is from.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Its file's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its bytes.
-    pub bytes: Bytes,
+    pub(crate) bytes: Bytes,
 }
 
 /// Where an input stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// In `testdata/fuzz/<test>/`, committed.
     Seed,
     /// In the cache.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// A worker has attached and said hello.
     Started {
         /// Which.
@@ -50,38 +50,38 @@ pub enum Event {
 
 /// What was read out of the mapping, owned: after every hand-over and after every death.
 #[derive(Clone, Debug, Default)]
-pub struct Harvest {
+pub(crate) struct Harvest {
     /// The log's entries.
-    pub entries: Vec<LogEntry>,
+    pub(crate) entries: Vec<LogEntry>,
     /// The value in the input area: the bytes that were being run if `raw_in_mem`, else what the
     /// reply says it is.
-    pub input: Option<Vec<u8>>,
+    pub(crate) input: Option<Vec<u8>>,
     /// Whether the input was being run when the worker stopped or died.
-    pub raw_in_mem: bool,
+    pub(crate) raw_in_mem: bool,
     /// What the worker said of a failure.
-    pub words: Option<LastWords>,
+    pub(crate) words: Option<LastWords>,
     /// Calls of this job.
-    pub count: u64,
+    pub(crate) count: u64,
     /// What it was doing.
-    pub phase: Option<Phase>,
+    pub(crate) phase: Option<Phase>,
     /// Tag of the inbox input that was being run, or the index of the attribute's seed.
-    pub loading: Option<u64>,
+    pub(crate) loading: Option<u64>,
     /// What does not fit together: the target wrote over the mapping.
-    pub damage: Option<String>,
+    pub(crate) damage: Option<String>,
 }
 
 /// How a worker's process ended.
 #[derive(Clone, Debug)]
-pub struct Death {
+pub(crate) struct Death {
     /// Why.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// The end of what it printed, bounded.
-    pub output: String,
+    pub(crate) output: String,
 }
 
 /// Why a worker's process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// It could not be started at all.
     NotStarted(String),
     /// It exited by itself with this status.
@@ -104,7 +104,7 @@ pub enum Cause {
 
 /// How an input fared in the plain build: no instrumentation, no `cfg(fuzzing)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlainVerdict {
+pub(crate) enum PlainVerdict {
     /// It fails there too.
     Fails,
     /// It passes there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// One thing to tell.
 #[derive(Clone, Debug)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The first worker of a fuzz test is ready.
     Start {
         /// Which test.
@@ -87,66 +87,66 @@ pub enum Notice {
 
 /// Figures of one fuzz test.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// Time since the campaign's start.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Calls of the fuzzing phase.
-    pub execs: u64,
+    pub(crate) execs: u64,
     /// Other calls: seeds, traces, confirmations, minimization.
-    pub extra_execs: u64,
+    pub(crate) extra_execs: u64,
     /// Calls a second, over the last seconds.
-    pub execs_per_sec: f64,
+    pub(crate) execs_per_sec: f64,
     /// Entries in the corpus.
-    pub corpus: usize,
+    pub(crate) corpus: usize,
     /// Entries added by this campaign.
-    pub new_entries: usize,
+    pub(crate) new_entries: usize,
     /// Edges reached.
-    pub edges: u64,
+    pub(crate) edges: u64,
     /// Counters in the binary.
-    pub edges_total: u64,
+    pub(crate) edges_total: u64,
     /// Distinct failures found.
-    pub findings: usize,
+    pub(crate) findings: usize,
     /// Part of the entries whose features come back, from 0 to 1.
-    pub stability: f64,
+    pub(crate) stability: f64,
 }
 
 /// A failure, as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// The message, or what there is instead: the signal's name, the status, the limit.
-    pub message: String,
+    pub(crate) message: String,
     /// `file:line:column`, if known.
-    pub location: Option<String>,
+    pub(crate) location: Option<String>,
     /// What it counts as.
-    pub bucket: Bucket,
+    pub(crate) bucket: Bucket,
     /// The end of what the worker printed, for failures that ended it.
-    pub output: String,
+    pub(crate) output: String,
 }
 
 /// A finding, as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Its name in the campaign.
-    pub id: FindingId,
+    pub(crate) id: FindingId,
     /// Which test.
-    pub test: TestIdx,
+    pub(crate) test: TestIdx,
     /// How it fails.
-    pub failure: Failure,
+    pub(crate) failure: Failure,
     /// Its input.
-    pub input: Bytes,
+    pub(crate) input: Bytes,
     /// Whether it failed again in a fresh worker.
-    pub reproducible: bool,
+    pub(crate) reproducible: bool,
     /// When it was found, from the campaign's start.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// After how many calls of its fuzz test.
-    pub execs: u64,
+    pub(crate) execs: u64,
 }
 
 /// Why a campaign ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// `--time` is over.
     Time,
     /// `--runs` are done.
@@ -161,7 +161,7 @@ pub enum End {
 
 /// How a campaign ended, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: nothing was found.
     Nothing,
     /// 100: a failure was found.

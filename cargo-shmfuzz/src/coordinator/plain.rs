@@ -22,7 +22,7 @@ use std::time::Duration;
 /// thread of its own.
 pub(crate) type Build = Box<dyn FnOnce() -> anyhow::Result<Vec<Option<Launch>>> + Send>;
 
-/// Longest time of a check, at least: the plain build is slower, and the machine is busy.
+/// Longest time of a check that is not about time, at least: the plain build is slower.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One input to run.
@@ -90,10 +90,7 @@ fn run(launch: &Launch, check: &Check) -> anyhow::Result<PlainVerdict> {
     let mut file = tempfile::tempfile().context("cannot make a file for the input")?;
     file.write_all(&check.input).context("cannot write the input to a file")?;
     let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
-    let limits = Limits {
-        timeout: PATIENCE.max(check.timeout.saturating_mul(10)),
-        rss_limit: if check.rss_limit == 0 { u64::MAX } else { check.rss_limit },
-    };
+    let limits = limits(check);
     let request = child::Request {
         program: &launch.executable,
         folder: Some(&launch.package_dir),
@@ -105,6 +102,16 @@ fn run(launch: &Launch, check: &Check) -> anyhow::Result<PlainVerdict> {
     let replay = child::replay(&request, child::Output::Kept)
         .with_context(|| format!("cannot run {}", launch.executable.display()))?;
     Ok(verdict(check.kind, replay.end))
+}
+
+fn limits(check: &Check) -> Limits {
+    let timeout = match check.kind {
+        // What counts is whether `cargo test` fails on it, and that has this limit.
+        FailureKind::Timeout => check.timeout,
+        _ => PATIENCE.max(check.timeout.saturating_mul(10)),
+    };
+    let rss_limit = if check.rss_limit == 0 { u64::MAX } else { check.rss_limit };
+    Limits { timeout, rss_limit }
 }
 
 fn verdict(kind: FailureKind, end: End) -> PlainVerdict {

@@ -145,6 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// If one cannot be removed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no subcommand removes a corpus yet"))]
     pub(crate) fn clean(&mut self, test: TestIdx) -> anyhow::Result<usize> {
         let shelves = &mut self.tests[test.0];
         shelves.misnamed.clear();

@@ -158,9 +158,7 @@ impl Human {
         for line in show::input(&finding.input) {
             self.console.detail(&format!("  {line}"));
         }
-        if let Some(path) = path {
-            self.console.detail(&format!("written to {}", shown_path(path)));
-        }
+        self.written(finding, path);
     }
 
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {

@@ -157,6 +157,8 @@ fn people_read_this() {
                left: \u{1b}[31m1
                b"$"
              written to /p/testdata/fuzz/parse/crash-00
+             fails again with `cargo test -p gps parse`
+                           or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
    Minimized parse: 1 byte is as small as it gets
        Crash signal in parse after 0.42s, 17000 execs
              SIGSEGV

@@ -25,7 +25,7 @@ fn launch(part: &str) -> Launch {
         executable: env::current_exe().unwrap(),
         package_dir: env::current_dir().unwrap(),
         test_path: fake::PATH.to_owned(),
-        env: vec![(fake::PART_ENV.to_owned(), part.to_owned())],
+        env: vec![(fake::PART_ENV.to_owned(), part.into())],
     }
 }
 

@@ -44,7 +44,7 @@ impl Store {
     pub(crate) fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
         let name = file_name(failing.kind, &failing.input);
         let mut saved = match failing.shelf {
-            Shelf::Testdata => self.to_testdata(failing, &name)?,
+            Shelf::Testdata => self.keep_in_testdata(failing, &name)?,
             Shelf::Cache => self.to_cache(failing, &name)?,
         };
         let mut withdrawn = Vec::new();
@@ -62,7 +62,7 @@ impl Store {
         Ok(saved)
     }
 
-    fn to_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+    fn keep_in_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
         let folder = self.tests[failing.test.0].home.seed_folder.clone();
         let path = folder.join(name);
         if path.is_file() {

@@ -1,6 +1,7 @@
 //! A worker without a fuzz test: this test binary, started again, plays the other side.
 //!
 //! What it does in a job is the first word of the input it is given.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it plays a target that prints")]
 
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use shmfuzz_runtime::entries::{self, EntryChange, LogEntry, Origin};
