@@ -29,6 +29,9 @@ pub(super) enum Edit {
 const MAX_EDITS: usize = 512;
 /// In how many places of the input one value is looked for.
 const MAX_PLACES: usize = 8;
+/// How many bytes of the input are looked at for all values together: about a millisecond. Without
+/// it, thousands of operands looked for in a long input take minutes.
+const MAX_SCANNED: usize = 1 << 20;
 
 /// What is known about the input that was traced.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +47,11 @@ pub(super) struct Traced<'a> {
 /// The edits that the comparisons suggest, those for long values first: they match by accident
 /// least often.
 pub(super) fn edits(traced: Traced<'_>, pairs: &[Pair], dictionary: &mut Dictionary) -> Vec<Edit> {
-    let mut found = Found { traced, edits: BTreeSet::new(), n_places: 0 };
+    let mut found = Found { traced, edits: BTreeSet::new(), n_places: 0, to_scan: MAX_SCANNED };
     for pair in pairs {
+        if found.to_scan == 0 {
+            break;
+        }
         match pair {
             Pair::Bytes { a, b } => {
                 found.n_places = 0;
@@ -80,6 +86,8 @@ struct Found<'a> {
     edits: BTreeSet<(usize, Edit)>,
     /// Places found for the present pair.
     n_places: usize,
+    /// How many bytes may still be looked at.
+    to_scan: usize,
 }
 
 impl Found<'_> {
@@ -97,7 +105,11 @@ impl Found<'_> {
         if is_text && std::str::from_utf8(to).is_err() {
             return;
         }
-        let places = input.windows(from.len()).enumerate().filter(|(_, window)| *window == from);
+        let scanned = input.len().min(self.to_scan);
+        self.to_scan -= scanned;
+        // The first byte rules most places out before anything is called.
+        let places = input[..scanned].windows(from.len()).enumerate();
+        let places = places.filter(|(_, window)| window[0] == from[0] && *window == from);
         let places: Vec<usize> = places
             .map(|(at, _)| at)
             .filter(|at| {
@@ -204,6 +216,18 @@ mod tests {
         let traced = Traced { input: b"none", kind: InputKind::Bytes, max_len: 64 };
         assert_eq!(edits(traced, &[pair], &mut dictionary), []);
         assert_eq!(dictionary.len(), 2);
+    }
+
+    #[test]
+    fn long_inputs_and_many_operands_take_no_more_than_their_bound() {
+        let input = vec![b'x'; 1 << 20];
+        let pairs: Vec<Pair> = (0..100_000).map(|n| int(n + 1_000_000, n, 8)).collect();
+        let traced = Traced { input: &input, kind: InputKind::Bytes, max_len: 1 << 20 };
+        let mut found = Found { traced, edits: BTreeSet::new(), n_places: 0, to_scan: MAX_SCANNED };
+        found.replace(b"xy", b"yx");
+        assert_eq!(found.to_scan, 0);
+        // Two hundred billion bytes would be looked at without the bound.
+        assert_eq!(edits(traced, &pairs, &mut Dictionary::default()), []);
     }
 
     #[test]

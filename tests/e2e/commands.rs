@@ -1,0 +1,54 @@
+//! The commands beside `run`.
+
+use crate::project::{Project, RunToEnd, files_below, runtime};
+use fs_err as fs;
+
+#[test]
+fn list_names_every_fuzz_test_and_runs_nobodys_code() {
+    let zoo = Project::zoo("list");
+    let output = zoo.shmfuzz(["list"]).run().code(0);
+    for test in ["deaths::bytes_exit", "quiet::never_fails", "own_harness", "integration"] {
+        assert!(output.stdout.contains(test), "{test}\n{output}");
+    }
+    assert!(!output.stdout.contains("an_ordinary_test"), "{output}");
+    let harnesses = Project::from_fixture("harnesses", "list");
+    harnesses.shmfuzz(["list"]).run().code(0).says(&["unreached_by_exit"]).says_not(&["says why"]);
+}
+
+#[test]
+fn a_new_crate_has_a_fuzz_test_after_one_command() {
+    let project = Project::empty();
+    project.cargo(["init", "--lib", "--vcs", "none", "--name", "fresh"]).run().code(0);
+    let new = ["new", "first_steps", "--path", &runtime()];
+    project.shmfuzz(new).run().code(0).says(&["first_steps"]);
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).unwrap();
+    assert!(manifest.contains("[dev-dependencies]\nshmfuzz-runtime"), "{manifest}");
+
+    project.cargo(["test"]).run().code(0).says(&["first_steps"]);
+    project.shmfuzz(["list"]).run().code(0).says(&["first_steps"]);
+    project.shmfuzz(["run", "--runs", "500", "first_steps"]).run().code(0);
+    let again = project.shmfuzz(new).run();
+    assert_ne!(again.code, 0, "a second one of the name would replace the first\n{again}");
+}
+
+#[test]
+fn repro_says_by_exit_code_whether_an_input_fails() {
+    let zoo = Project::zoo("repro");
+    let (good, bad) = (zoo.private("good"), zoo.private("bad"));
+    fs::write(&good, "ab").unwrap();
+    fs::write(&bad, "abc").unwrap();
+    let repro = |test: &str, input: &std::path::Path| {
+        zoo.shmfuzz(["repro", test, input.to_str().unwrap()]).run()
+    };
+    repro("deaths::bytes_panic", &good).code(0);
+    repro("deaths::bytes_panic", &bad).code(100).says(&["bytes panic at 3"]);
+    repro("deaths::text_errs", &bad).code(100);
+    repro("deaths::bytes_exit", &bad).code(100);
+    repro("deaths::bytes_abort", &bad).code(100);
+    repro("hangs::bytes_deadlock", &bad).code(100);
+    // It shows what the body prints, in full.
+    repro("quiet::prints_a_lot", &good).code(0).says(&["SECRET on stdout", "SECRET on stderr 2"]);
+    let both = ["repro", "deaths::bytes_panic", good.to_str().unwrap(), bad.to_str().unwrap()];
+    zoo.shmfuzz(both).run().code(100);
+    assert!(files_below(&zoo.private("cache")).is_empty());
+}

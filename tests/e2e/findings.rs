@@ -1,0 +1,72 @@
+//! Findings: where they go, and that they fail again.
+
+use crate::campaign::logs;
+use crate::project::{Project, RunToEnd, files_below, finding_name, name_of};
+use fs_err as fs;
+use std::path::Path;
+
+/// Go's script tests pin this: G22.
+#[test]
+fn a_worker_that_ends_without_a_word_leaves_the_input_it_had() {
+    let zoo = Project::zoo("hundredth");
+    let args = ["--time", "60s", "--jobs", "1", "--stop-on-crash"];
+    let output = zoo.fuzz("log::ends_on_its_hundredth_call", &args).run().code(100);
+    let finding = &output.events_named("finding")[0];
+    assert_eq!(finding["kind"], "exit", "{output}");
+    let written = fs::read(finding["path"].as_str().unwrap()).unwrap();
+    let logs = logs(&zoo, "hundred");
+    let had: Vec<_> = logs.iter().filter_map(|(_, inputs)| inputs.get(99)).collect();
+    assert_eq!(had.first(), Some(&&written), "{output}");
+}
+
+/// Go's script tests pin this: G24.
+#[test]
+fn failures_fail_again_with_any_number_of_workers() {
+    let zoo = Project::zoo("any-jobs");
+    let test = "findings::fails_for_everyone";
+    let output = zoo.fuzz(test, &["--runs", "3000", "--jobs", "1"]).run().code(100);
+    let files = zoo.testdata("findings.fails_for_everyone");
+    assert_eq!(files.len(), 3, "{files:?}\n{output}");
+    for jobs in ["1", "2", "4"] {
+        let output = zoo.fuzz(test, &["--runs", "1000", "--jobs", jobs]).run().code(0);
+        let mut known: Vec<_> = output.events_named("known");
+        known.sort_by_key(|event| event["seed"].to_string());
+        let names: Vec<_> = known.iter().map(|event| event["seed"].as_str().unwrap()).collect();
+        let expected: Vec<_> = files.iter().map(|file| name_of(file)).collect();
+        assert_eq!(names, expected, "--jobs {jobs}\n{output}");
+    }
+}
+
+#[test]
+fn a_finding_that_passes_in_the_plain_build_goes_to_the_cache_and_says_so() {
+    let zoo = Project::zoo("only-fuzzing");
+    let test = "findings::fails_only_while_fuzzing";
+    let output = zoo.fuzz(test, &["--runs", "500"]).run().code(100);
+    assert_eq!(zoo.testdata("findings.fails_only_while_fuzzing"), [] as [&Path; 0], "{output}");
+    let event = output.event("passes_plain");
+    let path = Path::new(event["path"].as_str().unwrap());
+    assert!(path.starts_with(zoo.private("cache")), "{output}");
+    assert_eq!(name_of(path), finding_name("crash", &fs::read(path).unwrap()));
+    zoo.cargo(["test", "--lib", "--", "--exact", test]).run().code(0);
+
+    let human = zoo.shmfuzz(["run", "--runs", "500", "--exact", test]).run().code(100);
+    human.says(&["does not happen without instrumentation", "crash-"]);
+}
+
+/// Go's script tests pin this: G32.
+#[test]
+fn a_bug_behind_a_registry_crate_is_found_and_the_registry_is_not_written() {
+    let project = Project::from_fixture("serde_json_bug", "registry");
+    let metadata = project.cargo(["metadata", "--format-version", "1"]).run().code(0);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let serde_json = packages.iter().find(|package| package["name"] == "serde_json").unwrap();
+    let source = Path::new(serde_json["manifest_path"].as_str().unwrap()).parent().unwrap();
+    let before = files_below(source);
+
+    let args = ["--time", "120s", "--stop-on-crash"];
+    let output = project.fuzz("tests::counts_apples", &args).run().code(100);
+    assert!(output.events_named("finding")[0]["message"].as_str().unwrap().contains("planted bug"));
+    assert_eq!(project.testdata("tests.counts_apples").len(), 1, "{output}");
+    assert_eq!(files_below(source), before);
+}

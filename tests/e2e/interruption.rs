@@ -1,0 +1,89 @@
+//! Campaigns that are ended from outside.
+
+use crate::project::{Project, files_below, name_of};
+use crate::run::{Running, wait_until};
+use fs_err as fs;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+fn is_stats_after_work(event: &Value) -> bool {
+    event["event"] == "stats" && event["execs"].as_u64().is_some_and(|execs| execs > 0)
+}
+
+/// Go's script tests pin this: G33.
+#[test]
+fn an_interrupt_flushes_everything_and_is_no_failure() {
+    let zoo = Project::zoo("interrupt");
+    let mut running = Running::start(&mut zoo.fuzz("quiet::never_fails", &["--time", "300s"]));
+    running.wait_for_event(is_stats_after_work);
+    running.send(Signal::INT);
+    let output = running.finish().code(0);
+    let finish = output.event("finish");
+    assert_eq!(finish["exit_code"], 0, "{output}");
+    assert_eq!(output.events().last(), Some(&finish), "finish is last\n{output}");
+    assert!(!zoo.cache().is_empty(), "what was found is in the cache\n{output}");
+}
+
+#[test]
+fn an_interrupt_after_a_finding_tells_of_the_finding() {
+    let zoo = Project::zoo("interrupt-found");
+    let mut running =
+        Running::start(&mut zoo.fuzz("findings::fails_and_goes_on", &["--time", "300s"]));
+    running.wait_for_event(|event| event["event"] == "finding");
+    running.send(Signal::INT);
+    let output = running.finish().code(100);
+    assert_eq!(output.event("finish")["exit_code"], 100, "{output}");
+    assert_eq!(zoo.testdata("findings.fails_and_goes_on").len(), 1, "{output}");
+}
+
+#[test]
+fn a_killed_coordinator_leaves_findings_and_nothing_else() {
+    let zoo = Project::zoo("killed");
+    let shared = || -> BTreeSet<_> { files_below(Path::new("/dev/shm")).into_iter().collect() };
+    let before = shared();
+    let args = ["--time", "300s", "--jobs", "2"];
+    let mut running = Running::start(&mut zoo.fuzz("findings::fails_until_killed", &args));
+    let finding = running.wait_for_event(|event| event["event"] == "finding");
+    let path = finding["path"].as_str().unwrap().to_owned();
+    running.wait_for_event(is_stats_after_work);
+    let workers = children(running.id());
+    assert!(!workers.is_empty(), "a campaign that runs has workers");
+    running.send(Signal::KILL);
+    wait_until(Duration::from_secs(2), "workers end with their coordinator", || {
+        workers.iter().all(|pid| has_ended(*pid))
+    });
+    assert_eq!(running.finish().code, -9);
+
+    // Minimization may have put a smaller input in its place since.
+    let files = zoo.testdata("findings.fails_until_killed");
+    assert!(Path::new(&path).exists() || files.len() == 1, "{path} {files:?}");
+    for file in &files {
+        assert!(fs::read(file).unwrap().len() > 2, "{file:?} is whole");
+        assert!(name_of(file).starts_with("crash-"), "{file:?}");
+    }
+    assert_eq!(files_below(&zoo.tmp()), [] as [&Path; 0], "temporary files");
+    let left: Vec<_> = shared().difference(&before).cloned().collect();
+    assert!(left.iter().all(|file| !name_of(file).contains("shmfuzz")), "{left:?}");
+}
+
+/// Processes whose parent is this one.
+fn children(parent: u32) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").unwrap();
+    let pids = pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| state_and_parent(*pid).is_some_and(|(_, of)| of == parent)).collect()
+}
+
+/// Gone, or waited for by nobody yet.
+fn has_ended(pid: u32) -> bool {
+    state_and_parent(pid).is_none_or(|(state, _)| state == 'Z' || state == 'X')
+}
+
+fn state_and_parent(pid: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
