@@ -127,6 +127,9 @@ impl Engine {
     /// Nothing is begun any more.
     fn wind_up(&mut self, end: End) {
         self.state = State::Ending { since: self.now, end };
+        for test in &mut self.tests {
+            test.speed.sample(self.now, test.execs);
+        }
         for id in self.workers.keys().copied().collect::<Vec<_>>() {
             self.dismiss(id);
         }
@@ -190,13 +193,15 @@ impl Engine {
         for id in self.findings.ids(|f| !f.is_shown) {
             self.show_finding(id);
         }
-        let elapsed = self.now.saturating_sub(self.begun);
-        let mut totals = Vec::with_capacity(self.tests.len());
-        for (i, state) in self.tests.iter_mut().enumerate() {
-            state.speed.sample(self.now, state.execs);
-            let test = TestIdx(i);
-            totals.push((test, stats::figures(elapsed, test, state, &self.workers)));
-        }
+        // What is waited for at the end is not time spent on fuzzing.
+        let until = match self.state {
+            State::Ending { since, .. } => since,
+            State::Running | State::Finished => self.now,
+        };
+        let elapsed = until.saturating_sub(self.begun);
+        let figures =
+            |(i, state)| (TestIdx(i), stats::figures(elapsed, TestIdx(i), state, &self.workers));
+        let totals: Vec<_> = self.tests.iter().enumerate().map(figures).collect();
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
             if stats.execs == 0 && stats.extra_execs == 0 && !self.tests[test.0].is_broken {
