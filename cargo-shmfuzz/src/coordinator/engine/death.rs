@@ -4,6 +4,7 @@ use super::Engine;
 use super::classify::{self, Meaning};
 use super::mutant::Mutant;
 use super::request::worker_did;
+use super::test::FuzzTest;
 use super::worker::{JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
@@ -16,6 +17,10 @@ use std::time::Duration;
 const MOST_CALLS: u64 = 1 << 32;
 /// Workers in a row that may die before they are ready.
 const DEAD_STARTS: u32 = 3;
+/// How long a start waits at most after deaths.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// How long it waits where no other fuzz test could use the time.
+const LONGEST_DELAY_ALONE: Duration = Duration::from_millis(50);
 /// How often the same input may be run when somebody else ends its worker.
 const OUTSIDE_DEATHS: u32 = 2;
 
@@ -225,12 +230,17 @@ impl Engine {
     }
 
     /// Workers that die without a job done are replaced more and more slowly, so that a fuzz test
-    /// that always dies leaves the machine to the others.
+    /// that always dies leaves the machine to the others. One that has it to itself waits less.
     pub(super) fn back_off(&mut self, idx: TestIdx) {
+        let is_rival = |(i, test): (usize, &FuzzTest)| i != idx.0 && !test.is_over();
+        let longest = match self.tests.iter().enumerate().any(is_rival) {
+            true => LONGEST_DELAY,
+            false => LONGEST_DELAY_ALONE,
+        };
         let state = &mut self.tests[idx.0];
         state.deaths = state.deaths.saturating_add(1);
         if !self.campaign.by_work {
-            state.not_before = self.now + delay(state.deaths);
+            state.not_before = self.now + delay(state.deaths).min(longest);
         }
     }
 }
@@ -251,8 +261,7 @@ fn name_seed(harvest: &mut Harvest) {
 /// How long to wait after so many deaths in a row.
 fn delay(deaths: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(5);
-    const LONGEST: Duration = Duration::from_secs(1);
-    FIRST.saturating_mul(1 << deaths.saturating_sub(1).min(10)).min(LONGEST)
+    FIRST.saturating_mul(1 << deaths.saturating_sub(1).min(10)).min(LONGEST_DELAY)
 }
 
 #[cfg(test)]
