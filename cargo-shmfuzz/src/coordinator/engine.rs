@@ -44,7 +44,7 @@ use worker::{Role, Worker, Workers};
 
 /// The decisions of one campaign.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     campaign: Campaign,
     tests: Vec<FuzzTest>,
     workers: Workers,
@@ -78,7 +78,7 @@ enum State {
 
 impl Engine {
     /// The engine of a campaign that has not begun.
-    pub fn new(campaign: Campaign) -> Self {
+    pub(crate) fn new(campaign: Campaign) -> Self {
         let tests = campaign.tests.iter().map(|t| FuzzTest::new(t, campaign.runs)).collect();
         Self {
             campaign,
@@ -100,7 +100,7 @@ impl Engine {
     }
 
     /// Begins: the first workers are started, and time counts from `now`.
-    pub fn start(&mut self, now: Duration, actions: &mut Vec<Action>) {
+    pub(crate) fn start(&mut self, now: Duration, actions: &mut Vec<Action>) {
         (self.begun, self.now) = (now, now);
         self.proceed();
         actions.append(&mut self.out);
@@ -110,7 +110,7 @@ impl Engine {
     /// fixed moment, the same for all calls; it never goes back.
     ///
     /// After [`Action::Finish`] nothing is ever appended again.
-    pub fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
+    pub(crate) fn step(&mut self, now: Duration, event: Event, actions: &mut Vec<Action>) {
         if self.is_finished() {
             if self.is_mutated(Mutant::SpeakAfterFinish) {
                 actions.push(Action::Finish);
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// Whether [`Action::Finish`] was given.
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.state == State::Finished
     }
 
