@@ -5,10 +5,11 @@
 
 use super::console::{Console, Tone};
 use super::{Label, Opening, label};
-use crate::coordinator::campaign::TestIdx;
+use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{End, Failure, Finding, Notice, Stats};
 use crate::show;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often a test's figures are printed where lines cannot be redrawn.
@@ -23,12 +24,14 @@ pub(crate) struct Human {
     labels: Vec<Label>,
     /// When each test's figures were last printed, on the campaign's clock.
     printed: Vec<Duration>,
+    /// The file of each finding, as last shown.
+    paths: HashMap<FindingId, PathBuf>,
 }
 
 impl Human {
     /// Prints to a console.
     pub(crate) fn new(console: Console) -> Self {
-        Self { console, labels: Vec::new(), printed: Vec::new() }
+        Self { console, labels: Vec::new(), printed: Vec::new(), paths: HashMap::new() }
     }
 
     /// The campaign's tests are called so.
@@ -127,6 +130,7 @@ impl Human {
         let Some(path) = path else {
             return self.console.warn("the input could not be written");
         };
+        self.paths.insert(finding.id, path.to_owned());
         self.console.detail(&format!("written to {}", shown_path(path)));
         let label = label(&self.labels, finding.test);
         let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
@@ -144,12 +148,12 @@ impl Human {
 
     fn minimized(&mut self, finding: &Finding, before: usize, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
-        let after = finding.input.len();
-        if after >= before {
-            let text = format!("{name}: {} is as small as it gets", show::size(after));
+        let after = show::size(finding.input.len());
+        if path == self.paths.get(&finding.id).map(PathBuf::as_path) {
+            let text = format!("{name}: {after}, nothing simpler fails in the same way");
             return self.console.status(Tone::Good, "Minimized", &text);
         }
-        let text = format!("{name}: from {before} to {}", show::size(after));
+        let text = format!("{name}: from {before} to {after}");
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
         for line in show::lines(&finding.failure.message) {

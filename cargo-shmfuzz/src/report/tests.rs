@@ -113,8 +113,9 @@ fn play(report: &mut Report) {
         finding(failure(FailureKind::Panic, "assertion failed\n  left: \x1b[31m1"), b"$$ab\n");
     report.show(&Notice::Finding(panic.clone()), Some(path));
     let smaller = Finding { input: b"$".as_slice().into(), ..panic.clone() };
-    report.show(&Notice::Minimized { finding: smaller.clone(), before: 5 }, Some(path));
-    report.show(&Notice::Minimized { finding: smaller, before: 1 }, Some(path));
+    let smaller_path = Path::new("/p/testdata/fuzz/parse/crash-01");
+    report.show(&Notice::Minimized { finding: smaller.clone(), before: 5 }, Some(smaller_path));
+    report.show(&Notice::Minimized { finding: smaller, before: 1 }, Some(smaller_path));
     let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
     signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
     signal.failure.location = None;
@@ -156,10 +157,10 @@ fn people_read_this() {
              assertion failed
                left: \u{1b}[31m1
                b"$"
-             written to /p/testdata/fuzz/parse/crash-00
+             written to /p/testdata/fuzz/parse/crash-01
              fails again with `cargo test -p gps parse`
-                           or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
-   Minimized parse: 1 byte is as small as it gets
+                           or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-01`
+   Minimized parse: 1 byte, nothing simpler fails in the same way
        Crash signal in parse after 0.42s, 17000 execs
              SIGSEGV
              input, 2 bytes:
@@ -197,8 +198,8 @@ fn programs_read_this() {
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
 {"event":"new_entry","test":"parse","package":"gps","size":2,"new_features":3}
 {"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
