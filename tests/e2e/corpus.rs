@@ -25,7 +25,7 @@ pub(crate) fn total(output: &Output, field: &str) -> u64 {
 /// Go's script tests pin this: G02.
 #[test]
 fn the_cache_is_written_by_fuzzing_alone_and_outlives_cargo_clean() {
-    let zoo = Project::from_fixture("zoo", "cache").with_target("cache");
+    let zoo = Project::zoo("cache");
     let test = "corpus::trivial";
     zoo.cargo(["test", "--lib", "--", "--exact", test]).run().code(0);
     assert_eq!(zoo.cache(), [] as [PathBuf; 0], "cargo test writes no cache");
@@ -37,12 +37,16 @@ fn the_cache_is_written_by_fuzzing_alone_and_outlives_cargo_clean() {
     assert!(written.iter().any(|entry| entry.first() == Some(&b'!')), "{written:?}");
     assert!(zoo.testdata("corpus.trivial").is_empty());
 
-    zoo.cargo(["clean"]).run().code(0);
-    assert_eq!(zoo.cache(), entries, "cargo clean keeps the cache");
-
     let second = zoo.fuzz(test, &["--runs", "20000"]).run().code(0);
     assert!(second.events_named("new_entry").is_empty(), "{second}");
     assert_eq!(zoo.cache(), entries);
+
+    // In a target directory of its own: other tests build in the usual one.
+    let target = zoo.private("target");
+    zoo.cargo(["check", "--target-dir"]).arg(&target).run().code(0);
+    zoo.cargo(["clean", "--target-dir"]).arg(&target).run().code(0);
+    assert!(!target.exists());
+    assert_eq!(zoo.cache(), entries, "cargo clean keeps the cache");
 }
 
 /// Go's script tests pin this: G09.
