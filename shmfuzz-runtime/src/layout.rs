@@ -86,7 +86,7 @@ pub struct Header {
     pub words_used: AtomicU32,
     /// The queue entry being mutated, by the worker's number; -1 for none.
     pub entry: AtomicI64,
-    /// Tag of the inbox input being run; -1 for none.
+    /// Tag of the inbox input being run, or index of the attribute's seed; -1 for none.
     pub loading: AtomicI64,
     /// Bytes of the inbox that are valid.
     pub inbox_used: AtomicU64,

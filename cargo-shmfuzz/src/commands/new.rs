@@ -4,6 +4,7 @@ use crate::exit_code::{ExitCode, Failed};
 use crate::report::console::{Console, Tone};
 use anyhow::{Context, anyhow};
 use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::Package;
 use clap::Args;
 use std::io::Write;
 use std::process::Command;
@@ -64,7 +65,8 @@ fn {name}(data: &[u8]) {{
 /// Adds the dependency and writes the file.
 pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut console = Console::plain(Box::new(anstream::stderr()));
-    let dir = package_dir(arguments)?;
+    let package = package(arguments)?;
+    let dir = package.manifest_path.parent().context("the manifest has no folder")?;
     let path = dir.join("tests").join(format!("{}.rs", arguments.name));
     // The cheap refusal first; the file is created exclusively all the same.
     if path.exists() {
@@ -73,13 +75,26 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     add_dependency(arguments)?;
     write_new(&path, &first_test(&arguments.name))?;
     console.status(Tone::Good, "Created", path.as_str());
+    if !is_found(arguments)? {
+        let name = &arguments.name;
+        console.warn(&format!(
+            "{} has `autotests = false`: add `[[test]]` with `name = \"{name}\"` to it",
+            package.manifest_path
+        ));
+    }
     console.detail("`cargo test` runs its seeds");
     console.detail(&format!("`cargo shmfuzz run {}` fuzzes it", arguments.name));
     Ok(ExitCode::Nothing)
 }
 
-/// The folder of the package that is meant.
-fn package_dir(arguments: &Arguments) -> Result<Utf8PathBuf, Failed> {
+/// Whether cargo takes the file for a test target: a manifest can turn that off.
+fn is_found(arguments: &Arguments) -> Result<bool, Failed> {
+    let is_it = |target: &cargo_metadata::Target| target.is_test() && target.name == arguments.name;
+    Ok(package(arguments)?.targets.iter().any(is_it))
+}
+
+/// The package that is meant.
+fn package(arguments: &Arguments) -> Result<Package, Failed> {
     let mut command = cargo_metadata::MetadataCommand::new();
     command.no_deps();
     if let Some(path) = &arguments.manifest.manifest_path {
@@ -94,9 +109,7 @@ fn package_dir(arguments: &Arguments) -> Result<Utf8PathBuf, Failed> {
         Some(name) => anyhow!("there is no package `{name}` in this workspace"),
         None => anyhow!("this is a workspace without a package of its own: choose one with -p"),
     });
-    let package = package.map_err(|error| Failed::new(ExitCode::Usage, error))?;
-    let dir = package.manifest_path.parent().context("the manifest has no folder")?;
-    Ok(dir.to_owned())
+    package.cloned().map_err(|error| Failed::new(ExitCode::Usage, error))
 }
 
 /// `cargo add --dev`, in the version of this command.

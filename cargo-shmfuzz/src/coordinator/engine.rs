@@ -72,6 +72,8 @@ enum State {
     Ending {
         since: Duration,
         end: End,
+        /// Whether the user was told that the plain build is waited for.
+        is_told: bool,
     },
     Finished,
 }

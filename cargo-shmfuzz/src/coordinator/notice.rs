@@ -58,6 +58,11 @@ pub(crate) enum Notice {
     },
     /// A finding does not fail in the plain build, so its file went to the cache.
     PassesPlain(Finding),
+    /// Fuzzing is over, and the plain build is waited for: it decides where findings belong.
+    Checking {
+        /// How many findings are still to be run there.
+        n_findings: usize,
+    },
     /// Something the user should know.
     Warning {
         /// Which test, if one.

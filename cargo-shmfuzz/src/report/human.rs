@@ -83,6 +83,11 @@ impl Human {
             Notice::Finding(finding) => self.finding(finding, path),
             Notice::Minimized { finding, before } => self.minimized(finding, *before, path),
             Notice::PassesPlain(finding) => self.passes_plain(finding, path),
+            Notice::Checking { n_findings } => {
+                let findings = show::count(*n_findings, "finding");
+                let text = format!("{findings} in the ordinary build, as `cargo test` makes it");
+                self.console.status(Tone::Good, "Checking", &text);
+            }
             Notice::Warning { test, text } => {
                 let of = test.map(|test| format!("{}: ", self.test(test))).unwrap_or_default();
                 self.warn(&format!("{of}{text}"));

@@ -238,6 +238,8 @@ impl Json {
             Notice::PassesPlain(finding) => {
                 Event::PassesPlain { of: of(labels, finding.test), found: Found::of(finding, path) }
             }
+            // No event: what comes of it has its own.
+            Notice::Checking { .. } => return,
             Notice::Warning { test, text } => {
                 Event::Warning { of: test.map(|test| of(labels, test)), text }
             }

@@ -4,7 +4,7 @@
 //! should not. The fuzz test in `tests/fuzz.rs` finds such a log:
 //!
 //! ```console
-//! $ cargo shmfuzz run reads_any_log --time 30s
+//! $ cargo shmfuzz run -p gps-log --time 30s --stop-on-crash
 //! ```
 
 use nmea0183::{ParseResult, Parser};

@@ -1,10 +1,13 @@
 //! How long inputs may become: short at first, longer as short ones stop paying.
 //!
-//! The idea is libFuzzer's `-len_control`. Pure.
+//! The idea, and the growth by a few bytes at a time, are libFuzzer's `-len_control`. Growth by a
+//! part of the limit was tried: within a second of finding nothing, inputs were so long that a
+//! test of lists fell from 1 M to 20 k calls a second. Pure.
 
 /// Length that inputs may have from the start, in bytes.
 const START: usize = 64;
-/// How many calls without a find make the limit grow, for each bit of the limit.
+/// How many calls without a find make the limit grow by a byte: about as many bytes a second as
+/// libFuzzer's, which makes a tenth of the calls.
 const PATIENCE: u64 = 1000;
 
 /// The limit, and how long nothing was found under it.
@@ -54,10 +57,9 @@ impl LengthLimit {
     /// So many calls found nothing.
     pub(super) fn called(&mut self, n: u64) {
         self.calls += n;
-        if self.calls > PATIENCE * u64::from(self.now.ilog2() + 1) {
-            self.calls = 0;
-            self.now = (self.now + self.now / 8 + 1).min(self.max);
-        }
+        let bytes = self.calls / PATIENCE;
+        self.calls %= PATIENCE;
+        self.now = self.now.saturating_add(bytes as usize).min(self.max);
     }
 }
 
@@ -69,12 +71,12 @@ mod tests {
     fn the_limit_grows_while_nothing_is_found_and_never_passes_the_maximum() {
         let mut limit = LengthLimit::new(100);
         assert_eq!(limit.now(), 64);
-        limit.called(5000);
+        limit.called(900);
         limit.found(10);
-        limit.called(5000);
+        limit.called(900);
         assert_eq!(limit.now(), 64);
-        limit.called(5000);
-        assert_eq!(limit.now(), 73);
+        limit.called(9_100);
+        assert_eq!(limit.now(), 74);
         limit.found(1000);
         assert_eq!(limit.now(), 100);
         limit.called(1_000_000);

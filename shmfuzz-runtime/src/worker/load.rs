@@ -57,7 +57,8 @@ impl Worker {
             }
             let tag = match origin {
                 Origin::Inbox(tag) => i64::try_from(*tag).unwrap_or(-1),
-                Origin::Attribute(_) | Origin::Mutation => -1,
+                Origin::Attribute(index) => i64::from(*index),
+                Origin::Mutation => -1,
             };
             self.mapping.header().loading.store(tag, Ordering::Relaxed);
             loaded.n_run += 1;

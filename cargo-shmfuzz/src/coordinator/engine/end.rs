@@ -126,7 +126,7 @@ impl Engine {
 
     /// Nothing is begun any more.
     fn wind_up(&mut self, end: End) {
-        self.state = State::Ending { since: self.now, end };
+        self.state = State::Ending { since: self.now, end, is_told: false };
         for test in &mut self.tests {
             test.speed.sample(self.now, test.execs);
         }
@@ -158,7 +158,7 @@ impl Engine {
             let end = if is_broken { End::Broken } else { End::Runs };
             self.wind_up(self.stop.unwrap_or(end));
         }
-        let State::Ending { since, end } = self.state else { return };
+        let State::Ending { since, end, is_told } = self.state else { return };
         for id in self.workers.keys().copied().collect::<Vec<_>>() {
             if self.workers[&id].is_idle() {
                 self.kill(id);
@@ -173,6 +173,10 @@ impl Engine {
         let n_checking = self.findings.ids(|f| matches!(f.stage, Stage::Checking)).len();
         if n_checking > 0 {
             if self.now.saturating_sub(since) < CHECK_LIMIT {
+                if !is_told {
+                    self.state = State::Ending { since, end, is_told: true };
+                    self.show(Notice::Checking { n_findings: n_checking });
+                }
                 return;
             }
             let text = format!("{n_checking} findings were not run in the plain build in time");
