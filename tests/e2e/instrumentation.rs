@@ -55,10 +55,9 @@ fn the_users_flags_and_wrapper_stay_in_force() {
         // Its unit tests, with a runtime of their own, are compiled too, but not for the target.
         assert!(of_crate(name).iter().all(|call| !call.contains("sancov-module")), "{name}");
     }
-    let runtime = calls.lines().filter(|call| call.contains("--cfg shmfuzz_instrumented"));
-    let runtime: Vec<_> = runtime.collect();
-    assert!(!runtime.is_empty(), "the runtime knows that the build is for fuzzing");
-    assert!(runtime.iter().all(|call| !call.contains("sancov-module")), "{runtime:?}");
+    // Compiled by the first run in this target directory alone, as all that does not change.
+    let mut runtime = calls.lines().filter(|call| call.contains("--cfg shmfuzz_instrumented"));
+    assert!(runtime.all(|call| !call.contains("sancov-module")), "{calls}");
 
     // The environment's flags replace those of the file, as they do for cargo.
     fs::remove_file(&log).unwrap();
