@@ -55,6 +55,26 @@ fn a_finding_that_passes_in_the_plain_build_goes_to_the_cache_and_says_so() {
     human.says(&["does not happen without instrumentation", "crash-"]);
 }
 
+#[test]
+fn a_finding_that_cannot_be_committed_goes_to_the_cache_and_says_so() {
+    let zoo = Project::zoo("no-folder");
+    let test = "findings::fails_without_a_folder";
+    zoo.write("testdata/fuzz/findings.fails_without_a_folder", "not a folder");
+    let output = zoo.fuzz(test, &["--runs", "300"]).run().code(100);
+    let finding = output.event("finding");
+    let path = Path::new(finding["path"].as_str().unwrap());
+    assert!(path.starts_with(zoo.private("cache")), "{output}");
+    assert!(zoo.cache().iter().any(|file| name_of(file).starts_with("crash-")), "{output}");
+    output.says(&["warning", "testdata/fuzz/findings.fails_without_a_folder"]);
+}
+
+#[test]
+fn a_finding_is_written_where_it_belongs_whatever_directory_the_test_is_in() {
+    let zoo = Project::zoo("elsewhere");
+    let output = zoo.fuzz("findings::fails_elsewhere", &["--runs", "300"]).run().code(100);
+    assert_eq!(zoo.testdata("findings.fails_elsewhere").len(), 1, "{output}");
+}
+
 /// Go's script tests pin this: G32.
 #[test]
 fn a_bug_behind_a_registry_crate_is_found_and_the_registry_is_not_written() {

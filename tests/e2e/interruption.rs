@@ -3,7 +3,7 @@
 use crate::project::{Project, files_below, name_of};
 use crate::run::{Running, wait_until};
 use fs_err as fs;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -67,6 +67,51 @@ fn a_killed_coordinator_leaves_findings_and_nothing_else() {
     assert_eq!(files_below(&zoo.tmp()), [] as [&Path; 0], "temporary files");
     let left: Vec<_> = shared().difference(&before).cloned().collect();
     assert!(left.iter().all(|file| !name_of(file).contains("shmfuzz")), "{left:?}");
+}
+
+/// Go's script tests pin this: G23.
+#[test]
+fn a_worker_killed_from_outside_is_replaced_and_no_finding() {
+    let zoo = Project::zoo("killed-worker");
+    let args = ["--time", "300s", "--jobs", "1"];
+    let mut running = Running::start(&mut zoo.fuzz("quiet::goes_on", &args));
+    let execs = |event: &Value| event["execs"].as_u64().unwrap_or_default();
+    let before = running.wait_for_event(is_stats_after_work);
+    let workers = children(running.id());
+    assert!(!workers.is_empty());
+    for worker in &workers {
+        rustix::process::kill_process(pid(*worker), Signal::KILL).unwrap();
+    }
+    let killed = running.wait_for_event(|event| {
+        event["event"] == "stats" && workers.iter().all(|worker| has_ended(*worker))
+    });
+    running.wait_for_event(|event| {
+        event["event"] == "stats" && execs(event) > execs(&killed).max(execs(&before))
+    });
+    running.send(Signal::INT);
+    let output = running.finish().code(0);
+    assert!(output.events_named("finding").is_empty(), "{output}");
+}
+
+/// Go's script tests pin this: G10.
+#[test]
+fn a_cache_deleted_under_a_campaign_does_not_end_it() {
+    let zoo = Project::zoo("deleted-cache");
+    let args = ["--time", "300s", "--jobs", "1"];
+    let mut running = Running::start(&mut zoo.fuzz("findings::fails_when_told", &args));
+    running.wait_for_event(is_stats_after_work);
+    fs::remove_dir_all(zoo.private("cache")).unwrap();
+    fs::write(zoo.private("log.fail"), "").unwrap();
+    running.wait_for_event(|event| event["event"] == "finding");
+    running.send(Signal::INT);
+    let output = running.finish().code(100);
+    assert_eq!(output.event("finish")["exit_code"], 100, "{output}");
+    assert_eq!(zoo.testdata("findings.fails_when_told").len(), 1, "{output}");
+}
+
+fn pid(number: u32) -> Pid {
+    let number = i32::try_from(number).unwrap();
+    Pid::from_raw(number).expect("no process has number 0")
 }
 
 /// Processes whose parent is this one.
