@@ -134,27 +134,29 @@ impl Engine {
                 self.back_off(idx);
                 self.warn_once(idx, "outside", worker_did(&format!("{how} from outside")));
                 self.pass_over_suspect(idx, kind, &harvest, OUTSIDE_DEATHS);
-                self.lost_for_nothing_unless_called(idx, &how, output, &harvest);
+                if !self.came_to_something(idx, kind, &harvest) {
+                    self.lost_for_nothing(idx, &how, output);
+                }
             }
             (Meaning::Trouble(how), kind) => {
                 self.back_off(idx);
                 self.warn_once(idx, "trouble", worker_did(&how));
                 self.pass_over_suspect(idx, kind, &harvest, 1);
-                self.lost_for_nothing_unless_called(idx, &how, output, &harvest);
+                if !self.came_to_something(idx, kind, &harvest) {
+                    self.lost_for_nothing(idx, &how, output);
+                }
             }
         }
     }
 
-    fn lost_for_nothing_unless_called(
-        &mut self,
-        idx: TestIdx,
-        how: &str,
-        output: &str,
-        harvest: &Harvest,
-    ) {
-        if harvest.count == 0 {
-            self.lost_for_nothing(idx, how, output);
-        }
+    /// Whether a worker that was lost made calls that need not be made again. Those of a load are,
+    /// unless the input to pass over is known.
+    fn came_to_something(&self, idx: TestIdx, kind: &JobKind, harvest: &Harvest) -> bool {
+        let is_known = match kind {
+            JobKind::Load(tags) => self.at_fault(idx, tags, harvest).is_some(),
+            _ => true,
+        };
+        harvest.count > 0 && is_known
     }
 
     /// No failure can be pinned on the input that was being loaded, but it may well be its fault:
