@@ -23,10 +23,12 @@ fn a_harness_that_never_reaches_its_fuzz_test_is_exit_code_96() {
 #[test]
 fn a_fuzz_test_that_closes_every_descriptor_ends_the_campaign() {
     let zoo = Project::zoo("closes");
-    // Its workers cannot answer, so each job costs one. The second campaign loads what the first
-    // has found, and gets no further.
-    let first = zoo.fuzz("quiet::closes_everything", &["--runs", "300"]).run().code(0);
+    // Its workers cannot answer, so each job costs one: whether all runs are made before workers
+    // are lost over what another one has found is chance.
+    let first = zoo.fuzz("quiet::closes_everything", &["--runs", "300"]).run();
+    assert!([0, 96].contains(&first.code), "{first}");
     assert!(first.events_named("finding").is_empty(), "{first}");
+    // It loads what the first has found, and gets no further.
     let second = zoo.fuzz("quiet::closes_everything", &["--runs", "300"]).run().code(96);
     assert!(second.events_named("finding").is_empty(), "{second}");
     second.says(&["exited with status 96"]);
