@@ -157,6 +157,9 @@ macro_rules! ending_seeds {
             if how == "thread" {
                 let _ = std::thread::spawn(|| std::process::abort()).join();
             }
+            if how == "exit in a thread" {
+                let _ = std::thread::spawn(|| std::process::exit(0)).join();
+            }
             let _ = how;
             match how {
                 "exit" => std::process::exit(0),
@@ -177,6 +180,7 @@ mod in_process {
         aborts: "abort",
         overflows: "overflow",
         aborts_in_a_thread: "thread",
+        exits_in_a_thread: "exit in a thread",
     }
 }
 
@@ -203,8 +207,10 @@ fn a_seed_that_ends_the_process_is_named_first() {
 
 #[test]
 fn a_thread_that_ends_the_process_names_what_was_running() {
-    let (output, stderr) = run("in_process::aborts_in_a_thread");
-    assert!(!output.status.success());
-    let words = "these seeds run:\n  seed#1 of in_process::aborts_in_a_thread\n";
-    assert!(stderr.contains(words), "{stderr}");
+    for name in ["aborts_in_a_thread", "exits_in_a_thread"] {
+        let (output, stderr) = run(&format!("in_process::{name}"));
+        assert!(!output.status.success(), "{name}: {}", output.status);
+        let words = format!("these seeds run:\n  seed#1 of in_process::{name}\n");
+        assert!(stderr.contains(&words), "{stderr}");
+    }
 }
