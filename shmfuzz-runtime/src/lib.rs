@@ -43,7 +43,8 @@
 //!
 //! A file whose name says that it ends the process (`abort-…`, `exit-…`, `timeout-…` and so on) is
 //! replayed in a child process, so that the other tests still report. `SHMFUZZ_SEED=<file name>`
-//! selects one seed; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
+//! selects one seed, and fuzz tests that have none of that name run nothing, unless one of them is
+//! all that was asked for; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
 //! debuggers.
 //!
 //! In a target of its own with `harness = false`, `shmfuzz_runtime::main!()` makes each seed a
