@@ -59,6 +59,9 @@ pub mod area;
 pub mod bucket;
 pub mod child;
 pub mod entries;
+#[cfg(unix)]
+pub mod gauge;
+pub mod hang;
 pub mod kind;
 pub mod layout;
 pub mod limits;

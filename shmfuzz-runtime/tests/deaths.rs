@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shmfuzz_runtime::child::{self, End, Replay, Request};
 use shmfuzz_runtime::fuzz_test;
@@ -25,6 +25,11 @@ fn ends(how: &str) -> Result<(), String> {
         "allocate" => drop(std::hint::black_box(vec![0_u8; 1 << 46])),
         "grow" => grow(),
         "hang" => hang(),
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
+        "share the processor" => share_the_processor(),
+        "linger" => LINGERS.with(|_| {}),
         "print" => {
             print_much();
             std::process::exit(3);
@@ -51,6 +56,31 @@ fn hang() {
     loop {
         std::thread::park();
     }
+}
+
+/// Longer than its timeout, but neither blocked nor busy for that long.
+fn share_the_processor() {
+    let began = Instant::now();
+    while began.elapsed() < SHARED_TIMEOUT * 13 / 10 {
+        let turn = Instant::now();
+        while turn.elapsed() < Duration::from_millis(10) {}
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const SHARED_TIMEOUT: Duration = Duration::from_millis(600);
+
+struct Lingers;
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        hang();
+    }
+}
+
+thread_local! {
+    /// Its destructor runs after the body has returned, and never ends.
+    static LINGERS: Lingers = const { Lingers };
 }
 
 fn recurse(n: u64) -> String {
@@ -119,6 +149,20 @@ fn a_hang_is_killed_at_its_limit() {
     let timeout = Duration::from_millis(200);
     let hang = replay("hang", Limits { timeout, ..Limits::DEFAULT });
     assert_eq!(hang.end, End::TimedOut(timeout));
+    let spin = replay("spin", Limits { timeout, ..Limits::DEFAULT });
+    assert_eq!(spin.end, End::TimedOut(timeout));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_only_lacks_the_processor_is_no_hang() {
+    let limits = Limits { timeout: SHARED_TIMEOUT, ..Limits::DEFAULT };
+    assert_eq!(replay("share the processor", limits).end, End::Passed);
+}
+
+#[test]
+fn a_process_that_lingers_after_the_call_is_told_by_its_result() {
+    assert_eq!(end("linger"), End::Passed);
 }
 
 #[test]
