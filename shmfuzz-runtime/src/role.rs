@@ -47,8 +47,10 @@ impl Role {
         }
         match env::var_os(child::REPLAY) {
             Some(value) if value == IN_PROCESS => Self::Tests(Replaying::InProcess),
-            Some(file) => Self::ReplayOne(PathBuf::from(file)),
-            None => Self::Tests(Replaying::Apart),
+            Some(file) if child::is_meant_for_this_process() => {
+                Self::ReplayOne(PathBuf::from(file))
+            }
+            _ => Self::Tests(Replaying::Apart),
         }
     }
 }

@@ -29,6 +29,10 @@ fn ends(how: &str) -> Result<(), String> {
             std::hint::spin_loop();
         },
         "share the processor" => share_the_processor(),
+        "start this binary" => {
+            let (output, _) = run("passes_on_its_seed");
+            assert!(output.status.success(), "{output:?}");
+        }
         "linger" => LINGERS.with(|_| {}),
         "print" => {
             print_much();
@@ -50,6 +54,12 @@ fn ends(how: &str) -> Result<(), String> {
         _ => {}
     }
     Ok(())
+}
+
+/// Passes on its seed alone, not on what the environment of [`ends`] says.
+#[fuzz_test(seeds = ["own seed"])]
+fn passes_on_its_seed(text: &str) {
+    assert_eq!(text, "own seed");
 }
 
 fn hang() {
@@ -122,6 +132,11 @@ fn end(input: &str) -> End {
 fn what_returns_passes() {
     assert_eq!(end("nothing"), End::Passed);
     assert_eq!(end("read"), End::Passed);
+}
+
+#[test]
+fn what_the_body_starts_is_no_replay() {
+    assert_eq!(end("start this binary"), End::Passed);
 }
 
 #[test]
