@@ -58,6 +58,20 @@ fn growth_takes_space_on_the_disk() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_cannot_grow_is_told_with_its_directory_and_a_way_out() {
+    let (mut coordinator, mut turn, _worker) = pair(16);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len((INPUT_AT + 16) as u64).unwrap();
+    coordinator.file = Some(File::open(file.path()).unwrap());
+    let error = coordinator.grow(&mut turn, 1 << 20).unwrap_err().to_string();
+    let dir = file.path().parent().unwrap().display().to_string();
+    assert!(error.contains(&format!("file in {dir} ")), "{error}");
+    assert!(error.contains("--shm-size") && error.contains("--max-len"), "{error}");
+    coordinator.set_value(&mut turn, b"still there").unwrap();
+}
+
+#[test]
 fn foreign_files_and_other_versions_are_refused() {
     let file = tempfile::tempfile().unwrap();
     assert!(matches!(Mapping::attach(&file), Err(MappingError::Foreign { .. })));
@@ -132,7 +146,7 @@ proptest! {
         cut in 0..64_u64,
     ) {
         let (coordinator, turn, _worker) = pair(16);
-        let mut log: Vec<u8> = entries.iter().flat_map(|fields| log_entry(fields)).collect();
+        let mut log: Vec<u8> = entries.iter().flat_map(log_entry).collect();
         log.extend([0; 64]);
         coordinator.copy_in(layout::LOG_AT, &log);
         coordinator.header().log_used.store(log.len() as u64 - cut, Ordering::Relaxed);
