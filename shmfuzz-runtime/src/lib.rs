@@ -47,6 +47,9 @@
 //! all that was asked for; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
 //! debuggers.
 //!
+//! As with every `#[test]`, a panic of a thread that the body starts and does not join is no
+//! failure, for now: join the thread, and pass its panic or its error on.
+//!
 //! In a target of its own with `harness = false`, `shmfuzz_runtime::main!()` makes each seed a
 //! test of its own: listed, filtered, and run in parallel.
 //!
