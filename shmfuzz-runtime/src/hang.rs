@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_hang_spins_or_is_blocked_or_outlasts_all_patience() {
         for (percent, blocked, ms) in
-            [(100, false, 1000), (40, false, 2000), (1, true, 1000), (0, false, 6000)]
+            [(100, false, 1000), (30, false, 2700), (1, true, 1000), (0, false, 6000)]
         {
             let process = Scripted { cpu: Some(MS * 70), blocked };
             assert_eq!(found_after(percent, process), MS * ms, "{percent} % {blocked}");
