@@ -48,36 +48,115 @@ impl Fnv {
     }
 }
 
-/// Longest part of a message that counts: what an input prints into it grows with the input.
-const MESSAGE_LIMIT: usize = 256;
+/// Longest part of a normalized message that counts, in bytes.
+const NORMALIZED_LIMIT: usize = 256;
 
-/// Numbers, addresses and quoted text depend on the input, so each becomes one mark.
+/// How far marks that follow each other are looked back at: `Some(#)` is the longest.
+const LOOK_BACK: usize = 8;
+
+/// Longest part of a message that is read, in bytes: less than the words area holds, so that both
+/// sides read the same, and far more than the limit on what comes out, since what an input prints
+/// into a message grows with the input.
+const READ_LIMIT: usize = 32 << 10;
+
+/// Numbers, addresses and quoted text depend on the input, so each becomes one mark; so does a list
+/// of numbers, whose length depends on the input as well.
 ///
 /// The first line alone counts: `assert_eq!` prints its operands on the following ones.
 fn write_normalized(hash: &mut Fnv, message: &str) {
     let line = message.lines().next().unwrap_or_default().as_bytes();
-    let line = &line[..line.len().min(MESSAGE_LIMIT)];
+    let line = &line[..line.len().min(READ_LIMIT)];
+    let mut normalized = Normalized::default();
     let mut i = 0;
-    while i < line.len() {
+    while i < line.len() && !normalized.is_full() {
         let byte = line[i];
-        if byte.is_ascii_digit() {
-            while i < line.len() && (line[i].is_ascii_alphanumeric() || line[i] == b'_') {
-                i += 1;
-            }
-            hash.write(b"#");
+        if let Some(len) = number(line, i) {
+            i += len;
+            normalized.push_number();
         } else if let Some(len) = char_literal(&line[i..]) {
             i += len;
-            hash.write(b"'");
+            normalized.push(b'\'');
         } else if byte == b'"' || byte == b'`' {
-            let close = line[i + 1..].iter().position(|b| *b == byte);
-            // A quote that was cut off, by the limit or the end of the line, hides all that follows.
-            i = close.map_or(line.len(), |n| i + n + 2);
-            hash.write(b"\"");
+            i += quoted(&line[i..]);
+            normalized.push(b'"');
         } else {
-            hash.write(&[byte]);
+            normalized.push(byte);
             i += 1;
         }
     }
+    hash.write(normalized.text());
+}
+
+/// The normalized message as it is made. Bytes below the limit no longer change once it is full.
+struct Normalized {
+    bytes: [u8; NORMALIZED_LIMIT + LOOK_BACK],
+    len: usize,
+}
+
+impl Default for Normalized {
+    fn default() -> Self {
+        Self { bytes: [0; NORMALIZED_LIMIT + LOOK_BACK], len: 0 }
+    }
+}
+
+impl Normalized {
+    fn is_full(&self) -> bool {
+        self.len == self.bytes.len()
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.len.min(NORMALIZED_LIMIT)]
+    }
+
+    /// Adds a byte to what is not full; an optional number is the same whether it is there or not.
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+        let before = self.bytes[..self.len].strip_suffix(b"Some(#)").map(<[u8]>::len);
+        if let Some(before) = before.filter(|at| *at == 0 || !is_word(self.bytes[at - 1])) {
+            self.bytes[before..before + 4].copy_from_slice(b"None");
+            self.len = before + 4;
+        }
+    }
+
+    /// Adds the mark of a number, unless it continues a list of numbers.
+    fn push_number(&mut self) {
+        if self.bytes[..self.len].ends_with(b"#, ") {
+            self.len -= 2;
+        } else {
+            self.push(b'#');
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Length of the number at `at`, with its sign. What follows a word is a dash and no sign.
+fn number(line: &[u8], at: usize) -> Option<usize> {
+    let follows_word = at > 0 && is_word(line[at - 1]);
+    let is_signed = !follows_word && matches!(line[at], b'-' | b'+');
+    let digits = &line[at + usize::from(is_signed)..];
+    digits.first().filter(|byte| byte.is_ascii_digit())?;
+    let n_digits = digits.iter().take_while(|byte| is_word(**byte)).count();
+    Some(n_digits + usize::from(is_signed))
+}
+
+/// Length of the quoted text at the start of `text`. `Debug` escapes double quotes in it, whereas
+/// nothing is escaped between backticks.
+///
+/// A quote that was cut off, by the limit or the end of the line, hides all that follows.
+fn quoted(text: &[u8]) -> usize {
+    let mut i = 1;
+    while let Some(byte) = text.get(i) {
+        match byte {
+            b'\\' if text[0] == b'"' => i += 2,
+            byte if *byte == text[0] => return i + 1,
+            _ => i += 1,
+        }
+    }
+    text.len()
 }
 
 /// Length of the character literal at the start of `text`, as `Debug` prints one: `'x'`, `'\\n'`,
@@ -119,6 +198,10 @@ mod tests {
                 "called `Option::unwrap()` on a `None` value",
                 "called `Option::unwrap()` on a `None` value",
             ),
+            ("of bytes [1, 2] here", "of bytes [255] here"),
+            ("bytes: [-1, 2], error_len: Some(1) }", "bytes: [7, -8, 9], error_len: None }"),
+            ("bad token \"a\\\"b\" here", "bad token \"\\\\\" here"),
+            ("got -5 (or +1)", "got 5 (or 0)"),
             (
                 "assertion `left == right` failed\n  left: 1\n right: 2",
                 "assertion `left == right` failed\n  left: 7\n right: 9",
@@ -130,9 +213,31 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_input_counts_however_long_the_input_is() {
+        let numbers = |n: u8| format!("{:?}", (0..n).collect::<Vec<u8>>());
+        let text = |bytes: &str, what: &str| of(&format!("bytes: {bytes}, error: {what}"));
+        assert_eq!(text(&numbers(255), "torn"), text(&numbers(1), "torn"));
+        assert_ne!(text(&numbers(255), "torn"), text(&numbers(255), "odd"));
+        assert_eq!(of(&format!("{:?} is bad", "x".repeat(999))), of("\"x\" is bad"));
+    }
+
+    #[test]
+    fn the_limit_falls_anywhere_in_a_list() {
+        for n in 240..280 {
+            let words = "w".repeat(n);
+            let (long, short) = (format!("{words} 1, 2, 3 Some(4)"), format!("{words} 1 None"));
+            assert_eq!(of(&long), of(&short), "{n}");
+        }
+        assert_eq!(of(&"x".repeat(300)), of(&"x".repeat(400)));
+    }
+
+    #[test]
     fn kind_place_and_words_count() {
         assert_ne!(of("a"), of("b"));
         assert_ne!(of("can't read it's size"), of("can't write it's size"));
+        assert_ne!(of("a-5"), of("a5"));
+        assert_ne!(of("1, 2"), of("1; 2"));
+        assert_ne!(of("Awesome(1)"), of("AweNone"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Error, "src/lib.rs:3", "a"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Panic, "src/lib.rs:4", "a"));
     }

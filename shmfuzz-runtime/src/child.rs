@@ -174,6 +174,19 @@ pub fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
     }
 }
 
+/// Whether the environment's request for a replay is for this process. What a replayed body starts
+/// inherits the environment, but is no child of the process that asked for the replay.
+///
+/// The variables are not removed instead: nothing can tell that no other thread reads them.
+#[cfg(feature = "fuzz-test")]
+pub(crate) fn is_meant_for_this_process() -> bool {
+    #[cfg(unix)]
+    if let Ok(parent) = std::env::var(VERDICT) {
+        return std::os::unix::process::parent_id().to_string() == parent;
+    }
+    true
+}
+
 /// Replays one file in this process, as the child of [`replay`] or for a debugger.
 ///
 /// # Errors

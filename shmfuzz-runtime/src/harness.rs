@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::fuzz_test::{FuzzTest, registry};
 use crate::role::{self, Replaying, Role, serve};
-use crate::seeds::Seeds;
+use crate::seeds::{Seeds, Selection};
 
 /// What `main!()` calls.
 pub fn main() -> ExitCode {
@@ -52,11 +52,11 @@ fn trials(test: &'static FuzzTest, replaying: Replaying) -> Vec<Trial> {
     let trial = |name: String, run: Box<dyn FnOnce() -> Result<(), Failed> + Send>| {
         Trial::test(name, run).with_ignored_flag(ignored)
     };
-    let seeds = match Seeds::of(test) {
-        Ok(seeds) => Arc::new(seeds),
+    let (selection, seeds) = match Seeds::of(test) {
+        Ok(mut seeds) => (seeds.select(), Arc::new(seeds)),
         Err(error) => return vec![trial(path, Box::new(move || Err(Failed::from(error))))],
     };
-    if seeds.list.is_empty() {
+    if selection == Selection::All && seeds.list.is_empty() {
         return vec![trial(path, Box::new(|| Ok(())))];
     }
     let one = |seed_idx: usize| {

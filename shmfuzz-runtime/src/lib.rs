@@ -43,8 +43,12 @@
 //!
 //! A file whose name says that it ends the process (`abort-…`, `exit-…`, `timeout-…` and so on) is
 //! replayed in a child process, so that the other tests still report. `SHMFUZZ_SEED=<file name>`
-//! selects one seed; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
+//! selects one seed, and fuzz tests that have none of that name run nothing, unless one of them is
+//! all that was asked for; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
 //! debuggers.
+//!
+//! As with every `#[test]`, a panic of a thread that the body starts and does not join is no
+//! failure, for now: join the thread, and pass its panic or its error on.
 //!
 //! In a target of its own with `harness = false`, `shmfuzz_runtime::main!()` makes each seed a
 //! test of its own: listed, filtered, and run in parallel.
@@ -58,6 +62,9 @@ pub mod area;
 pub mod bucket;
 pub mod child;
 pub mod entries;
+#[cfg(unix)]
+pub mod gauge;
+pub mod hang;
 pub mod kind;
 pub mod layout;
 pub mod limits;

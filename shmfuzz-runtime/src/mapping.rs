@@ -13,6 +13,7 @@ use crate::layout::{self, Header, INPUT_AT, MAX_VALUE_LEN, Phase, SPAN, TooLarge
 use crate::turn::{self, Side, Turn};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fmt, io, ptr};
 
@@ -36,6 +37,15 @@ pub enum MappingError {
         /// What was tried.
         operation: &'static str,
         /// Its answer.
+        error: io::Error,
+    },
+    /// The file could not be made as large as it must be.
+    NoRoom {
+        /// Its directory, where that is known.
+        dir: Option<PathBuf>,
+        /// Its size in bytes.
+        size: u64,
+        /// The system's answer.
         error: io::Error,
     },
     /// An input is over the documented maximum.
@@ -72,6 +82,16 @@ impl fmt::Display for MappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { operation, error } => write!(f, "cannot {operation}: {error}"),
+            Self::NoRoom { dir, size, error } => {
+                let dir = dir.as_deref().unwrap_or(Path::new("the temp directory"));
+                write!(
+                    f,
+                    "cannot make the shared memory file in {} {size} bytes large: {error}; make \
+                     room there (containers: `--shm-size` for /dev/shm), set TMPDIR to a directory \
+                     that has room, or lower --max-len or --jobs",
+                    dir.display()
+                )
+            }
             Self::TooLarge(e) => e.fmt(f),
             Self::OverCapacity { asked, capacity } => {
                 write!(f, "{asked} bytes do not fit the input area of {capacity} bytes")
@@ -327,18 +347,21 @@ mod coordinator {
     ///
     /// # Errors
     /// If the size is over the maximum, or no place has room.
-    pub fn temp_file(value_size: usize) -> Result<File, MappingError> {
-        let size = layout::shared_mem_size(value_size)?;
-        for dir in space::memory_dirs() {
-            let file = tempfile::tempfile_in(dir)
-                .and_then(|f| space::allocate(&f, size as u64).map(|()| f));
-            if let Ok(file) = file {
-                return Ok(file);
+    fn temp_file(value_size: usize) -> Result<File, MappingError> {
+        let size = layout::shared_mem_size(value_size)? as u64;
+        let mut refused = None;
+        for dir in space::dirs(size) {
+            let file =
+                tempfile::tempfile_in(&dir).and_then(|f| space::allocate(&f, size).map(|()| f));
+            match file {
+                Ok(file) => return Ok(file),
+                // The first directory is the one to be told of: it had the best chances.
+                Err(error) => {
+                    refused.get_or_insert(MappingError::NoRoom { dir: Some(dir), size, error });
+                }
             }
         }
-        tempfile::tempfile()
-            .and_then(|f| space::allocate(&f, size as u64).map(|()| f))
-            .map_err(io_error("make the shared memory file in the temp directory (TMPDIR)"))
+        Err(refused.expect("the temp directory was tried"))
     }
 
     impl Mapping {
@@ -386,8 +409,12 @@ mod coordinator {
             let size = layout::shared_mem_size(value_size)?;
             if value_size > self.capacity()? {
                 let file = self.file.as_ref().expect("the coordinator keeps the file");
-                space::allocate(file, size as u64)
-                    .map_err(io_error("grow the shared memory file"))?;
+                let size = size as u64;
+                space::allocate(file, size).map_err(|error| MappingError::NoRoom {
+                    dir: space::dir_of(file),
+                    size,
+                    error,
+                })?;
             }
             self.header().capacity.store(self.capacity()? as u64, Ordering::Release);
             Ok(())
@@ -413,9 +440,6 @@ mod coordinator {
         }
     }
 }
-
-#[cfg(feature = "coordinator")]
-pub use coordinator::temp_file;
 
 #[cfg(all(test, feature = "coordinator"))]
 mod tests;

@@ -73,11 +73,21 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
-/// Resident memory of a process in bytes, where the system tells.
-pub(crate) fn resident(pid: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+/// Bytes of a page of memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn page_size() -> Option<u64> {
+    configured(libc::_SC_PAGESIZE)
+}
+
+/// Unit of the CPU times in `/proc`.
+#[cfg(target_os = "linux")]
+pub(crate) fn clock_ticks_per_second() -> Option<u64> {
+    configured(libc::_SC_CLK_TCK)
+}
+
+#[cfg(target_os = "linux")]
+fn configured(name: libc::c_int) -> Option<u64> {
     // SAFETY: takes a number only.
-    let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.checked_mul(u64::try_from(page_size).ok()?)
+    let value = unsafe { libc::sysconf(name) };
+    u64::try_from(value).ok()
 }

@@ -1,6 +1,8 @@
-//! What a test binary was started for: the environment says so, and nothing but this reads it.
+//! What a test binary was started for: the environment and the arguments say so, and nothing but
+//! this reads them.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::exit;
@@ -45,10 +47,35 @@ impl Role {
         }
         match env::var_os(child::REPLAY) {
             Some(value) if value == IN_PROCESS => Self::Tests(Replaying::InProcess),
-            Some(file) => Self::ReplayOne(PathBuf::from(file)),
-            None => Self::Tests(Replaying::Apart),
+            Some(file) if child::is_meant_for_this_process() => {
+                Self::ReplayOne(PathBuf::from(file))
+            }
+            _ => Self::Tests(Replaying::Apart),
         }
     }
+}
+
+/// Whether this process was started for the test of this path and for no other, as far as the
+/// arguments say: the path is its one filter.
+pub(crate) fn is_alone(path: &str) -> bool {
+    filters(env::args_os().skip(1)).eq([OsStr::new(path)])
+}
+
+/// libtest's options whose value may be an argument of its own.
+const WITH_VALUE: [&str; 7] =
+    ["--test-threads", "--skip", "--logfile", "--color", "--format", "--shuffle-seed", "-Z"];
+
+fn filters(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let (mut is_value, mut no_options) = (false, false);
+    arguments.filter(move |argument| {
+        if std::mem::take(&mut is_value) {
+            return false;
+        }
+        let is_option = !no_options && argument.as_encoded_bytes().starts_with(b"-");
+        is_value = is_option && WITH_VALUE.iter().any(|option| argument == option);
+        no_options |= argument == "--";
+        !is_option
+    })
 }
 
 /// Serves a fuzz test in the role of a worker or of a child that replays one file. `None` if the
@@ -79,4 +106,24 @@ fn worker_entry(test: &'static FuzzTest) -> ! {
 pub(crate) fn fail(reason: &str) -> ! {
     let _ = writeln!(io::stderr(), "shmfuzz: {reason}");
     exit(EXIT_SETUP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_told_from_options_and_their_values() {
+        for (arguments, expected) in [
+            ("", ""),
+            ("--exact a::b --nocapture", "a::b"),
+            ("--test-threads 4 a --skip b --skip=c d", "a d"),
+            ("-Z unstable-options --format json -q a", "a"),
+            ("-- --skip a", "--skip a"),
+        ] {
+            let found: Vec<_> = filters(arguments.split_whitespace().map(Into::into)).collect();
+            let expected: Vec<_> = expected.split_whitespace().map(OsString::from).collect();
+            assert_eq!(found, expected, "{arguments}");
+        }
+    }
 }

@@ -12,10 +12,10 @@ use crate::fuzz_test::FuzzTest;
 use crate::kind::FailureKind;
 use crate::last_seed;
 use crate::limits::RecordedLimits;
-use crate::role::Replaying;
+use crate::role::{self, Replaying};
 use crate::testdata;
 
-/// Selects one seed by name under the default harness.
+/// Selects seeds by name, under either harness.
 const SELECT: &str = "SHMFUZZ_SEED";
 
 /// One seed.
@@ -32,6 +32,17 @@ pub(crate) struct Seed {
 enum Source {
     Attribute(Vec<u8>),
     File(PathBuf),
+}
+
+/// What `SHMFUZZ_SEED` leaves of the seeds of a fuzz test.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// All: it is not set.
+    All,
+    /// The one that it names.
+    One,
+    /// None, since it names another one: what there is, on one line.
+    None(String),
 }
 
 /// The seeds of one fuzz test.
@@ -71,16 +82,21 @@ impl Seeds {
         Ok(Self { test, list, recorded })
     }
 
-    /// Keeps the seed that `SHMFUZZ_SEED` names, if it names one.
-    fn select(&mut self) -> Result<(), String> {
-        let Ok(wanted) = env::var(SELECT) else { return Ok(()) };
-        if self.list.iter().any(|seed| seed.name == wanted) {
-            self.list.retain(|seed| seed.name == wanted);
-            return Ok(());
+    /// Keeps the seed that `SHMFUZZ_SEED` names, if it names one. Then those of other names are
+    /// not run, and a fuzz test that has none of it runs nothing.
+    pub(crate) fn select(&mut self) -> Selection {
+        let Ok(wanted) = env::var(SELECT) else { return Selection::All };
+        let is_wanted = |seed: &Seed| seed.name == wanted;
+        if self.list.iter().any(is_wanted) {
+            self.list.retain(is_wanted);
+            return Selection::One;
         }
         let names: Vec<&str> = self.list.iter().map(|seed| seed.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Err(format!("{SELECT}={wanted}: no such seed of {}; there are: {names}", self.test.path()))
+        let path = self.test.path();
+        let why = format!("{SELECT}={wanted}: no such seed of {path}; there are: {names}");
+        self.list.clear();
+        Selection::None(why)
     }
 
     /// Replays one seed, on the present thread or in a child.
@@ -140,8 +156,12 @@ pub(crate) fn run_all(test: &'static FuzzTest, replaying: Replaying) {
         Ok(seeds) => seeds,
         Err(error) => panic!("{error}"),
     };
-    if let Err(error) = seeds.select() {
-        panic!("{error}");
+    match seeds.select() {
+        Selection::None(why) if role::is_alone(&test.path()) => panic!("{why}"),
+        // It is most likely a seed of another fuzz test, in this binary or in another of the
+        // workspace, which all get the same environment.
+        Selection::None(why) => return show(&why),
+        Selection::All | Selection::One => {}
     }
     let replay_all = || -> Vec<String> {
         seeds.list.iter().filter_map(|seed| seeds.replay(seed, replaying).err()).collect()

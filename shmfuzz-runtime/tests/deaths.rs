@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shmfuzz_runtime::child::{self, End, Replay, Request};
 use shmfuzz_runtime::fuzz_test;
@@ -25,6 +25,15 @@ fn ends(how: &str) -> Result<(), String> {
         "allocate" => drop(std::hint::black_box(vec![0_u8; 1 << 46])),
         "grow" => grow(),
         "hang" => hang(),
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
+        "share the processor" => share_the_processor(),
+        "start this binary" => {
+            let (output, _) = run("passes_on_its_seed");
+            assert!(output.status.success(), "{output:?}");
+        }
+        "linger" => LINGERS.with(|_| {}),
         "print" => {
             print_much();
             std::process::exit(3);
@@ -47,10 +56,41 @@ fn ends(how: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Passes on its seed alone, not on what the environment of [`ends`] says.
+#[fuzz_test(seeds = ["own seed"])]
+fn passes_on_its_seed(text: &str) {
+    assert_eq!(text, "own seed");
+}
+
 fn hang() {
     loop {
         std::thread::park();
     }
+}
+
+/// Longer than its timeout, but neither blocked nor busy for that long.
+fn share_the_processor() {
+    let began = Instant::now();
+    while began.elapsed() < SHARED_TIMEOUT * 13 / 10 {
+        let turn = Instant::now();
+        while turn.elapsed() < Duration::from_millis(10) {}
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const SHARED_TIMEOUT: Duration = Duration::from_millis(600);
+
+struct Lingers;
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        hang();
+    }
+}
+
+thread_local! {
+    /// Its destructor runs after the body has returned, and never ends.
+    static LINGERS: Lingers = const { Lingers };
 }
 
 fn recurse(n: u64) -> String {
@@ -95,6 +135,11 @@ fn what_returns_passes() {
 }
 
 #[test]
+fn what_the_body_starts_is_no_replay() {
+    assert_eq!(end("start this binary"), End::Passed);
+}
+
+#[test]
 fn failures_that_unwind_are_told() {
     let End::Failed(how) = end("panic") else { panic!("it did not fail") };
     assert!(how.starts_with("panicked at "), "{how}");
@@ -119,6 +164,20 @@ fn a_hang_is_killed_at_its_limit() {
     let timeout = Duration::from_millis(200);
     let hang = replay("hang", Limits { timeout, ..Limits::DEFAULT });
     assert_eq!(hang.end, End::TimedOut(timeout));
+    let spin = replay("spin", Limits { timeout, ..Limits::DEFAULT });
+    assert_eq!(spin.end, End::TimedOut(timeout));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_only_lacks_the_processor_is_no_hang() {
+    let limits = Limits { timeout: SHARED_TIMEOUT, ..Limits::DEFAULT };
+    assert_eq!(replay("share the processor", limits).end, End::Passed);
+}
+
+#[test]
+fn a_process_that_lingers_after_the_call_is_told_by_its_result() {
+    assert_eq!(end("linger"), End::Passed);
 }
 
 #[test]
@@ -157,6 +216,9 @@ macro_rules! ending_seeds {
             if how == "thread" {
                 let _ = std::thread::spawn(|| std::process::abort()).join();
             }
+            if how == "exit in a thread" {
+                let _ = std::thread::spawn(|| std::process::exit(0)).join();
+            }
             let _ = how;
             match how {
                 "exit" => std::process::exit(0),
@@ -177,6 +239,7 @@ mod in_process {
         aborts: "abort",
         overflows: "overflow",
         aborts_in_a_thread: "thread",
+        exits_in_a_thread: "exit in a thread",
     }
 }
 
@@ -203,8 +266,10 @@ fn a_seed_that_ends_the_process_is_named_first() {
 
 #[test]
 fn a_thread_that_ends_the_process_names_what_was_running() {
-    let (output, stderr) = run("in_process::aborts_in_a_thread");
-    assert!(!output.status.success());
-    let words = "these seeds run:\n  seed#1 of in_process::aborts_in_a_thread\n";
-    assert!(stderr.contains(words), "{stderr}");
+    for name in ["aborts_in_a_thread", "exits_in_a_thread"] {
+        let (output, stderr) = run(&format!("in_process::{name}"));
+        assert!(!output.status.success(), "{name}: {}", output.status);
+        let words = format!("these seeds run:\n  seed#1 of in_process::{name}\n");
+        assert!(stderr.contains(&words), "{stderr}");
+    }
 }

@@ -19,4 +19,18 @@ fn is_ignored(_: &[u8]) {
     panic!("an ignored fuzz test ran");
 }
 
+/// What this target lists with `SHMFUZZ_SEED` set to the input.
+#[fuzz_test(seeds = ["seed#1", "nothing"])]
+fn lists_the_selected_seed(name: &str) {
+    let program = std::env::current_exe().expect("the executable has a path");
+    let mut command = std::process::Command::new(program);
+    let output = command.arg("--list").env("SHMFUZZ_SEED", name).output().expect("it starts");
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    let expected = match name {
+        "seed#1" => "parses/seed#1: test\nlists_the_selected_seed/seed#1: test\n",
+        _ => "",
+    };
+    assert_eq!(list, expected);
+}
+
 shmfuzz_runtime::main!();

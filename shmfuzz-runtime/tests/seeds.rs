@@ -34,9 +34,13 @@ fn reads_files(text: String) {
 fn has_bad_limits(_: &[u8]) {}
 
 fn run(path: &str, environment: &[(&str, &str)]) -> (Output, String) {
+    run_with(&["--exact", path], environment)
+}
+
+fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> (Output, String) {
     let program = std::env::current_exe().expect("the executable has a path");
     let mut command = Command::new(program);
-    command.args(["--exact", path, "--include-ignored"]).env_remove("RUST_BACKTRACE");
+    command.args(arguments).arg("--include-ignored").env_remove("RUST_BACKTRACE");
     let output = command.envs(environment.iter().copied()).output().expect("it starts");
     let text = [&output.stdout[..], &output.stderr].concat();
     (output, String::from_utf8_lossy(&text).into_owned())
@@ -70,6 +74,20 @@ fn one_seed_can_be_selected() {
     assert_eq!(output.status.code(), Some(101));
     let words = "no such seed of fails_on_some; there are: seed#0, seed#1, seed#2";
     assert!(text.contains(words), "{text}");
+    let (output, _) = run_with(&["fails_on_some"], &[("SHMFUZZ_SEED", "nothing")]);
+    assert_eq!(output.status.code(), Some(101));
+}
+
+#[test]
+fn a_seed_of_another_fuzz_test_is_no_failure_of_those_that_run_with_it() {
+    let arguments = ["--exact", "fails_on_some", "reads_files", "--nocapture"];
+    let (output, text) = run_with(&arguments, &[("SHMFUZZ_SEED", "a-text")]);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("SHMFUZZ_SEED=a-text: no such seed of fails_on_some"), "{text}");
+    assert!(text.contains("2 passed"), "{text}");
+    let (_, text) = run_with(&arguments, &[("SHMFUZZ_SEED", "not-text")]);
+    assert!(text.contains("1 of 1 seeds of reads_files failed:"), "{text}");
+    assert!(text.contains("1 passed; 1 failed"), "{text}");
 }
 
 #[test]

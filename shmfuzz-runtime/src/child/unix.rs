@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use super::{
     End, FAILED, LIMITS, Output, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT,
 };
+use crate::gauge::Gauge;
+use crate::hang::CallWatch;
 use crate::limits::Limits;
 use crate::process;
 
@@ -21,6 +23,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// Longest time from the start of the process to the start of the call: generous, since linking
 /// and set-up of a large binary on a loaded machine are not what is measured.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Longest time from the result to the end of the process. What takes longer has been judged.
+const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// Only the end of what a child prints is kept.
 const OUTPUT_LIMIT: usize = 64 << 10;
@@ -48,6 +53,31 @@ struct Watch {
     words: UnixStream,
     heard: Vec<u8>,
     printed: Vec<u8>,
+    gauge: Gauge,
+}
+
+/// The call in the child, as the parent sees it.
+#[derive(Debug)]
+struct Call {
+    began: Instant,
+    looked: Instant,
+    watch: CallWatch,
+}
+
+impl Call {
+    fn new(timeout: Duration) -> Self {
+        let now = Instant::now();
+        Self { began: now, looked: now, watch: CallWatch::new(timeout) }
+    }
+
+    /// Whether it is over its time. Looks at most once an interval, however often it is asked.
+    fn hangs(&mut self, mut gauge: &Gauge) -> bool {
+        if self.looked.elapsed() < self.watch.interval() {
+            return false;
+        }
+        self.looked = Instant::now();
+        self.watch.look(self.began.elapsed(), &mut gauge)
+    }
 }
 
 impl Watch {
@@ -62,7 +92,7 @@ impl Watch {
         if let Some(folder) = request.folder {
             command.current_dir(folder);
         }
-        let child = command
+        let mut child = command
             .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
             .arg("--include-ignored")
             .envs(request.env.iter().map(|(name, value)| (name, value)))
@@ -75,29 +105,42 @@ impl Watch {
             .stdout(Stdio::from(OwnedFd::from(stdout)))
             .process_group(0)
             .spawn()?;
-        Ok(Self { child, output, becomes, words, heard: Vec::new(), printed: Vec::new() })
+        let gauge = match Gauge::open(child.id()) {
+            Ok(gauge) => gauge,
+            Err(error) => {
+                process::kill_group(child.id())?;
+                child.wait()?;
+                return Err(error);
+            }
+        };
+        let (heard, printed) = (Vec::new(), Vec::new());
+        Ok(Self { child, output, becomes, words, heard, printed, gauge })
     }
 
     /// Until the child has ended or must be: then how.
     fn run(&mut self, limits: Limits) -> io::Result<Option<End>> {
         let spawned = Instant::now();
-        let mut started = None;
+        let (mut started, mut judged) = (None, None);
         while !process::has_ended(self.child.id())? {
             self.take_output();
             self.take_words();
             if started.is_none() && self.heard_line(STARTED) {
-                started = Some(Instant::now());
+                started = Some(Call::new(limits.timeout));
             }
-            match started {
-                Some(at) if at.elapsed() > limits.timeout && !self.has_result() => {
-                    return Ok(Some(End::TimedOut(limits.timeout)));
-                }
-                _ if spawned.elapsed() > START_LIMIT.saturating_add(limits.timeout) => {
-                    return Ok(Some(End::NeverStarted));
-                }
-                _ => {}
+            if judged.is_none() && self.result().is_some() {
+                judged = Some(Instant::now());
             }
-            if process::resident(self.child.id()).is_some_and(|bytes| bytes > limits.rss_limit) {
+            let stopped = match (&mut started, judged) {
+                (_, Some(at)) => self.result().filter(|_| at.elapsed() > END_LIMIT),
+                (Some(call), None) => {
+                    call.hangs(&self.gauge).then_some(End::TimedOut(limits.timeout))
+                }
+                (None, None) => (spawned.elapsed() > START_LIMIT).then_some(End::NeverStarted),
+            };
+            if stopped.is_some() {
+                return Ok(stopped);
+            }
+            if self.gauge.resident().is_some_and(|bytes| bytes > limits.rss_limit) {
                 return Ok(Some(End::OutOfMemory(limits.rss_limit)));
             }
         }
@@ -154,20 +197,26 @@ impl Watch {
         self.heard.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes())
     }
 
-    fn has_result(&self) -> bool {
-        self.heard.iter().filter(|byte| **byte == b'\n').count() > 1
+    /// What the child said of its call.
+    fn result(&self) -> Option<End> {
+        let heard = String::from_utf8_lossy(&self.heard);
+        let complete = heard.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        complete.into_iter().find_map(|line| match line.strip_prefix(FAILED) {
+            Some(failure) => Some(End::Failed(failure.to_owned())),
+            None => (line == PASSED).then_some(End::Passed),
+        })
     }
 
     fn end(&self, status: ExitStatus, output: &str, limits: Limits) -> End {
-        let heard = String::from_utf8_lossy(&self.heard);
-        if let Some(failure) = heard.lines().find_map(|line| line.strip_prefix(FAILED)) {
-            return End::Failed(failure.to_owned());
+        let result = self.result();
+        if let Some(failed @ End::Failed(_)) = result {
+            return failed;
         }
         if !self.heard_line(STARTED) {
             return End::NeverStarted;
         }
         match (status.code(), status.signal()) {
-            (Some(0), _) if self.heard_line(PASSED) => End::Passed,
+            (Some(0), _) if result.is_some() => End::Passed,
             (Some(code), _) => End::Exited(code),
             (None, Some(SIGABRT)) if output.contains("has overflowed its stack") => {
                 End::StackOverflow

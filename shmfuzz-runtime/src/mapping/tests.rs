@@ -58,6 +58,20 @@ fn growth_takes_space_on_the_disk() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_cannot_grow_is_told_with_its_directory_and_a_way_out() {
+    let (mut coordinator, mut turn, _worker) = pair(16);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len((INPUT_AT + 16) as u64).unwrap();
+    coordinator.file = Some(File::open(file.path()).unwrap());
+    let error = coordinator.grow(&mut turn, 1 << 20).unwrap_err().to_string();
+    let dir = file.path().parent().unwrap().display().to_string();
+    assert!(error.contains(&format!("file in {dir} ")), "{error}");
+    assert!(error.contains("--shm-size") && error.contains("--max-len"), "{error}");
+    coordinator.set_value(&mut turn, b"still there").unwrap();
+}
+
+#[test]
 fn foreign_files_and_other_versions_are_refused() {
     let file = tempfile::tempfile().unwrap();
     assert!(matches!(Mapping::attach(&file), Err(MappingError::Foreign { .. })));
@@ -123,4 +137,62 @@ proptest! {
         let _ = entries::read_log(&coordinator, &turn);
         let _ = words::read(&coordinator, &turn);
     }
+
+    /// Entries and words whose first checks pass, with extreme or fitting numbers in every field.
+    #[test]
+    fn garbage_behind_the_first_checks_never_panics_the_coordinator(
+        entries in prop::collection::vec(prop::array::uniform16(field()), 1..4),
+        words in prop::array::uniform16(field()),
+        cut in 0..64_u64,
+    ) {
+        let (coordinator, turn, _worker) = pair(16);
+        let mut log: Vec<u8> = entries.iter().flat_map(log_entry).collect();
+        log.extend([0; 64]);
+        coordinator.copy_in(layout::LOG_AT, &log);
+        coordinator.header().log_used.store(log.len() as u64 - cut, Ordering::Relaxed);
+        let log = entries::read_log(&coordinator, &turn);
+        // What follows the entries is none, so reading always ends at damage.
+        prop_assert!(log.entries.len() <= entries.len() && log.damage.is_some());
+        for (entry, fields) in log.entries.iter().zip(&entries) {
+            prop_assert!(entry.features.len() * 4 + entry.input.len() <= ENTRY_LEN - 64);
+            prop_assert_eq!(entry.features.len(), fields[10] as usize);
+        }
+
+        let bytes: Vec<u8> = words.iter().flat_map(|n| n.to_le_bytes()).collect();
+        coordinator.copy_in(layout::WORDS_AT, &bytes);
+        coordinator.header().words_used.store(64, Ordering::Relaxed);
+        let _ = words::read(&coordinator, &turn);
+    }
+}
+
+/// Bytes of each entry of [`log_entry`].
+const ENTRY_LEN: usize = 96;
+
+/// A number of an entry or of last words: one that often fits, or one at an end of the range.
+fn field() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..3_u32, 4 => 0..40_u32, 1 => u32::MAX - 3..=u32::MAX, 1 => any::<u32>()]
+}
+
+/// An entry of fitting length and checksum, with these numbers from its 16th byte on.
+fn log_entry(fields: &[u32; 16]) -> Vec<u8> {
+    let mut bytes = vec![0; ENTRY_LEN];
+    bytes[..8].copy_from_slice(&(ENTRY_LEN as u64).to_le_bytes());
+    for (place, field) in bytes[16..].chunks_exact_mut(4).zip(fields) {
+        place.copy_from_slice(&field.to_le_bytes());
+    }
+    let sum = entries::checksum(&bytes[16..]);
+    bytes[8..16].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn the_garbage_in_entries_passes_their_checksum() {
+    let (coordinator, turn, _worker) = pair(16);
+    let mut fields = [0; 16];
+    (fields[10], fields[11]) = (3, 17);
+    coordinator.copy_in(layout::LOG_AT, &log_entry(&fields));
+    coordinator.header().log_used.store(ENTRY_LEN as u64, Ordering::Relaxed);
+    let log = entries::read_log(&coordinator, &turn);
+    assert_eq!((log.entries.len(), log.damage), (1, None));
+    assert_eq!((log.entries[0].features.len(), log.entries[0].input.len()), (3, 17));
 }

@@ -8,7 +8,7 @@
 #[cfg_attr(not(target_os = "linux"), path = "process/elsewhere.rs")]
 mod gauge;
 
-pub(super) use gauge::Gauge;
+use gauge::Gauge;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -84,8 +84,8 @@ impl Process {
     }
 
     /// What it uses.
-    pub(super) fn gauge(&self) -> &Gauge {
-        &self.gauge
+    pub(super) fn gauge(&self) -> &shmfuzz_runtime::gauge::Gauge {
+        self.gauge.figures()
     }
 
     /// A descriptor that becomes readable when the process has ended.

@@ -1,26 +1,15 @@
 //! When a worker counts as hanging: the decision, without a clock, a process or a file.
 //!
-//! A call hangs when the count of calls stood still for the timeout *and* the worker either used
-//! that much CPU time or is blocked. Wall time alone would find hangs on every busy machine.
-//! Invariant: while calls go on, only the generous limit on the whole job ends it.
+//! A call goes on while the count of calls stands still; whether it hangs, the runtime decides for
+//! replays as well. Invariant: while calls go on, only the generous limit on the whole job ends it.
 
+use shmfuzz_runtime::hang::{CallWatch, Senses};
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::Request;
 use std::time::Duration;
 
 /// How long a worker may take to start, or to do anything else in which no call is made.
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// How many looks in a row must find a worker blocked.
-const BLOCKED_LOOKS: u32 = 5;
-
-/// What is looked at only when the count stands still, because it costs system calls.
-pub(super) trait Senses {
-    /// CPU time of the process so far; `None` if it is not known.
-    fn cpu_time(&mut self) -> Option<Duration>;
-    /// Whether no thread of the process is running or ready to.
-    fn is_blocked(&mut self) -> bool;
-}
 
 /// What to do about the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +25,12 @@ pub(super) enum Verdict {
 /// The watch over one request, or over the start of a worker.
 #[derive(Debug)]
 pub(super) struct Watch {
-    timeout: Duration,
+    call: CallWatch,
     /// For the whole job.
     limit: Duration,
     /// The count last seen, and when it was first seen, from the start of the job.
     count: u64,
     since: Duration,
-    /// CPU time when the count was first seen to stand still.
-    cpu: Option<Duration>,
-    blocked_looks: u32,
 }
 
 impl Watch {
@@ -70,20 +56,21 @@ impl Watch {
     }
 
     fn new(timeout: Duration, limit: Duration) -> Self {
-        Self { timeout, limit, count: 0, since: Duration::ZERO, cpu: None, blocked_looks: 0 }
+        Self { call: CallWatch::new(timeout), limit, count: 0, since: Duration::ZERO }
     }
 
     /// Longest time of one call.
     pub(super) fn timeout(&self) -> Duration {
-        self.timeout
+        self.call.timeout()
     }
 
     /// How often to look.
     pub(super) fn interval(&self) -> Duration {
-        (self.timeout / 20).clamp(Duration::from_millis(10), Duration::from_millis(100))
+        self.call.interval()
     }
 
-    /// One look, `elapsed` after the start of the job.
+    /// One look, `elapsed` after the start of the job. The senses are asked only when the count
+    /// stands still, because they cost system calls.
     pub(super) fn look(
         &mut self,
         elapsed: Duration,
@@ -93,34 +80,18 @@ impl Watch {
     ) -> Verdict {
         if count != self.count {
             (self.count, self.since) = (count, elapsed);
-            (self.cpu, self.blocked_looks) = (None, 0);
+            self.call.restart();
         }
         let still = elapsed.saturating_sub(self.since);
         // A phase that is no phase was written by the target: then a call is what ran.
         let is_calling = count > 0 && !matches!(phase, Some(Phase::Starting | Phase::Idle));
-        if is_calling && !still.is_zero() && self.hangs(still, senses) {
+        if is_calling && !still.is_zero() && self.call.look(still, senses) {
             Verdict::TimedOut
         } else if elapsed >= self.limit || (!is_calling && still >= SILENCE) {
             Verdict::Unresponsive
         } else {
             Verdict::Fine
         }
-    }
-
-    fn hangs(&mut self, still: Duration, senses: &mut impl Senses) -> bool {
-        let Some(cpu) = senses.cpu_time() else { return still >= self.timeout };
-        let used = cpu.saturating_sub(*self.cpu.get_or_insert(cpu));
-        if still < self.timeout / 2 {
-            return false;
-        }
-        self.blocked_looks = if senses.is_blocked() { self.blocked_looks + 1 } else { 0 };
-        if still < self.timeout {
-            return false;
-        }
-        let spins = used >= self.timeout.mul_f32(0.8);
-        let is_blocked = self.blocked_looks >= BLOCKED_LOOKS && used < self.timeout / 5;
-        // What now computes and now sleeps is neither, but it must end some time.
-        spins || is_blocked || still >= self.timeout.saturating_mul(5) + Duration::from_secs(1)
     }
 }
 

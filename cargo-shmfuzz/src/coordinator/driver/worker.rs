@@ -8,8 +8,8 @@ use super::channel::Channel;
 use super::harvest::{InputArea, harvest};
 use super::launch::Launch;
 use super::output::Output;
-use super::process::{Gauge, Groups, Process, timespec};
-use super::watch::{Senses, Verdict, Watch};
+use super::process::{Groups, Process, timespec};
+use super::watch::{Verdict, Watch};
 use crate::coordinator::action::Freight;
 use crate::coordinator::campaign::WorkerId;
 use crate::coordinator::event::{Cause, Death, Event, Harvest};
@@ -416,16 +416,6 @@ impl Worker {
             _ => natural(status),
         });
         (cause, output, harvest)
-    }
-}
-
-impl Senses for &Gauge {
-    fn cpu_time(&mut self) -> Option<Duration> {
-        Gauge::cpu_time(self)
-    }
-
-    fn is_blocked(&mut self) -> bool {
-        Gauge::is_blocked(self)
     }
 }
 

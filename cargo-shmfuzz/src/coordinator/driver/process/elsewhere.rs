@@ -1,14 +1,14 @@
 //! Platforms on which no worker can be watched: starting one is an error that says so.
 
 use rustix::process::Pid;
+use shmfuzz_runtime::gauge;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
 
 /// There is none.
 #[derive(Debug)]
-pub(in crate::coordinator::driver) struct Gauge(Infallible);
+pub(super) struct Gauge(Infallible);
 
 impl Gauge {
     pub(super) fn open(_pid: Pid) -> io::Result<Self> {
@@ -19,15 +19,7 @@ impl Gauge {
         match self.0 {}
     }
 
-    pub(in crate::coordinator::driver) fn cpu_time(&self) -> Option<Duration> {
-        match self.0 {}
-    }
-
-    pub(in crate::coordinator::driver) fn resident(&self) -> Option<u64> {
-        match self.0 {}
-    }
-
-    pub(in crate::coordinator::driver) fn is_blocked(&self) -> bool {
+    pub(super) fn figures(&self) -> &gauge::Gauge {
         match self.0 {}
     }
 }
