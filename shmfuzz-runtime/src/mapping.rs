@@ -347,12 +347,15 @@ mod coordinator {
     ///
     /// # Errors
     /// If the size is over the maximum, or no place has room.
-    fn temp_file(value_size: usize) -> Result<File, MappingError> {
+    pub fn temp_file(value_size: usize) -> Result<File, MappingError> {
         let size = layout::shared_mem_size(value_size)? as u64;
         let mut refused = None;
         for dir in space::dirs(size) {
-            let file =
-                tempfile::tempfile_in(&dir).and_then(|f| space::allocate(&f, size).map(|()| f));
+            let file = tempfile::tempfile_in(&dir).and_then(|file| {
+                space::make_private(&file)?;
+                space::allocate(&file, size)?;
+                Ok(file)
+            });
             match file {
                 Ok(file) => return Ok(file),
                 // The first directory is the one to be told of: it had the best chances.
@@ -440,6 +443,9 @@ mod coordinator {
         }
     }
 }
+
+#[cfg(feature = "coordinator")]
+pub use coordinator::temp_file;
 
 #[cfg(all(test, feature = "coordinator"))]
 mod tests;

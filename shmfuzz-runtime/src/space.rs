@@ -64,6 +64,26 @@ fn free_space(_dir: &Path) -> Option<u64> {
     None
 }
 
+/// Takes every right on a file from all but its owner: a nameless one is made with what the umask
+/// leaves.
+///
+/// # Errors
+/// If the system refuses.
+#[cfg(unix)]
+pub(crate) fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+/// Does nothing: a temp file is private to its user here.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub(crate) fn make_private(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes `file` at least `len` bytes long and reserves the space for all of it.
 ///
 /// # Errors

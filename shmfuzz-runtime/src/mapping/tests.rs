@@ -72,6 +72,13 @@ fn a_file_that_cannot_grow_is_told_with_its_directory_and_a_way_out() {
 }
 
 #[test]
+fn nobody_else_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = temp_file(16).unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn foreign_files_and_other_versions_are_refused() {
     let file = tempfile::tempfile().unwrap();
     assert!(matches!(Mapping::attach(&file), Err(MappingError::Foreign { .. })));
