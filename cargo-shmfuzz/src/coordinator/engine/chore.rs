@@ -7,6 +7,7 @@ use super::finding::{Found, Minimization, Stage};
 use super::mutant::Mutant;
 use super::request::{JOB, Parcel};
 use super::share;
+use super::silence::{MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
@@ -34,12 +35,12 @@ impl Engine {
             let text = format!("a failure was seen but not its input: {}", failure.message);
             return self.warn_once(test, "no input", text);
         };
-        let forgets = self.is_mutated(Mutant::ForgetBuckets);
-        let state = &mut self.tests[test.0];
-        if state.silent.contains(&failure.bucket) && !forgets {
-            return;
+        match self.note_failure(test, &failure) {
+            Novelty::New => {}
+            Novelty::Known if self.is_mutated(Mutant::ForgetBuckets) => {}
+            Novelty::Known | Novelty::Crowded | Novelty::Full => return,
         }
-        state.silent.push(failure.bucket);
+        let state = &mut self.tests[test.0];
         state.n_findings += 1;
         let (id, kind, execs) = (self.findings.next_id(), failure.kind, state.execs);
         if !self.is_mutated(Mutant::ShowUnsaved) {
@@ -59,6 +60,29 @@ impl Engine {
         if self.tests[test.0].is_broken {
             self.give_up(id);
         }
+    }
+
+    /// Makes a failure silent, or its place if that has too many.
+    pub(super) fn note_failure(&mut self, test: TestIdx, failure: &Failure) -> Novelty {
+        let novelty = self.tests[test.0].silence.note(failure.bucket, classify::place(failure));
+        match novelty {
+            Novelty::New | Novelty::Known => {}
+            Novelty::Crowded => {
+                let at = failure.location.as_ref().map(|at| format!(" at {at}"));
+                let text = format!(
+                    "failures of kind {}{} have more than {MESSAGES} different messages: no more \
+                     of them are kept",
+                    failure.kind.name(),
+                    at.unwrap_or_default()
+                );
+                self.show(Notice::Warning { test: Some(test), text });
+            }
+            Novelty::Full => {
+                let text = format!("{MOST} different failures were met: no more are kept");
+                self.warn_once(test, "failures", text);
+            }
+        }
+        novelty
     }
 
     /// Puts a finding's worker to work, or starts one.
@@ -218,7 +242,14 @@ impl Engine {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         if minimized.end == JobEnd::Failed {
             let failure = classify::words(harvest.words.as_ref());
+            let place = classify::place(&failure);
             self.failure_found(idx, failure, harvest.input.take());
+            // Its worker was not told that the place is silent: another one will be.
+            if self.tests[idx.0].silence.buckets().contains(&place)
+                && let Some(worker) = self.findings[id].worker
+            {
+                self.kill(worker);
+            }
             return self.set_back(id, 1);
         }
         if !minimized.reproduced {
