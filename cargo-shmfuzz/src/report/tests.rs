@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::coordinator::campaign::FindingId;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Limit, Reproducible, Stats};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -81,7 +81,7 @@ fn finding(failure: Failure, input: &[u8]) -> Finding {
         test: TestIdx(0),
         failure,
         input: input.into(),
-        reproducible: true,
+        reproducible: Reproducible::Yes,
         elapsed: Duration::from_millis(420),
         execs: 17_000,
     }
@@ -113,13 +113,17 @@ fn play(report: &mut Report) {
         finding(failure(FailureKind::Panic, "assertion failed\n  left: \x1b[31m1"), b"$$ab\n");
     report.show(&Notice::Finding(panic.clone()), Some(path));
     let smaller = Finding { input: b"$".as_slice().into(), ..panic.clone() };
+    let limit = Limit::Smallest;
     let smaller_path = Path::new("/p/testdata/fuzz/parse/crash-01");
-    report.show(&Notice::Minimized { finding: smaller.clone(), before: 5 }, Some(smaller_path));
-    report.show(&Notice::Minimized { finding: smaller, before: 1 }, Some(smaller_path));
+    report.show(
+        &Notice::Minimized { finding: smaller.clone(), before: 5, limit },
+        Some(smaller_path),
+    );
+    report.show(&Notice::Minimized { finding: smaller, before: 1, limit }, Some(smaller_path));
     let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
     signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
     signal.failure.location = None;
-    signal.reproducible = false;
+    signal.reproducible = Reproducible::No;
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
     show(report, Notice::Warning { test: None, text: "the cache is gone".to_owned() });

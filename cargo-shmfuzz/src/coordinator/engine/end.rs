@@ -8,12 +8,12 @@ use super::classify;
 use super::finding::Stage;
 use super::mutant::Mutant;
 use super::stats;
-use super::worker::{JobKind, State as Doing};
+use super::worker::{self, JobKind, Role, State as Doing};
 use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death};
-use crate::coordinator::notice::{End, Exit, Notice};
+use crate::coordinator::notice::{End, Exit, Limit, Notice};
 use std::time::Duration;
 
 /// How long a harness may take to reach its fuzz test.
@@ -22,6 +22,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(1);
 /// How long the driver may take to report the death of a worker that it was told to end.
 const DEATH_LIMIT: Duration = Duration::from_secs(10);
+/// How long smaller inputs of findings may be run once more at the end, so that they are written.
+const VERIFY_LIMIT: Duration = Duration::from_secs(5);
 /// How long the plain build is waited for at the end.
 const CHECK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -138,7 +140,12 @@ impl Engine {
     /// Asks a worker to end its job if that brings something, else ends it.
     fn dismiss(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        let is_verifying = match worker.role {
+            Role::Fuzzer => false,
+            Role::Chore(finding) => matches!(self.findings[finding].stage, Stage::Verify { .. }),
+        };
         match &mut worker.state {
+            _ if is_verifying => {}
             Doing::Busy(job) if !matches!(job.kind, JobKind::Setup | JobKind::Replay) => {
                 if job.interrupted.is_none() {
                     job.interrupted = Some(self.now);
@@ -159,6 +166,7 @@ impl Engine {
             self.wind_up(self.stop.unwrap_or(end));
         }
         let State::Ending { since, end, is_told } = self.state else { return };
+        self.verify_smaller(since);
         for id in self.workers.keys().copied().collect::<Vec<_>>() {
             if self.workers[&id].is_idle() {
                 self.kill(id);
@@ -167,6 +175,7 @@ impl Engine {
         if !self.workers.is_empty() {
             return;
         }
+        // After the time for it, or where no worker could be started.
         for id in self.findings.ids(super::finding::Found::is_open) {
             self.give_up(id);
         }
@@ -183,6 +192,24 @@ impl Engine {
             self.show(Notice::Warning { test: None, text });
         }
         self.finish(end);
+    }
+
+    /// What was made smaller before the end is run once more, so that it can be written.
+    fn verify_smaller(&mut self, since: Duration) {
+        for id in self.findings.ids(super::finding::Found::is_shrinking) {
+            let is_served = worker::is_served(&self.workers, &self.findings, id);
+            if self.now.saturating_sub(since) >= VERIFY_LIMIT {
+                if let Some(worker) = self.findings[id].worker {
+                    self.kill(worker);
+                }
+            } else if !is_served {
+                self.enough(id, Limit::Time);
+                let is_wanted = matches!(self.findings[id].stage, Stage::Verify { .. });
+                if is_wanted && self.n_active() < self.campaign.jobs.max(1) {
+                    self.work_on(id);
+                }
+            }
+        }
     }
 
     fn is_fuzzing_over(&self) -> bool {

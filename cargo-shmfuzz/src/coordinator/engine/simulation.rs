@@ -70,7 +70,8 @@ fn the_campaigns_reach_what_they_check() {
     let traces: Vec<_> = (0..300).flat_map(|seed| World::new(seed, None).trace()).collect();
     for what in [
         "Show(Finding(",
-        "reproducible: true",
+        "reproducible: Yes",
+        "reproducible: NotTried",
         "Show(Minimized",
         "replaces: Some",
         "Show(PassesPlain",

@@ -53,7 +53,8 @@ impl Engine {
         self.n_active() + 1 >= self.campaign.jobs && self.urgent().is_some()
     }
 
-    fn n_active(&self) -> usize {
+    /// How many workers hold a slot.
+    pub(super) fn n_active(&self) -> usize {
         self.workers.values().filter(|w| w.is_active()).count()
     }
 

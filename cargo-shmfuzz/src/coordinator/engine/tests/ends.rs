@@ -110,7 +110,8 @@ fn an_unconfirmed_finding_is_shown_before_the_end() {
     find(&mut driver, b"x", "no");
     driver.wait();
     driver.bury();
-    let is_finding = |n: &&Notice| matches!(n, Notice::Finding(f) if !f.reproducible);
+    let is_finding =
+        |n: &&Notice| matches!(n, Notice::Finding(f) if f.reproducible == Reproducible::NotTried);
     assert_eq!(driver.notices().iter().filter(|n| is_finding(n)).count(), 1);
     assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
     let verdict = PlainVerdict::Unknown("it was not built".to_owned());
@@ -131,4 +132,78 @@ fn code_that_is_not_instrumented_is_found_out_by_its_first_input() {
     assert!(why.contains("no counter moved"), "{why}");
     driver.bury();
     assert_eq!(driver.finish().1, Exit::Harness);
+}
+
+/// Brings a finding's worker to its minimization, in which `xx` was reached so far.
+fn shrink(driver: &mut Driver) -> WorkerId {
+    driver.set_up();
+    let worker = find(driver, b"xxxx", "no");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"", "no"));
+    assert!(matches!(driver.sent().1, Request::Minimize(_)));
+    let reply = Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true };
+    driver.answer(Reply::Minimized(reply), smaller(b"xx"));
+    assert!(matches!(driver.sent().1, Request::Minimize(_)));
+    worker
+}
+
+fn smaller(input: &[u8]) -> Harvest {
+    Harvest { input: Some(input.to_vec()), ..Harvest::default() }
+}
+
+#[test]
+fn what_was_made_smaller_before_the_end_is_written() {
+    for event in [Event::Tick, Event::Interrupt] {
+        let mut driver = Driver::start(Campaign { time: Some(MS * 300), ..campaign(1) });
+        let worker = shrink(&mut driver);
+        if matches!(event, Event::Tick) {
+            driver.now += MS * 300;
+        }
+        driver.step(event);
+        let reply = Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true };
+        let reply = Reply::Minimized(reply);
+        driver.step(Event::Answered { worker, reply, harvest: smaller(b"x") });
+        let is_replay = |request: &Request| matches!(request, Request::Replay(_));
+        assert!(matches!(driver.sent(), (w, request, _) if w == worker && is_replay(request)));
+        driver.answer(replayed(JobEnd::Failed), panicked(b"x", "no"));
+        assert_eq!(driver.saved(), [(FindingId(0), &b"x"[..], true, Shelf::Testdata)]);
+        let is_told = |n: &&Notice| matches!(n, Notice::Minimized { limit: Limit::Time, .. });
+        assert_eq!(driver.notices().iter().filter(|n| is_told(n)).count(), 1);
+    }
+}
+
+#[test]
+fn a_smaller_input_is_written_although_its_worker_does_not_stop() {
+    let mut driver = Driver::start(Campaign { time: Some(MS * 300), ..campaign(1) });
+    let worker = shrink(&mut driver);
+    driver.now += MS * 300;
+    driver.step(Event::Tick);
+    driver.wait();
+    assert_eq!(driver.killed(), [worker]);
+    let before = driver.actions.clone();
+    driver.die(worker, Cause::AsAsked, Harvest::default());
+    if !driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) {
+        driver.actions = before;
+    }
+    driver.set_up();
+    driver.answer(replayed(JobEnd::Failed), panicked(b"xx", "no"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"xx"[..], true, Shelf::Testdata)]);
+}
+
+#[test]
+fn a_smaller_input_that_takes_long_to_run_does_not_delay_the_end() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = shrink(&mut driver);
+    driver.step(Event::Interrupt);
+    driver.bury();
+    let reply = Reply::Minimized(Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true });
+    driver.step(Event::Answered { worker, reply, harvest: smaller(b"x") });
+    let begun = driver.now;
+    driver.wait();
+    assert_eq!(driver.killed(), [worker]);
+    assert!(driver.now - begun < MS * 6000, "{:?}", driver.now);
+    driver.bury();
+    let is_told =
+        |n: &&Notice| matches!(n, Notice::Minimized { finding, .. } if *finding.input == *b"xxxx");
+    assert_eq!(driver.notices().iter().filter(|n| is_told(n)).count(), 1);
+    assert_eq!(driver.finish().1, Exit::Found);
 }

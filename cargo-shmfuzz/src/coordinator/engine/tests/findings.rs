@@ -8,7 +8,8 @@ fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
     driver.set_up();
     let worker = find(&mut driver, b"xxxxAxxx", "index 8 out of range");
     driver.answer(replayed(JobEnd::Failed), panicked(b"", "index 8 out of range"));
-    let [Notice::Finding(Finding { reproducible: true, .. })] = driver.notices()[..] else {
+    let [Notice::Finding(Finding { reproducible: Reproducible::Yes, .. })] = driver.notices()[..]
+    else {
         panic!("{:?}", driver.actions)
     };
     let bucket = match driver.sent() {
@@ -27,7 +28,10 @@ fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
     assert!(matches!(driver.sent(), (_, Request::Replay(_), Freight::Input(i)) if **i == *b"A"));
     driver.answer(replayed(JobEnd::Failed), panicked(b"A", "index 1 out of range"));
     assert_eq!(driver.saved(), [(FindingId(0), &b"A"[..], true, Shelf::Testdata)]);
-    let [Notice::Minimized { finding, before: 8 }] = driver.notices()[..] else { panic!() };
+    let [Notice::Minimized { finding, before: 8, limit: Limit::Smallest }] = driver.notices()[..]
+    else {
+        panic!()
+    };
     assert_eq!(finding.failure.message, "index 1 out of range", "that of the written input");
     let is_check = |a: &Action| matches!(a, Action::CheckPlain { bucket: b, .. } if *b == bucket);
     assert!(driver.actions.iter().any(is_check));
@@ -50,7 +54,10 @@ fn a_minimized_input_of_another_bucket_is_not_written() {
     );
     driver.answer(replayed(JobEnd::Failed), panicked(b"a", "second"));
     assert!(driver.saved().is_empty());
-    let [Notice::Minimized { finding, before: 4 }] = driver.notices()[..] else { panic!() };
+    let [Notice::Minimized { finding, before: 4, limit: Limit::Setbacks }] = driver.notices()[..]
+    else {
+        panic!()
+    };
     assert_eq!((&*finding.input, finding.failure.message.as_str()), (&b"abcd"[..], "first"));
 }
 
@@ -67,9 +74,33 @@ fn a_flaky_failure_is_kept_in_the_cache() {
             worker = driver.set_up();
         }
     }
-    assert!(matches!(driver.notices()[..], [Notice::Finding(Finding { reproducible: false, .. })]));
+    assert!(matches!(
+        driver.notices()[..],
+        [Notice::Finding(Finding { reproducible: Reproducible::No, .. })]
+    ));
     assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
+    let is_move = |a: &Action| matches!(a, Action::SaveFinding { .. });
+    let is_shown = |a: &Action| matches!(a, Action::Show(Notice::Finding(_)));
+    let place_of = |is: &dyn Fn(&Action) -> bool| driver.actions.iter().position(is);
+    assert!(place_of(&is_move) < place_of(&is_shown), "the path shown must be where it is");
     assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
+}
+
+#[test]
+fn a_flaky_failure_that_passes_elsewhere_says_nothing_about_builds() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    find(&mut driver, b"f", "sometimes");
+    for tries in 1..=3 {
+        driver.answer(replayed(JobEnd::Done), Harvest::default());
+        if tries < 3 {
+            driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
+            driver.set_up();
+        }
+    }
+    driver.step(Event::Checked { finding: FindingId(0), verdict: PlainVerdict::Passes });
+    assert!(driver.notices().is_empty(), "{:?}", driver.actions);
+    assert!(driver.saved().is_empty(), "{:?}", driver.actions);
 }
 
 #[test]
@@ -81,7 +112,7 @@ fn a_failure_that_ends_the_process_is_confirmed_by_another_death() {
     let second = driver.set_up();
     driver.die(second, Cause::TimedOut(MS * 1000), in_call(b"slow"));
     let [Notice::Finding(finding)] = driver.notices()[..] else { panic!() };
-    assert!(finding.reproducible);
+    assert_eq!(finding.reproducible, Reproducible::Yes);
     assert_eq!(finding.failure.message, "ran longer than 1s");
     let third = driver.set_up();
     driver.die(third, Cause::TimedOut(MS * 1000), in_call(b"another slow one"));
