@@ -195,6 +195,6 @@ pub(crate) enum Exit {
     Nothing,
     /// 100: a failure was found.
     Found,
-    /// 96: a harness does not work, or nothing was ever executed.
+    /// 96: a harness does not work, or no fuzz test was ever fuzzed.
     Harness,
 }

@@ -3,6 +3,7 @@
 use super::silence::Silence;
 use super::stats::Speed;
 use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
+use crate::coordinator::notice::Stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -248,6 +249,8 @@ pub(super) struct FuzzTest {
     pub(super) warned: BTreeSet<&'static str>,
     /// How fast it is.
     pub(super) speed: Speed,
+    /// Its figures as last shown, without the time.
+    pub(super) shown: Option<Stats>,
 }
 
 impl FuzzTest {
@@ -276,6 +279,7 @@ impl FuzzTest {
             n_findings: 0,
             warned: BTreeSet::new(),
             speed: Speed::default(),
+            shown: None,
         }
     }
 
