@@ -38,6 +38,7 @@ impl Engine {
         match self.note_failure(test, &failure) {
             Novelty::New => {}
             Novelty::Known if self.is_mutated(Mutant::ForgetBuckets) => {}
+            Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
             Novelty::Known | Novelty::Crowded | Novelty::Full => return,
         }
         let state = &mut self.tests[test.0];

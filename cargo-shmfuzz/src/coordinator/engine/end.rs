@@ -278,12 +278,11 @@ impl Engine {
 
     fn exit(&self, end: End) -> Exit {
         let has_known = self.tests.iter().any(|test| !test.known.is_empty());
+        let is_broken = self.tests.iter().any(|test| test.is_broken);
         let is_fuzzed = self.tests.iter().any(|test| test.execs > 0);
         if !self.findings.is_empty() || (self.campaign.fail_known && has_known) {
             Exit::Found
-        } else if self.tests.iter().any(|test| test.is_broken) {
-            Exit::Harness
-        } else if !is_fuzzed && end != End::Interrupted {
+        } else if is_broken || (!is_fuzzed && end != End::Interrupted) {
             Exit::Harness
         } else {
             Exit::Nothing
