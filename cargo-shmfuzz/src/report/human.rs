@@ -187,10 +187,13 @@ impl Human {
 
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
-        self.console.warn(&format!(
-            "{name}: the {} does not happen without instrumentation and `cfg(fuzzing)`",
-            finding.failure.kind.name()
-        ));
+        let where_not = match finding.reproducible {
+            Reproducible::Yes => "does not happen without instrumentation and `cfg(fuzzing)`",
+            Reproducible::No | Reproducible::NotTried => {
+                "did not happen again in the ordinary build, and was not tried elsewhere"
+            }
+        };
+        self.console.warn(&format!("{name}: the {} {where_not}", finding.failure.kind.name()));
         if let Some(path) = path {
             self.console.detail(&format!("its input is kept in {}", shown_path(path)));
         }

@@ -258,3 +258,26 @@ fn every_event_is_one_object_and_names_the_package_beside_the_test() {
     let last = out.text().lines().last().map(str::to_owned).unwrap();
     assert!(last.contains("\"exit_code\":100"), "{last}");
 }
+
+#[test]
+fn what_was_not_tried_again_is_not_said_to_have_passed() {
+    let mut cut_short = finding(failure(FailureKind::Panic, "no"), b"xx");
+    cut_short.reproducible = Reproducible::NotTried;
+    let tell = |format| {
+        let (mut report, out, err) = report_in(format);
+        report.begin(opening());
+        let path = Some(Path::new("/p/crash-00"));
+        report.show(&Notice::Finding(cut_short.clone()), path);
+        let (finding, limit) = (cut_short.clone(), Limit::Time);
+        report.show(&Notice::Minimized { finding, before: 2, limit }, path);
+        report.show(&Notice::PassesPlain(cut_short.clone()), path);
+        (out.text(), err.text())
+    };
+    let (events, _) = tell(MessageFormat::Json);
+    assert!(events.contains("\"reproducible\":null"), "{events}");
+    let (_, lines) = tell(MessageFormat::Human);
+    for wrong in ["did not fail again", "nothing simpler fails", "without instrumentation"] {
+        assert!(!lines.contains(wrong), "{lines}");
+    }
+    assert!(lines.contains("nothing simpler was found before the time ran out"), "{lines}");
+}
