@@ -22,6 +22,16 @@ impl Bucket {
         write_normalized(&mut hash, message);
         Self(hash.0)
     }
+
+    /// The bucket of all failures of a kind at a location, whatever they say. Where messages hold
+    /// what the input says, each input would be a failure of its own. It is no failure's bucket.
+    pub fn of_place(kind: FailureKind, location: &str) -> Self {
+        let mut hash = Fnv::default();
+        hash.write(kind.name().as_bytes());
+        hash.write(&[0]);
+        hash.write(location.as_bytes());
+        Self(hash.0)
+    }
 }
 
 impl std::fmt::Display for Bucket {
@@ -240,5 +250,13 @@ mod tests {
         assert_ne!(of("Awesome(1)"), of("AweNone"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Error, "src/lib.rs:3", "a"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Panic, "src/lib.rs:4", "a"));
+    }
+
+    #[test]
+    fn a_place_is_no_failure_of_its_own() {
+        let place = Bucket::of_place(FailureKind::Panic, "src/lib.rs:3");
+        assert!(place != of("") && place != of("a"));
+        assert_ne!(place, Bucket::of_place(FailureKind::Error, "src/lib.rs:3"));
+        assert_ne!(place, Bucket::of_place(FailureKind::Panic, "src/lib.rs:4"));
     }
 }

@@ -45,7 +45,7 @@ pub enum Request {
 pub struct Setup {
     /// Longest input to make, in bytes; at least 1.
     pub max_len: usize,
-    /// Failures that are known and must not end a job.
+    /// Failures, and places of failures, that are known and must not end a job.
     pub silent: Vec<Bucket>,
     /// Backstop for the size of the data segment, in bytes (`RLIMIT_DATA`); 0 for none.
     pub data_limit: u64,
@@ -89,7 +89,7 @@ pub struct Fuzz {
     pub budget_ms: u64,
     /// How many calls at most.
     pub max_execs: Option<u64>,
-    /// Failures that other workers have found meanwhile.
+    /// Failures, and places of failures, that other workers have found meanwhile.
     pub silent: Vec<Bucket>,
 }
 

@@ -43,6 +43,11 @@ impl<T: AsRef<str>> LastWords<T> {
     pub fn bucket(&self) -> Bucket {
         Bucket::new(self.kind, &self.location(), self.message.as_ref())
     }
+
+    /// The bucket of all failures of this kind at this location.
+    pub fn place(&self) -> Bucket {
+        Bucket::of_place(self.kind, &self.location())
+    }
 }
 
 const HEAD: usize = 40;

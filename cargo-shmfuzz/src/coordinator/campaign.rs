@@ -47,7 +47,6 @@ pub(crate) struct Campaign {
 pub(crate) struct Test {
     /// Its name, unique in the campaign, for messages: the path as `cargo test` prints it, with
     /// as much of package and target before it as tells it apart.
-    #[expect(dead_code, reason = "names the test where a campaign is printed by `Debug`")]
     pub(crate) name: String,
     /// Longest time of one call.
     pub(crate) timeout: Duration,

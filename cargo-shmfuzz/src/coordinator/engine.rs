@@ -23,6 +23,7 @@ mod mutant;
 mod random;
 mod request;
 mod share;
+mod silence;
 #[cfg(test)]
 mod simulation;
 mod slots;
@@ -55,6 +56,8 @@ pub(crate) struct Engine {
     begun: Duration,
     now: Duration,
     clock: share::Clock,
+    /// Whether the last slot went to a finding.
+    is_chore_last: bool,
     /// Why no test is fuzzed any more, while findings are still worked on.
     stop: Option<End>,
     state: State,
@@ -93,6 +96,7 @@ impl Engine {
             begun: Duration::ZERO,
             now: Duration::ZERO,
             clock: share::Clock::default(),
+            is_chore_last: false,
             stop: None,
             state: State::Running,
             out: Vec::new(),

@@ -55,6 +55,8 @@ pub(crate) enum Notice {
         finding: Finding,
         /// The size before, in bytes.
         before: usize,
+        /// Why it is not made smaller still.
+        limit: Limit,
     },
     /// A finding does not fail in the plain build, so its file went to the cache.
     PassesPlain(Finding),
@@ -142,11 +144,33 @@ pub(crate) struct Finding {
     /// Its input.
     pub(crate) input: Bytes,
     /// Whether it failed again in a fresh worker.
-    pub(crate) reproducible: bool,
+    pub(crate) reproducible: Reproducible,
     /// When it was found, from the campaign's start.
     pub(crate) elapsed: Duration,
     /// After how many calls of its fuzz test.
     pub(crate) execs: u64,
+}
+
+/// Whether a finding is known to fail again in a fresh worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reproducible {
+    /// It failed again.
+    Yes,
+    /// It passed each time.
+    No,
+    /// It was not run often enough to tell: the campaign ended, or its workers were lost.
+    NotTried,
+}
+
+/// What kept an input from being made smaller still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Nothing simpler fails in the same way.
+    Smallest,
+    /// The time for it, or the campaign's, was over.
+    Time,
+    /// Too many attempts failed in another way, passed after all, or lost their worker.
+    Setbacks,
 }
 
 /// Why a campaign ended.
@@ -171,6 +195,6 @@ pub(crate) enum Exit {
     Nothing,
     /// 100: a failure was found.
     Found,
-    /// 96: a harness does not work, or nothing was ever executed.
+    /// 96: a harness does not work, or no fuzz test was ever fuzzed.
     Harness,
 }

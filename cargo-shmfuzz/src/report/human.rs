@@ -6,7 +6,7 @@
 use super::console::{Console, Tone};
 use super::{Label, Opening, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
-use crate::coordinator::notice::{End, Failure, Finding, Notice, Stats};
+use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible, Stats};
 use crate::show;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,9 @@ impl Human {
                 self.failure(failure);
             }
             Notice::Finding(finding) => self.finding(finding, path),
-            Notice::Minimized { finding, before } => self.minimized(finding, *before, path),
+            Notice::Minimized { finding, before, limit } => {
+                self.minimized(finding, *before, *limit, path);
+            }
             Notice::PassesPlain(finding) => self.passes_plain(finding, path),
             Notice::Checking { n_findings } => {
                 let findings = show::count(*n_findings, "finding");
@@ -139,23 +141,36 @@ impl Human {
         self.console.detail(&format!("written to {}", shown_path(path)));
         let label = label(&self.labels, finding.test);
         let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
-        if finding.reproducible {
+        if finding.reproducible == Reproducible::Yes {
             self.console.detail(&format!("fails again with `{cargo_test}`"));
             self.console.detail(&format!(
                 "              or `{repro} {}`",
                 show::shell_word(&shown_path(path))
             ));
         } else {
-            self.console.detail("it did not fail again in a fresh worker; try");
+            let why = match finding.reproducible {
+                Reproducible::NotTried => {
+                    "there was no time to run it again in a fresh worker; try"
+                }
+                Reproducible::Yes | Reproducible::No => {
+                    "it did not fail again in a fresh worker; try"
+                }
+            };
+            self.console.detail(why);
             self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
         }
     }
 
-    fn minimized(&mut self, finding: &Finding, before: usize, path: Option<&Path>) {
+    fn minimized(&mut self, finding: &Finding, before: usize, limit: Limit, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
         let after = show::size(finding.input.len());
         if path == self.paths.get(&finding.id).map(PathBuf::as_path) {
-            let text = format!("{name}: {after}, nothing simpler fails in the same way");
+            let why = match limit {
+                Limit::Smallest => "nothing simpler fails in the same way",
+                Limit::Time => "nothing simpler was found before the time ran out",
+                Limit::Setbacks => "what is simpler does not fail reliably in the same way",
+            };
+            let text = format!("{name}: {after}, {why}");
             return self.console.status(Tone::Good, "Minimized", &text);
         }
         let text = format!("{name}: from {before} to {after}");
@@ -172,10 +187,13 @@ impl Human {
 
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
-        self.console.warn(&format!(
-            "{name}: the {} does not happen without instrumentation and `cfg(fuzzing)`",
-            finding.failure.kind.name()
-        ));
+        let where_not = match finding.reproducible {
+            Reproducible::Yes => "does not happen without instrumentation and `cfg(fuzzing)`",
+            Reproducible::No | Reproducible::NotTried => {
+                "did not happen again in the ordinary build, and was not tried elsewhere"
+            }
+        };
+        self.console.warn(&format!("{name}: the {} {where_not}", finding.failure.kind.name()));
         if let Some(path) = path {
             self.console.detail(&format!("its input is kept in {}", shown_path(path)));
         }

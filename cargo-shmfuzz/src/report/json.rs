@@ -6,7 +6,7 @@
 
 use super::{Built, BuiltBinary, Label, Opening, label};
 use crate::coordinator::campaign::TestIdx;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Notice, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Notice, Reproducible, Stats};
 use crate::exit_code::ExitCode;
 use crate::show;
 use serde::Serialize;
@@ -145,7 +145,8 @@ struct Found<'a> {
     size: usize,
     elapsed: f64,
     execs: u64,
-    reproducible: bool,
+    /// `None` if that was not tried.
+    reproducible: Option<bool>,
     /// No frames are taken yet.
     stack: [&'a str; 0],
 }
@@ -230,7 +231,7 @@ impl Json {
             Notice::Finding(finding) => {
                 Event::Finding { of: of(labels, finding.test), found: Found::of(finding, path) }
             }
-            Notice::Minimized { finding, before } => Event::Minimized {
+            Notice::Minimized { finding, before, .. } => Event::Minimized {
                 of: of(labels, finding.test),
                 size_before: *before,
                 found: Found::of(finding, path),
@@ -323,7 +324,11 @@ impl<'a> Found<'a> {
             size: finding.input.len(),
             elapsed: finding.elapsed.as_secs_f64(),
             execs: finding.execs,
-            reproducible: finding.reproducible,
+            reproducible: match finding.reproducible {
+                Reproducible::Yes => Some(true),
+                Reproducible::No => Some(false),
+                Reproducible::NotTried => None,
+            },
             stack: [],
         }
     }

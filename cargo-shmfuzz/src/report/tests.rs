@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::coordinator::campaign::FindingId;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Limit, Reproducible, Stats};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -81,7 +81,7 @@ fn finding(failure: Failure, input: &[u8]) -> Finding {
         test: TestIdx(0),
         failure,
         input: input.into(),
-        reproducible: true,
+        reproducible: Reproducible::Yes,
         elapsed: Duration::from_millis(420),
         execs: 17_000,
     }
@@ -113,13 +113,17 @@ fn play(report: &mut Report) {
         finding(failure(FailureKind::Panic, "assertion failed\n  left: \x1b[31m1"), b"$$ab\n");
     report.show(&Notice::Finding(panic.clone()), Some(path));
     let smaller = Finding { input: b"$".as_slice().into(), ..panic.clone() };
+    let limit = Limit::Smallest;
     let smaller_path = Path::new("/p/testdata/fuzz/parse/crash-01");
-    report.show(&Notice::Minimized { finding: smaller.clone(), before: 5 }, Some(smaller_path));
-    report.show(&Notice::Minimized { finding: smaller, before: 1 }, Some(smaller_path));
+    report.show(
+        &Notice::Minimized { finding: smaller.clone(), before: 5, limit },
+        Some(smaller_path),
+    );
+    report.show(&Notice::Minimized { finding: smaller, before: 1, limit }, Some(smaller_path));
     let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
     signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
     signal.failure.location = None;
-    signal.reproducible = false;
+    signal.reproducible = Reproducible::No;
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
     show(report, Notice::Warning { test: None, text: "the cache is gone".to_owned() });
@@ -253,4 +257,27 @@ fn every_event_is_one_object_and_names_the_package_beside_the_test() {
     }
     let last = out.text().lines().last().map(str::to_owned).unwrap();
     assert!(last.contains("\"exit_code\":100"), "{last}");
+}
+
+#[test]
+fn what_was_not_tried_again_is_not_said_to_have_passed() {
+    let mut cut_short = finding(failure(FailureKind::Panic, "no"), b"xx");
+    cut_short.reproducible = Reproducible::NotTried;
+    let tell = |format| {
+        let (mut report, out, err) = report_in(format);
+        report.begin(opening());
+        let path = Some(Path::new("/p/crash-00"));
+        report.show(&Notice::Finding(cut_short.clone()), path);
+        let (finding, limit) = (cut_short.clone(), Limit::Time);
+        report.show(&Notice::Minimized { finding, before: 2, limit }, path);
+        report.show(&Notice::PassesPlain(cut_short.clone()), path);
+        (out.text(), err.text())
+    };
+    let (events, _) = tell(MessageFormat::Json);
+    assert!(events.contains("\"reproducible\":null"), "{events}");
+    let (_, lines) = tell(MessageFormat::Human);
+    for wrong in ["did not fail again", "nothing simpler fails", "without instrumentation"] {
+        assert!(!lines.contains(wrong), "{lines}");
+    }
+    assert!(lines.contains("nothing simpler was found before the time ran out"), "{lines}");
 }

@@ -103,12 +103,11 @@ impl Worker {
             }
             Outcome::Failed(words) => {
                 self.coverage.clear();
-                let bucket = words.bucket();
-                if self.silent.contains(bucket) {
-                    tally.silence(bucket);
+                if let Some(known) = self.silent.known(&words) {
+                    tally.silence(known);
                     Extra::Not
                 } else {
-                    self.silent.add(bucket);
+                    self.silent.add(words.bucket());
                     self.executor.report(&words, &area);
                     Extra::Failed
                 }

@@ -158,7 +158,33 @@ impl Silent {
         }
     }
 
-    pub(super) fn contains(&self, bucket: Bucket) -> bool {
-        self.buckets.binary_search(&bucket).is_ok()
+    /// What of a failure is silent: its bucket, or its place as a whole.
+    pub(super) fn known(&self, words: &LastWords) -> Option<Bucket> {
+        let is_silent = |bucket: &Bucket| self.buckets.binary_search(bucket).is_ok();
+        Some(words.bucket()).filter(is_silent).or_else(|| Some(words.place()).filter(is_silent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_place_hides_whatever_is_said_there() {
+        let words = |line: u32, message: &str| LastWords {
+            kind: FailureKind::Panic,
+            signal: 0,
+            address: 0,
+            line,
+            column: 1,
+            file: "src/lib.rs".to_owned(),
+            message: message.to_owned(),
+        };
+        let mut silent = Silent::default();
+        silent.add(words(3, "unexpected a").bucket());
+        assert_eq!(silent.known(&words(3, "unexpected b")), None);
+        silent.add(words(3, "").place());
+        assert_eq!(silent.known(&words(3, "unexpected b")), Some(words(3, "").place()));
+        assert_eq!(silent.known(&words(4, "unexpected b")), None);
     }
 }

@@ -248,12 +248,11 @@ impl Worker {
                 Outcome::Failed(words) => {
                     self.coverage.clear();
                     cost += pick.usual_cost + FAILURE;
-                    let bucket = words.bucket();
-                    if self.silent.contains(bucket) {
-                        tally.silence(bucket);
+                    if let Some(known) = self.silent.known(&words) {
+                        tally.silence(known);
                         continue;
                     }
-                    self.silent.add(bucket);
+                    self.silent.add(words.bucket());
                     self.executor.report(&words, &area);
                     burst = Burst::Failed;
                     break;

@@ -105,7 +105,7 @@ impl Worker {
         if met == bucket {
             return Ok(Tried::Same);
         }
-        if self.silent.contains(met) {
+        if self.silent.known(&words).is_some() {
             return Ok(Tried::Other);
         }
         self.silent.add(met);

@@ -278,11 +278,8 @@ impl Engine {
         if self.is_mutated(Mutant::SeedIsFinding) {
             return self.failure_found(test, failure, Some(seed.into_bytes()));
         }
-        let state = &mut self.tests[test.0];
-        if !state.silent.contains(&failure.bucket) {
-            state.silent.push(failure.bucket);
-        }
-        if state.known.insert(seed.clone()) {
+        self.note_failure(test, &failure);
+        if self.tests[test.0].known.insert(seed.clone()) {
             self.show(Notice::Known { test, seed, failure });
         }
     }

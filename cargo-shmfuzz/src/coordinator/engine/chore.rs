@@ -7,11 +7,12 @@ use super::finding::{Found, Minimization, Stage};
 use super::mutant::Mutant;
 use super::request::{JOB, Parcel};
 use super::share;
+use super::silence::{MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Harvest, PlainVerdict};
-use crate::coordinator::notice::{End, Failure, Finding, Notice};
+use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible};
 use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replay, Replayed, Reply, Request};
 
 /// Fresh workers in which a failure may pass before it counts as flaky; runs in which a smaller
@@ -34,12 +35,13 @@ impl Engine {
             let text = format!("a failure was seen but not its input: {}", failure.message);
             return self.warn_once(test, "no input", text);
         };
-        let forgets = self.is_mutated(Mutant::ForgetBuckets);
-        let state = &mut self.tests[test.0];
-        if state.silent.contains(&failure.bucket) && !forgets {
-            return;
+        match self.note_failure(test, &failure) {
+            Novelty::New => {}
+            Novelty::Known if self.is_mutated(Mutant::ForgetBuckets) => {}
+            Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
+            Novelty::Known | Novelty::Crowded | Novelty::Full => return,
         }
-        state.silent.push(failure.bucket);
+        let state = &mut self.tests[test.0];
         state.n_findings += 1;
         let (id, kind, execs) = (self.findings.next_id(), failure.kind, state.execs);
         if !self.is_mutated(Mutant::ShowUnsaved) {
@@ -47,7 +49,8 @@ impl Engine {
             self.act(Action::SaveFinding { finding: id, test, kind, input, replaces: None, shelf });
         }
         let elapsed = self.now.saturating_sub(self.begun);
-        let finding = Finding { id, test, failure, input, reproducible: false, elapsed, execs };
+        let reproducible = Reproducible::NotTried;
+        let finding = Finding { id, test, failure, input, reproducible, elapsed, execs };
         self.findings.push(Found {
             finding,
             stage: Stage::Confirm { passes: 0, losses: 0 },
@@ -59,6 +62,29 @@ impl Engine {
         if self.tests[test.0].is_broken {
             self.give_up(id);
         }
+    }
+
+    /// Makes a failure silent, or its place if that has too many.
+    pub(super) fn note_failure(&mut self, test: TestIdx, failure: &Failure) -> Novelty {
+        let novelty = self.tests[test.0].silence.note(failure.bucket, classify::place(failure));
+        match novelty {
+            Novelty::New | Novelty::Known => {}
+            Novelty::Crowded => {
+                let at = failure.location.as_ref().map(|at| format!(" at {at}"));
+                let text = format!(
+                    "failures of kind {}{} have more than {MESSAGES} different messages: no more \
+                     of them are kept",
+                    failure.kind.name(),
+                    at.unwrap_or_default()
+                );
+                self.show(Notice::Warning { test: Some(test), text });
+            }
+            Novelty::Full => {
+                let text = format!("{MOST} different failures were met: no more are kept");
+                self.warn_once(test, "failures", text);
+            }
+        }
+        novelty
     }
 
     /// Puts a finding's worker to work, or starts one.
@@ -166,7 +192,7 @@ impl Engine {
 
     /// It failed again, in whatever way: the user is told, before it is made smaller.
     pub(super) fn confirmed(&mut self, id: FindingId) {
-        self.findings[id].finding.reproducible = true;
+        self.findings[id].finding.reproducible = Reproducible::Yes;
         let is_first = self.stop.is_none();
         self.show_finding(id);
         let found = &mut self.findings[id];
@@ -185,13 +211,20 @@ impl Engine {
 
     /// It did not fail again: kept, but where it fails no test run of others.
     fn flaky(&mut self, id: FindingId) {
-        self.show_finding(id);
+        self.findings[id].finding.reproducible = Reproducible::No;
+        // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
+        self.show_finding(id);
         self.check(id);
     }
 
     /// No worker can serve it: it stays as it is.
     pub(super) fn give_up(&mut self, id: FindingId) {
+        if self.findings[id].is_shrinking() {
+            let is_broken = self.tests[self.findings[id].finding.test.0].is_broken;
+            let limit = if is_broken { Limit::Setbacks } else { Limit::Time };
+            return self.cannot_shrink(id, limit);
+        }
         self.show_finding(id);
         self.check(id);
     }
@@ -218,19 +251,26 @@ impl Engine {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         if minimized.end == JobEnd::Failed {
             let failure = classify::words(harvest.words.as_ref());
+            let place = classify::place(&failure);
             self.failure_found(idx, failure, harvest.input.take());
+            // Its worker was not told that the place is silent: another one will be.
+            if self.tests[idx.0].silence.buckets().contains(&place)
+                && let Some(worker) = self.findings[id].worker
+            {
+                self.kill(worker);
+            }
             return self.set_back(id, 1);
         }
         if !minimized.reproduced {
-            return self.enough(id);
+            return self.enough(id, Limit::Setbacks);
         }
         if let Some(input) = harvest.input.filter(|i| i.len() <= minimization.best.len()) {
             minimization.best = input.into();
         }
-        let is_over =
-            minimized.end == JobEnd::Done || minimization.spent >= self.campaign.minimize_time;
+        let is_late = minimization.spent >= self.campaign.minimize_time || !self.gives_jobs();
         match minimized.execs {
-            _ if is_over => self.enough(id),
+            _ if minimized.end == JobEnd::Done => self.enough(id, Limit::Smallest),
+            _ if is_late => self.enough(id, Limit::Time),
             0 => self.set_back(id, 1),
             _ => {}
         }
@@ -240,31 +280,31 @@ impl Engine {
     fn set_back(&mut self, id: FindingId, by: u32) {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         minimization.setbacks += by;
-        let is_over =
-            minimization.setbacks >= SETBACKS || minimization.spent >= self.campaign.minimize_time;
-        if is_over {
-            self.enough(id);
+        if minimization.setbacks >= SETBACKS {
+            self.enough(id, Limit::Setbacks);
+        } else if minimization.spent >= self.campaign.minimize_time {
+            self.enough(id, Limit::Time);
         }
     }
 
     /// The minimization is over: what it came to is run once more before it is written.
-    fn enough(&mut self, id: FindingId) {
+    pub(super) fn enough(&mut self, id: FindingId, limit: Limit) {
         let found = &mut self.findings[id];
         let Stage::Minimize(minimization) = &found.stage else { return };
         let best = minimization.best.clone();
         if best == found.finding.input {
-            return self.cannot_shrink(id);
+            return self.cannot_shrink(id, limit);
         }
-        found.stage = Stage::Verify { best, tries: 0 };
+        found.stage = Stage::Verify { best, tries: 0, limit };
     }
 
     fn verified(&mut self, id: FindingId, failure: &Failure) {
         let found = &mut self.findings[id];
-        let Stage::Verify { best, .. } = &found.stage else { return };
+        let Stage::Verify { best, limit, .. } = &found.stage else { return };
         if failure.bucket != found.finding.failure.bucket {
-            return self.cannot_shrink(id);
+            return self.cannot_shrink(id, Limit::Setbacks);
         }
-        let best = best.clone();
+        let (best, limit) = (best.clone(), *limit);
         found.finding.failure = failure.clone();
         let old = std::mem::replace(&mut found.finding.input, best);
         let (test, kind, shelf) = (found.finding.test, failure.kind, found.shelf);
@@ -272,22 +312,22 @@ impl Engine {
         let (input, before) = (finding.input.clone(), old.len());
         let replaces = Some(old);
         self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
-        self.show(Notice::Minimized { finding, before });
+        self.show(Notice::Minimized { finding, before, limit });
         self.check(id);
     }
 
     fn not_verified(&mut self, id: FindingId) {
         let Stage::Verify { tries, .. } = &mut self.findings[id].stage else { return };
         *tries += 1;
-        if *tries >= TRIES {
-            self.cannot_shrink(id);
+        if *tries >= TRIES || !self.gives_jobs() {
+            self.cannot_shrink(id, Limit::Setbacks);
         }
     }
 
-    fn cannot_shrink(&mut self, id: FindingId) {
+    fn cannot_shrink(&mut self, id: FindingId, limit: Limit) {
         let finding = self.findings[id].finding.clone();
         let before = finding.input.len();
-        self.show(Notice::Minimized { finding, before });
+        self.show(Notice::Minimized { finding, before, limit });
         self.check(id);
     }
 
@@ -329,6 +369,8 @@ impl Engine {
         self.findings[id].stage = Stage::Settled;
         match verdict {
             PlainVerdict::Fails => {}
+            // One that did not fail again says nothing of the builds, and is in the cache already.
+            PlainVerdict::Passes if self.findings[id].finding.reproducible == Reproducible::No => {}
             PlainVerdict::Passes => {
                 self.shelve(id, Shelf::Cache);
                 self.show(Notice::PassesPlain(self.findings[id].finding.clone()));

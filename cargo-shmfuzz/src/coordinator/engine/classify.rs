@@ -71,6 +71,13 @@ pub(super) fn words(words: Option<&LastWords>) -> Failure {
     }
 }
 
+/// The bucket of all failures of this one's kind at its location.
+pub(super) fn place(failure: &Failure) -> Bucket {
+    // The column is no part of it, as workers have it.
+    let line = failure.location.as_deref().and_then(|at| at.rsplit_once(':')).map(|(line, _)| line);
+    Bucket::of_place(failure.kind, line.unwrap_or_default())
+}
+
 /// How a process ended, as a lowercase fragment.
 pub(super) fn describe(cause: &Cause) -> String {
     match cause {

@@ -83,7 +83,9 @@ impl Engine {
         }
         let state = &mut self.tests[idx.0];
         state.dead_starts += 1;
-        if state.dead_starts >= DEAD_STARTS {
+        // Where no worker was ever ready, to wait as long for two more of them tells nothing new.
+        let is_hopeless = death.cause == Cause::Unresponsive && state.n_counters.is_none();
+        if is_hopeless || state.dead_starts >= DEAD_STARTS {
             let why = format!("the worker never reaches the fuzz test: it {how}");
             return self.break_test(idx, why, death.output.clone());
         }

@@ -8,20 +8,23 @@ use super::classify;
 use super::finding::Stage;
 use super::mutant::Mutant;
 use super::stats;
-use super::worker::{JobKind, State as Doing};
+use super::worker::{self, JobKind, Role, State as Doing};
 use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death};
-use crate::coordinator::notice::{End, Exit, Notice};
+use crate::coordinator::notice::{End, Exit, Limit, Notice, Stats};
 use std::time::Duration;
 
-/// How long a harness may take to reach its fuzz test.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a harness may take to reach its fuzz test: the net below the driver's own limit, whose
+/// report of the death holds what the worker printed.
+const START_LIMIT: Duration = Duration::from_secs(75);
 /// How long a job may go on after it was asked to end.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long the driver may take to report the death of a worker that it was told to end.
 const DEATH_LIMIT: Duration = Duration::from_secs(10);
+/// How long smaller inputs of findings may be run once more at the end, so that they are written.
+const VERIFY_LIMIT: Duration = Duration::from_secs(5);
 /// How long the plain build is waited for at the end.
 const CHECK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -138,7 +141,12 @@ impl Engine {
     /// Asks a worker to end its job if that brings something, else ends it.
     fn dismiss(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        let is_verifying = match worker.role {
+            Role::Fuzzer => false,
+            Role::Chore(finding) => matches!(self.findings[finding].stage, Stage::Verify { .. }),
+        };
         match &mut worker.state {
+            _ if is_verifying => {}
             Doing::Busy(job) if !matches!(job.kind, JobKind::Setup | JobKind::Replay) => {
                 if job.interrupted.is_none() {
                     job.interrupted = Some(self.now);
@@ -159,6 +167,7 @@ impl Engine {
             self.wind_up(self.stop.unwrap_or(end));
         }
         let State::Ending { since, end, is_told } = self.state else { return };
+        self.verify_smaller(since);
         for id in self.workers.keys().copied().collect::<Vec<_>>() {
             if self.workers[&id].is_idle() {
                 self.kill(id);
@@ -167,11 +176,13 @@ impl Engine {
         if !self.workers.is_empty() {
             return;
         }
+        // After the time for it, or where no worker could be started.
         for id in self.findings.ids(super::finding::Found::is_open) {
             self.give_up(id);
         }
         let n_checking = self.findings.ids(|f| matches!(f.stage, Stage::Checking)).len();
-        if n_checking > 0 {
+        // Who has asked for the end does not want a build: the files stay where they are.
+        if n_checking > 0 && !self.is_interrupted() {
             if self.now.saturating_sub(since) < CHECK_LIMIT {
                 if !is_told {
                     self.state = State::Ending { since, end, is_told: true };
@@ -183,6 +194,24 @@ impl Engine {
             self.show(Notice::Warning { test: None, text });
         }
         self.finish(end);
+    }
+
+    /// What was made smaller before the end is run once more, so that it can be written.
+    fn verify_smaller(&mut self, since: Duration) {
+        for id in self.findings.ids(super::finding::Found::is_shrinking) {
+            let is_served = worker::is_served(&self.workers, &self.findings, id);
+            if self.now.saturating_sub(since) >= VERIFY_LIMIT {
+                if let Some(worker) = self.findings[id].worker {
+                    self.kill(worker);
+                }
+            } else if !is_served {
+                self.enough(id, Limit::Time);
+                let is_wanted = matches!(self.findings[id].stage, Stage::Verify { .. });
+                if is_wanted && self.n_active() < self.campaign.jobs.max(1) {
+                    self.work_on(id);
+                }
+            }
+        }
     }
 
     fn is_fuzzing_over(&self) -> bool {
@@ -208,26 +237,52 @@ impl Engine {
         let totals: Vec<_> = self.tests.iter().enumerate().map(figures).collect();
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
-            if stats.execs == 0 && stats.extra_execs == 0 && !self.tests[test.0].is_broken {
-                let text = "no input was ever run: the campaign ended before that".to_owned();
-                self.show(Notice::Warning { test: Some(*test), text });
-            }
         }
+        self.name_unfuzzed(end);
         self.state = State::Finished;
-        let exit = self.exit();
+        let exit = self.exit(end);
         self.show(Notice::Finish { totals, end, exit });
         self.act(Action::Finish);
     }
 
-    fn exit(&self) -> Exit {
+    /// Says which fuzz tests were never fuzzed, and why, unless an end was asked for or a failure
+    /// was the end.
+    fn name_unfuzzed(&mut self, end: End) {
+        let over = match end {
+            End::Time => "the time was over",
+            End::Runs => "the campaign was over",
+            End::Crash | End::Interrupted | End::Broken => return,
+        };
+        let unfuzzed = |has_begun: bool| -> Vec<TestIdx> {
+            let tests = self.tests.iter().enumerate().filter(|(_, test)| {
+                test.execs == 0 && !test.is_broken && test.n_counters.is_some() == has_begun
+            });
+            tests.map(|(i, _)| TestIdx(i)).collect()
+        };
+        for (tests, when) in [
+            (unfuzzed(false), "before a worker was ready"),
+            (unfuzzed(true), "while seeds and cached inputs were still being run"),
+        ] {
+            let (test, names) = match &tests[..] {
+                [] => continue,
+                [test] => (Some(*test), String::new()),
+                many => {
+                    let names = many.iter().map(|test| &self.campaign.tests[test.0].name[..]);
+                    (None, format!(": {}", names.collect::<Vec<_>>().join(", ")))
+                }
+            };
+            let text = format!("never fuzzed, since {over} {when}{names}");
+            self.show(Notice::Warning { test, text });
+        }
+    }
+
+    fn exit(&self, end: End) -> Exit {
         let has_known = self.tests.iter().any(|test| !test.known.is_empty());
-        let n_execs = self
-            .tests
-            .iter()
-            .fold(0, |n: u64, test| n.saturating_add(test.execs).saturating_add(test.extra_execs));
+        let is_broken = self.tests.iter().any(|test| test.is_broken);
+        let is_fuzzed = self.tests.iter().any(|test| test.execs > 0);
         if !self.findings.is_empty() || (self.campaign.fail_known && has_known) {
             Exit::Found
-        } else if n_execs == 0 || self.tests.iter().any(|test| test.is_broken) {
+        } else if is_broken || (!is_fuzzed && end != End::Interrupted) {
             Exit::Harness
         } else {
             Exit::Nothing
@@ -251,6 +306,13 @@ impl Engine {
             }
             state.speed.sample(self.now, state.execs);
             let stats = stats::figures(elapsed, test, state, &self.workers);
+            // Time alone is no news of a test that waits for its turn.
+            let news = Some(Stats { elapsed: Duration::ZERO, ..stats });
+            let state = &mut self.tests[i];
+            if state.shown == news {
+                continue;
+            }
+            state.shown = news;
             self.show(Notice::Stats { test, stats });
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{Bytes, FindingId, WorkerId};
-use crate::coordinator::notice::Finding;
+use crate::coordinator::notice::{Finding, Limit};
 use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) enum Stage {
         best: Bytes,
         /// How often it was run, or its worker was lost.
         tries: u32,
+        /// What ended the minimization.
+        limit: Limit,
     },
     /// Nothing more that needs a worker; it was not run in the plain build.
     Checkable,
@@ -71,6 +73,11 @@ impl Found {
     /// Whether it is not known yet to fail again.
     pub(super) fn is_confirming(&self) -> bool {
         matches!(self.stage, Stage::Confirm { .. })
+    }
+
+    /// Whether it was, or is to be, made smaller, so that a smaller input may get lost.
+    pub(super) fn is_shrinking(&self) -> bool {
+        matches!(self.stage, Stage::Minimize(_) | Stage::Verify { .. })
     }
 
     /// Whether it needs a worker.

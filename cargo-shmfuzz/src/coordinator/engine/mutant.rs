@@ -12,6 +12,8 @@ pub(super) enum Mutant {
     ShowUnsaved,
     /// Buckets are not remembered.
     ForgetBuckets,
+    /// A place may have one message more.
+    CrowdPlaces,
     /// The entries of a worker that died are not read.
     ForgetEntriesOfDead,
     /// What every worker finds is saved, whether it is new or not.

@@ -47,7 +47,7 @@ impl Engine {
         }
         let parcel = if !worker.is_set_up {
             let role = worker.role;
-            worker.n_silent = self.tests[idx.0].silent.len();
+            worker.n_silent = self.tests[idx.0].silence.buckets().len();
             self.setup(idx, role)
         } else if worker.next_seed < self.tests[idx.0].n_seeds {
             self.attribute(id)
@@ -87,7 +87,7 @@ impl Engine {
         let by_work = self.campaign.by_work;
         let setup = Setup {
             max_len: test.max_len.max(1),
-            silent: state.silent.iter().copied().filter(|b| Some(*b) != own).collect(),
+            silent: state.silence.buckets().iter().copied().filter(|b| Some(*b) != own).collect(),
             data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
             random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
             by_work,
@@ -170,8 +170,8 @@ impl Engine {
         let worker = self.workers.get_mut(&id).expect("the caller has seen it");
         let state = &mut self.tests[worker.test.0];
         let granted = state.budget.grant(self.campaign.jobs);
-        let silent = state.silent.get(worker.n_silent..).unwrap_or_default().to_vec();
-        worker.n_silent = state.silent.len();
+        let silent = state.silence.buckets().get(worker.n_silent..).unwrap_or_default().to_vec();
+        worker.n_silent = state.silence.buckets().len();
         let freight = worker.room.take().map_or(Freight::None, Freight::Room);
         let budget_ms = match left {
             // A deadline is read from the clock, which must not decide where work does.

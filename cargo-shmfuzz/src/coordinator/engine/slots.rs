@@ -53,7 +53,8 @@ impl Engine {
         self.n_active() + 1 >= self.campaign.jobs && self.urgent().is_some()
     }
 
-    fn n_active(&self) -> usize {
+    /// How many workers hold a slot.
+    pub(super) fn n_active(&self) -> usize {
         self.workers.values().filter(|w| w.is_active()).count()
     }
 
@@ -70,14 +71,18 @@ impl Engine {
         waiting.find(|id| !worker::is_served(&self.workers, &self.findings, *id))
     }
 
+    /// Who gets the next slot. Findings that wait for a short job go first, but never twice in a
+    /// row while a test can be fuzzed: each of them may bring another one about.
     fn choose(&mut self) -> Option<Claimant> {
-        if let Some(id) = self.urgent() {
+        let mut claims = self.test_claims();
+        let is_turn = !self.is_chore_last || claims.is_empty();
+        if let Some(id) = self.urgent().filter(|_| is_turn) {
+            self.is_chore_last = true;
             return Some(Claimant::Finding(id));
         }
-        let mut claims = self.test_claims();
         if worker::n_active_chores(&self.workers) < self.chore_limit() {
-            let open = self.findings.iter().filter(|f| f.is_open()).take(self.chore_limit());
-            claims.extend(open.filter_map(|found| {
+            let shrinking = self.findings.iter().filter(|f| f.is_open() && !f.is_urgent());
+            claims.extend(shrinking.take(self.chore_limit()).filter_map(|found| {
                 let id = found.finding.id;
                 let is_served = worker::is_served(&self.workers, &self.findings, id);
                 let who = Claimant::Finding(id);
@@ -85,6 +90,7 @@ impl Engine {
             }));
         }
         let (who, used) = self.clock.pick(claims)?;
+        self.is_chore_last = matches!(who, Claimant::Finding(_));
         match who {
             Claimant::Test(idx) => self.tests[idx.0].used = used,
             Claimant::Finding(id) => self.findings[id].used = used,

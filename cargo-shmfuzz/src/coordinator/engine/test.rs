@@ -1,8 +1,9 @@
 //! One fuzz test of a campaign: its inputs, what they reach, its budget of calls, its troubles.
 
+use super::silence::Silence;
 use super::stats::Speed;
 use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
-use shmfuzz_runtime::bucket::Bucket;
+use crate::coordinator::notice::Stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -216,8 +217,8 @@ pub(super) struct FuzzTest {
     /// The attribute's seeds before this one are not run by new workers: one of them ends the
     /// process, and those that matter are in the pool.
     pub(super) first_seed: u32,
-    /// Failures that must not end a job, in the order in which they were met.
-    pub(super) silent: Vec<Bucket>,
+    /// Failures that must not end a job.
+    pub(super) silence: Silence,
     /// Seeds that are known to fail.
     pub(super) known: BTreeSet<String>,
     /// Its calls.
@@ -248,6 +249,8 @@ pub(super) struct FuzzTest {
     pub(super) warned: BTreeSet<&'static str>,
     /// How fast it is.
     pub(super) speed: Speed,
+    /// Its figures as last shown, without the time.
+    pub(super) shown: Option<Stats>,
 }
 
 impl FuzzTest {
@@ -260,7 +263,7 @@ impl FuzzTest {
             n_counters: None,
             n_seeds: test.n_attribute_seeds,
             first_seed: 0,
-            silent: Vec::new(),
+            silence: Silence::default(),
             known: BTreeSet::new(),
             budget: Budget::new(runs),
             execs: 0,
@@ -276,6 +279,7 @@ impl FuzzTest {
             n_findings: 0,
             warned: BTreeSet::new(),
             speed: Speed::default(),
+            shown: None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::coordinator::campaign::{
     Campaign, CorpusInput, FindingId, Place, Test, TestIdx, WorkerId,
 };
 use crate::coordinator::event::{Cause, Death, Event, Harvest, PlainVerdict};
-use crate::coordinator::notice::{End, Exit, Finding, Notice, Stats};
+use crate::coordinator::notice::{End, Exit, Finding, Limit, Notice, Reproducible, Stats};
 use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::layout::Phase;

@@ -1,6 +1,6 @@
 //! What simulated workers do with their requests, and what they leave in the mapping.
 
-use super::draw::{class_of, entry, loaded, words};
+use super::draw::{CROWD, class_of, entry, loaded, words};
 use super::world::World;
 use crate::coordinator::action::Freight;
 use crate::coordinator::campaign::{Bytes, WorkerId};
@@ -71,7 +71,10 @@ impl World {
     }
 
     pub(super) fn failing(&mut self, test: usize, first: u8) -> Bytes {
-        let class = self.random.below(3) as u8;
+        let class = match self.random.chance(700) {
+            true => CROWD + self.random.below(12) as u8,
+            false => self.random.below(3) as u8,
+        };
         let mut input = vec![first, class];
         input.extend((0..self.random.below(20)).map(|_| b'x'));
         let input: Bytes = input.into();

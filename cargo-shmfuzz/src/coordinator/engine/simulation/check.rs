@@ -1,5 +1,7 @@
 //! The invariants of a campaign, checked on what the engine was told and what it wants.
 
+use super::super::silence::MESSAGES;
+use super::draw::CROWD;
 use crate::coordinator::action::{Action, Freight};
 use crate::coordinator::campaign::{Bytes, FindingId, WorkerId};
 use crate::coordinator::notice::Notice;
@@ -18,6 +20,8 @@ pub(super) enum Invariant {
     SavedBeforeShown,
     /// A failure is written as a finding once per bucket.
     OncePerBucket,
+    /// Failures of one place are few findings, whatever they say.
+    FewPerPlace,
     /// Exactly the entries that reach something new are written, and before they are announced.
     EntriesSaved,
     /// An interrupt ends the campaign in bounded time.
@@ -166,6 +170,9 @@ impl Check {
             self.require(!is_smaller, Invariant::SavedBeforeShown, "the first file is smaller");
             let is_new = class.is_none_or(|class| self.classes.insert((test, class)));
             self.require(is_new, Invariant::OncePerBucket, "a failure was saved twice");
+            let crowd = (test, (b'P', CROWD))..=(test, (b'P', u8::MAX));
+            let is_few = self.classes.range(crowd).count() <= MESSAGES;
+            self.require(is_few, Invariant::FewPerPlace, "a place has too many findings");
         }
     }
 

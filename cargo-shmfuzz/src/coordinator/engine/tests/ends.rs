@@ -110,7 +110,8 @@ fn an_unconfirmed_finding_is_shown_before_the_end() {
     find(&mut driver, b"x", "no");
     driver.wait();
     driver.bury();
-    let is_finding = |n: &&Notice| matches!(n, Notice::Finding(f) if !f.reproducible);
+    let is_finding =
+        |n: &&Notice| matches!(n, Notice::Finding(f) if f.reproducible == Reproducible::NotTried);
     assert_eq!(driver.notices().iter().filter(|n| is_finding(n)).count(), 1);
     assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
     let verdict = PlainVerdict::Unknown("it was not built".to_owned());
@@ -131,4 +132,170 @@ fn code_that_is_not_instrumented_is_found_out_by_its_first_input() {
     assert!(why.contains("no counter moved"), "{why}");
     driver.bury();
     assert_eq!(driver.finish().1, Exit::Harness);
+}
+
+/// Brings a finding's worker to its minimization, in which `xx` was reached so far.
+fn shrink(driver: &mut Driver) -> WorkerId {
+    driver.set_up();
+    let worker = find(driver, b"xxxx", "no");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"", "no"));
+    assert!(matches!(driver.sent().1, Request::Minimize(_)));
+    let reply = Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true };
+    driver.answer(Reply::Minimized(reply), smaller(b"xx"));
+    assert!(matches!(driver.sent().1, Request::Minimize(_)));
+    worker
+}
+
+fn smaller(input: &[u8]) -> Harvest {
+    Harvest { input: Some(input.to_vec()), ..Harvest::default() }
+}
+
+#[test]
+fn what_was_made_smaller_before_the_end_is_written() {
+    for event in [Event::Tick, Event::Interrupt] {
+        let mut driver = Driver::start(Campaign { time: Some(MS * 300), ..campaign(1) });
+        let worker = shrink(&mut driver);
+        if matches!(event, Event::Tick) {
+            driver.now += MS * 300;
+        }
+        driver.step(event);
+        let reply = Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true };
+        let reply = Reply::Minimized(reply);
+        driver.step(Event::Answered { worker, reply, harvest: smaller(b"x") });
+        let is_replay = |request: &Request| matches!(request, Request::Replay(_));
+        assert!(matches!(driver.sent(), (w, request, _) if w == worker && is_replay(request)));
+        driver.answer(replayed(JobEnd::Failed), panicked(b"x", "no"));
+        assert_eq!(driver.saved(), [(FindingId(0), &b"x"[..], true, Shelf::Testdata)]);
+        let is_told = |n: &&Notice| matches!(n, Notice::Minimized { limit: Limit::Time, .. });
+        assert_eq!(driver.notices().iter().filter(|n| is_told(n)).count(), 1);
+    }
+}
+
+#[test]
+fn a_smaller_input_is_written_although_its_worker_does_not_stop() {
+    let mut driver = Driver::start(Campaign { time: Some(MS * 300), ..campaign(1) });
+    let worker = shrink(&mut driver);
+    driver.now += MS * 300;
+    driver.step(Event::Tick);
+    driver.wait();
+    assert_eq!(driver.killed(), [worker]);
+    let before = driver.actions.clone();
+    driver.die(worker, Cause::AsAsked, Harvest::default());
+    if !driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) {
+        driver.actions = before;
+    }
+    driver.set_up();
+    driver.answer(replayed(JobEnd::Failed), panicked(b"xx", "no"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"xx"[..], true, Shelf::Testdata)]);
+}
+
+#[test]
+fn a_smaller_input_that_takes_long_to_run_does_not_delay_the_end() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = shrink(&mut driver);
+    driver.step(Event::Interrupt);
+    driver.bury();
+    let reply = Reply::Minimized(Minimized { end: JobEnd::Stopped, execs: 9, reproduced: true });
+    driver.step(Event::Answered { worker, reply, harvest: smaller(b"x") });
+    let begun = driver.now;
+    driver.wait();
+    assert_eq!(driver.killed(), [worker]);
+    assert!(driver.now - begun < MS * 6000, "{:?}", driver.now);
+    driver.bury();
+    let is_told =
+        |n: &&Notice| matches!(n, Notice::Minimized { finding, .. } if *finding.input == *b"xxxx");
+    assert_eq!(driver.notices().iter().filter(|n| is_told(n)).count(), 1);
+    assert_eq!(driver.finish().1, Exit::Found);
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_the_plain_build() {
+    let stop_on_crash = true;
+    let minimize_time = Duration::ZERO;
+    let mut driver = Driver::start(Campaign { stop_on_crash, minimize_time, ..campaign(2) });
+    driver.set_up();
+    find(&mut driver, b"x", "no");
+    let before = driver.now;
+    driver.step(Event::Interrupt);
+    driver.bury();
+    assert_eq!(driver.finish().1, Exit::Found);
+    assert!(driver.now - before < MS * 100);
+
+    let mut driver = Driver::start(Campaign { minimize_time, ..campaign(1) });
+    driver.set_up();
+    find(&mut driver, b"x", "no");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"x", "no"));
+    assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
+    let fuzzer = driver.sent().0;
+    driver.bury();
+    driver.step(Event::Interrupt);
+    driver.answer_interrupted(fuzzer);
+    driver.bury();
+    assert!(driver.saved().is_empty(), "files stay where they are");
+    let is_told = |n: &&Notice| matches!(n, Notice::Checking { .. } | Notice::Warning { .. });
+    assert_eq!(driver.notices().iter().filter(|n| is_told(n)).count(), 0);
+    assert_eq!(driver.finish().0, End::Interrupted);
+}
+
+#[test]
+fn a_worker_that_never_begins_is_the_drivers_to_report_and_enough_to_give_the_test_up() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = driver.spawned();
+    while driver.now < MS * 70_000 {
+        driver.now += MS * 90;
+        driver.step(Event::Tick);
+        assert!(driver.actions.is_empty(), "{:?}", driver.actions);
+    }
+    driver.die(worker, Cause::Unresponsive, Harvest::default());
+    let is_broken =
+        |n: &&Notice| matches!(n, Notice::Broken { output, .. } if *output == "its output");
+    assert_eq!(driver.notices().iter().filter(|n| is_broken(n)).count(), 1);
+    assert_eq!(driver.finish().1, Exit::Harness);
+}
+
+/// What is said to be never fuzzed, and how the campaign ends after its time.
+fn unfuzzed(mut driver: Driver) -> (Vec<(Option<TestIdx>, String)>, Exit) {
+    driver.now += MS * 300;
+    driver.step(Event::Tick);
+    let interrupted = driver.actions.iter().find_map(|a| match a {
+        Action::Interrupt { worker } => Some(*worker),
+        _ => None,
+    });
+    if let Some(worker) = interrupted {
+        let reply = loaded(JobEnd::Stopped, 0);
+        driver.step(Event::Answered { worker, reply, harvest: Harvest::default() });
+    }
+    driver.bury();
+    let told = driver.notices().into_iter().filter_map(|notice| match notice {
+        Notice::Warning { test, text } => Some((*test, text.clone())),
+        _ => None,
+    });
+    (told.collect(), driver.finish().1)
+}
+
+#[test]
+fn tests_that_are_never_fuzzed_are_named_with_the_reason() {
+    let time = Some(MS * 300);
+    let (told, exit) = unfuzzed(Driver::start(Campaign { time, ..campaign(2) }));
+    let text = "never fuzzed, since the time was over before a worker was ready: t0, t1";
+    assert_eq!((told, exit), (vec![(None, text.to_owned())], Exit::Harness));
+
+    let mut loading = Campaign { time, ..campaign(1) };
+    loading.tests[0].corpus = vec![input(Place::Seed, b"s")];
+    let mut driver = Driver::start(loading);
+    driver.set_up();
+    assert!(matches!(driver.sent().1, Request::Load(_)));
+    let (told, exit) = unfuzzed(driver);
+    let text = "never fuzzed, since the time was over while seeds and cached inputs were still \
+                being run";
+    assert_eq!((told, exit), (vec![(Some(TestIdx(0)), text.to_owned())], Exit::Harness));
+}
+
+#[test]
+fn an_interrupt_before_anything_was_fuzzed_is_no_failure() {
+    let mut driver = Driver::start(campaign(1));
+    driver.step(Event::Interrupt);
+    driver.bury();
+    assert!(matches!(driver.notices()[..], [Notice::Finish { .. }]), "{:?}", driver.actions);
+    assert_eq!(driver.finish().1, Exit::Nothing);
 }

@@ -8,7 +8,8 @@ fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
     driver.set_up();
     let worker = find(&mut driver, b"xxxxAxxx", "index 8 out of range");
     driver.answer(replayed(JobEnd::Failed), panicked(b"", "index 8 out of range"));
-    let [Notice::Finding(Finding { reproducible: true, .. })] = driver.notices()[..] else {
+    let [Notice::Finding(Finding { reproducible: Reproducible::Yes, .. })] = driver.notices()[..]
+    else {
         panic!("{:?}", driver.actions)
     };
     let bucket = match driver.sent() {
@@ -27,7 +28,10 @@ fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
     assert!(matches!(driver.sent(), (_, Request::Replay(_), Freight::Input(i)) if **i == *b"A"));
     driver.answer(replayed(JobEnd::Failed), panicked(b"A", "index 1 out of range"));
     assert_eq!(driver.saved(), [(FindingId(0), &b"A"[..], true, Shelf::Testdata)]);
-    let [Notice::Minimized { finding, before: 8 }] = driver.notices()[..] else { panic!() };
+    let [Notice::Minimized { finding, before: 8, limit: Limit::Smallest }] = driver.notices()[..]
+    else {
+        panic!()
+    };
     assert_eq!(finding.failure.message, "index 1 out of range", "that of the written input");
     let is_check = |a: &Action| matches!(a, Action::CheckPlain { bucket: b, .. } if *b == bucket);
     assert!(driver.actions.iter().any(is_check));
@@ -50,7 +54,10 @@ fn a_minimized_input_of_another_bucket_is_not_written() {
     );
     driver.answer(replayed(JobEnd::Failed), panicked(b"a", "second"));
     assert!(driver.saved().is_empty());
-    let [Notice::Minimized { finding, before: 4 }] = driver.notices()[..] else { panic!() };
+    let [Notice::Minimized { finding, before: 4, limit: Limit::Setbacks }] = driver.notices()[..]
+    else {
+        panic!()
+    };
     assert_eq!((&*finding.input, finding.failure.message.as_str()), (&b"abcd"[..], "first"));
 }
 
@@ -63,12 +70,37 @@ fn a_flaky_failure_is_kept_in_the_cache() {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
         assert_eq!(driver.killed(), [worker]);
         if tries < 3 {
+            driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
             worker = driver.set_up();
         }
     }
-    assert!(matches!(driver.notices()[..], [Notice::Finding(Finding { reproducible: false, .. })]));
+    assert!(matches!(
+        driver.notices()[..],
+        [Notice::Finding(Finding { reproducible: Reproducible::No, .. })]
+    ));
     assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
+    let is_move = |a: &Action| matches!(a, Action::SaveFinding { .. });
+    let is_shown = |a: &Action| matches!(a, Action::Show(Notice::Finding(_)));
+    let place_of = |is: &dyn Fn(&Action) -> bool| driver.actions.iter().position(is);
+    assert!(place_of(&is_move) < place_of(&is_shown), "the path shown must be where it is");
     assert!(driver.actions.iter().any(|a| matches!(a, Action::CheckPlain { .. })));
+}
+
+#[test]
+fn a_flaky_failure_that_passes_elsewhere_says_nothing_about_builds() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    find(&mut driver, b"f", "sometimes");
+    for tries in 1..=3 {
+        driver.answer(replayed(JobEnd::Done), Harvest::default());
+        if tries < 3 {
+            driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
+            driver.set_up();
+        }
+    }
+    driver.step(Event::Checked { finding: FindingId(0), verdict: PlainVerdict::Passes });
+    assert!(driver.notices().is_empty(), "{:?}", driver.actions);
+    assert!(driver.saved().is_empty(), "{:?}", driver.actions);
 }
 
 #[test]
@@ -80,9 +112,70 @@ fn a_failure_that_ends_the_process_is_confirmed_by_another_death() {
     let second = driver.set_up();
     driver.die(second, Cause::TimedOut(MS * 1000), in_call(b"slow"));
     let [Notice::Finding(finding)] = driver.notices()[..] else { panic!() };
-    assert!(finding.reproducible);
+    assert_eq!(finding.reproducible, Reproducible::Yes);
     assert_eq!(finding.failure.message, "ran longer than 1s");
     let third = driver.set_up();
     driver.die(third, Cause::TimedOut(MS * 1000), in_call(b"another slow one"));
     assert!(driver.saved().is_empty(), "one a bucket");
+}
+
+/// Letters for a number: digits do not count in a message.
+fn spelled(n: u32) -> String {
+    n.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
+}
+
+#[test]
+fn messages_that_quote_the_input_are_few_findings_and_leave_time_to_fuzz() {
+    let mut driver = Driver::start(campaign(1));
+    let (mut n_met, mut n_saved, mut n_warnings, mut n_fuzz, mut n_replays) = (0, 0, 0, 0, 0);
+    let mut last_silent = Vec::new();
+    for _ in 0..500 {
+        n_saved += driver.saved().iter().filter(|(.., is_smaller, _)| !is_smaller).count();
+        let is_told = |n: &&Notice| matches!(n, Notice::Warning { text, .. } if text.contains("5 different messages"));
+        n_warnings += driver.notices().into_iter().filter(is_told).count();
+        driver.now += MS * 50;
+        if driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) {
+            let worker = driver.spawned();
+            driver.hello(worker);
+            continue;
+        }
+        match driver.sent().1.clone() {
+            Request::Setup(_) => driver.answer(Reply::Ready {}, Harvest::default()),
+            Request::Fuzz(fuzz) => {
+                n_met += 1;
+                n_fuzz += 1;
+                last_silent.extend(fuzz.silent);
+                let message = format!("unexpected {}", spelled(n_met));
+                let input = format!("input {}", spelled(n_met));
+                driver.answer(fuzzed(JobEnd::Failed, 10), panicked(input.as_bytes(), &message));
+            }
+            Request::Replay(_) => {
+                n_replays += 1;
+                assert!(n_replays <= n_fuzz, "a finding goes first, but not twice in a row");
+                driver.answer(replayed(JobEnd::Failed), panicked(b"", "unexpected"));
+            }
+            Request::Minimize(_) => {
+                let reply = Minimized { end: JobEnd::Done, execs: 1, reproduced: true };
+                driver.answer(Reply::Minimized(reply), Harvest::default());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((n_saved, n_warnings), (5, 1));
+    assert!(n_fuzz > 400, "{n_fuzz}");
+    assert_eq!(last_silent.len(), 6);
+    assert_eq!(last_silent[5], words("").place(), "the worker passes over all of them");
+}
+
+#[test]
+fn a_finding_does_not_keep_others_from_being_fuzzed() {
+    let mut driver = Driver::start(campaign(1));
+    let fuzzer = driver.set_up();
+    let confirmer = find(&mut driver, b"f", "sometimes");
+    driver.answer(replayed(JobEnd::Done), Harvest::default());
+    assert_eq!(driver.killed(), [confirmer]);
+    assert!(matches!(driver.sent(), (worker, Request::Fuzz(_), _) if worker == fuzzer));
+    driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
+    let second = driver.set_up();
+    assert!(matches!(driver.sent(), (worker, Request::Replay(_), _) if worker == second));
 }

@@ -108,3 +108,25 @@ fn a_test_that_always_dies_is_slowed_down_and_starves_nobody() {
     assert!((10..60).contains(&n_deaths), "{n_deaths}");
     assert!(n_execs > 16_000, "{n_execs} of 20,000 at full speed");
 }
+
+#[test]
+fn figures_are_shown_when_they_have_changed() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    driver.answer(fuzzed(JobEnd::Done, 100), Harvest::default());
+    let worker = driver.sent().0;
+    let mut shown = Vec::new();
+    // One job that takes long: the speed goes down to nothing, and then there is no news.
+    for _ in 0..200 {
+        driver.now += MS * 90;
+        driver.step(Event::Tick);
+        let is_figures = |a: &&Action| matches!(a, Action::Show(Notice::Stats { .. }));
+        shown.push(driver.actions.iter().filter(is_figures).count());
+    }
+    assert_eq!(shown[100..], [0; 100]);
+    let (reply, harvest) = (fuzzed(JobEnd::Done, 100), Harvest::default());
+    driver.step(Event::Answered { worker, reply, harvest });
+    driver.now += MS * 500;
+    driver.step(Event::Tick);
+    assert!(driver.actions.iter().any(|a| matches!(a, Action::Show(Notice::Stats { .. }))));
+}
