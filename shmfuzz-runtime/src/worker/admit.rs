@@ -40,7 +40,9 @@ pub(super) enum Extra {
 }
 
 impl Worker {
-    /// Queues the input in the input area, whose features were just merged, and publishes it.
+    /// Queues the input in the input area, whose features were just merged, and publishes it. What
+    /// was loaded is examined when it is first picked: while the header names an input that is
+    /// being loaded, nothing else may run, or that input is blamed for what the other does.
     pub(super) fn admit(&mut self, turn: &mut Turn, find: Find, tally: &mut Tally) -> Step {
         let input = self.mapping.value_ref(turn).map_err(WorkerError::Mapping)?;
         let mut entry = Entry::new(input, self.coverage.fresh(), find.origin);
@@ -51,7 +53,8 @@ impl Worker {
         self.unpublished.push_back((idx, EntryChange::New));
         match self.publish(turn)? {
             Some(end) => Ok(Some(end)),
-            None => self.examine(turn, idx, tally),
+            None if find.origin == Origin::Mutation => self.examine(turn, idx, tally),
+            None => Ok(None),
         }
     }
 

@@ -258,7 +258,8 @@ fn seeds_are_loaded_once_and_logged() {
         (Origin::Attribute(0), 0, &b"seed"[..])
     );
     assert_eq!((log[0].features.len(), log[0].work), (2, 2));
-    assert_eq!((loaded.coverage.edges, loaded.coverage.entries, loaded.coverage.stable), (2, 1, 1));
+    assert_eq!((loaded.coverage.edges, loaded.coverage.entries, loaded.coverage.stable), (2, 1, 0));
+    assert_eq!(rig.fuzz(1).coverage.stable, 1, "examined when it is picked");
 }
 
 #[test]
@@ -391,6 +392,27 @@ fn a_failure_is_minimized_in_slices_within_its_bucket() {
     rig.mapping.set_value(rig.turn.as_mut().unwrap(), b"x").unwrap();
     let other = rig.minimize(bucket, 2, 10_000);
     assert_eq!((other.end, other.reproduced), (JobEnd::Done, false));
+}
+
+fn fails_when_shorter(data: &[u8]) -> Verdict {
+    hit(0);
+    match data.len() {
+        16.. => Verdict::Kept,
+        _ => Verdict::Failed("shorter".to_owned()),
+    }
+}
+
+static SHORTER: FuzzTest = test_of(InputKind::Bytes, fails_when_shorter);
+
+#[test]
+fn a_healthy_input_is_not_blamed_for_what_its_parts_do() {
+    let mut rig = Rig::new(&SHORTER, by_work());
+    let loaded = rig.load(&[b"a healthy seed of 25 bytes", b"another one of sixteen"]);
+    assert_eq!((loaded.end, loaded.n_run), (JobEnd::Done, 2));
+    assert_eq!(rig.mapping.header().loading.load(Ordering::Relaxed), -1);
+    assert_eq!(rig.fuzz(1000).end, JobEnd::Failed);
+    assert_eq!(rig.mapping.header().loading.load(Ordering::Relaxed), -1);
+    assert!(rig.value().len() < 16);
 }
 
 fn two_failures(data: &[u8]) -> Verdict {

@@ -10,6 +10,7 @@ use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
 use shmfuzz_runtime::entries::Origin;
+use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use std::time::Duration;
 
@@ -180,6 +181,7 @@ impl Engine {
 
     /// A seed of the attribute ended the process, so new workers begin behind it.
     fn seed_died(&mut self, idx: TestIdx, first: u32, harvest: &Harvest, failure: Option<Failure>) {
+        let ran = harvest.input.clone().filter(|_| harvest.raw_in_mem);
         let last = self.tests[idx.0].n_seeds.saturating_sub(1);
         let named = harvest.loading.and_then(|tag| u32::try_from(tag).ok());
         let seed = named.filter(|seed| (first..=last).contains(seed)).unwrap_or(first);
@@ -187,8 +189,13 @@ impl Engine {
             let state = &mut self.tests[idx.0];
             state.first_seed = state.first_seed.max(seed.saturating_add(1));
         }
-        if let Some(failure) = failure {
-            self.seed_failed(idx, format!("seed#{seed}"), failure);
+        match failure {
+            // What is traced was run before, and lived.
+            Some(failure) if harvest.phase == Some(Phase::Tracing) => {
+                self.failure_found(idx, failure, ran);
+            }
+            Some(failure) => self.attribute_failed(idx, seed, failure, ran),
+            None => {}
         }
     }
 
