@@ -29,7 +29,7 @@ pub(super) struct Find {
     pub(super) work: u64,
 }
 
-/// How a call beside those of the phase ended.
+/// How a call ended that is no run of mutations.
 pub(super) enum Extra {
     /// The counters hold its coverage.
     Kept,
@@ -93,9 +93,30 @@ impl Worker {
         input: &[u8],
         tally: &mut Tally,
     ) -> Result<Extra, WorkerError> {
+        tally.extra_execs += 1;
+        self.executor.count_extra();
+        self.call_once(turn, input, tally)
+    }
+
+    /// Makes one of the phase's calls. Kept coverage is left in the counters.
+    pub(super) fn call_of_phase(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
+        tally.execs += 1;
+        self.call_once(turn, input, tally)
+    }
+
+    fn call_once(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         area.assign(input);
-        tally.extra_execs += 1;
         let outcome = self.executor.call(&area);
         self.coverage.called();
         Ok(match outcome {

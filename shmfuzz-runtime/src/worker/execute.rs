@@ -1,6 +1,6 @@
 //! One call of the body: count it, mark the input as the one being run, catch what unwinds.
 //!
-//! It owns the header's `count`, `value_len`, `raw_in_mem` and `phase`, and the last words of
+//! It owns the header's `count`, `extra_count`, `value_len`, `raw_in_mem` and `phase`, and the last words of
 //! failures that the process survives. Invariant: `raw_in_mem` is 1 exactly while the body runs,
 //! so that whatever the body does to the process, the input that did it can be read. Coverage is
 //! left in the counters, for the caller to merge or clear. No clock, lock, system call or
@@ -54,6 +54,12 @@ impl Executor {
     /// Goes back to an earlier phase.
     pub(super) fn restore_phase(&self, phase: u32) {
         self.header.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// Says that the next call is none of the phase.
+    pub(super) fn count_extra(&self) {
+        let count = self.header.extra_count.load(Ordering::Relaxed);
+        self.header.extra_count.store(count.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Runs the body once on the bytes in the area.

@@ -274,11 +274,6 @@ impl Worker {
             return Ok(None);
         }
         tally.input_bytes += input.len() as u64;
-        let extra_before = tally.extra_execs;
-        let end = self.run_once(turn, input, Origin::Mutation, tally)?;
-        // The first call was one of the phase; what followed for a new entry was not.
-        tally.extra_execs = tally.extra_execs.max(extra_before + 1) - 1;
-        tally.execs += 1;
-        Ok(end)
+        self.run_once(turn, input, Origin::Mutation, tally)
     }
 }

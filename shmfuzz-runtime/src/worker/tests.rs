@@ -184,6 +184,8 @@ impl Rig {
             Reply::Fuzzed(fuzzed) => {
                 let count = self.mapping.header().count.load(Ordering::Relaxed);
                 assert_eq!(count, fuzzed.execs + fuzzed.extra_execs, "every call is counted");
+                let extra = self.mapping.header().extra_count.load(Ordering::Relaxed);
+                assert_eq!(extra, fuzzed.extra_execs, "as what it is");
                 fuzzed
             }
             other => panic!("{other:?}"),
@@ -392,6 +394,39 @@ fn a_failure_is_minimized_in_slices_within_its_bucket() {
     rig.mapping.set_value(rig.turn.as_mut().unwrap(), b"x").unwrap();
     let other = rig.minimize(bucket, 2, 10_000);
     assert_eq!((other.end, other.reproduced), (JobEnd::Done, false));
+}
+
+static IS_INITIALISED: AtomicU8 = AtomicU8::new(0);
+
+fn initialises_once(_: &[u8]) -> Verdict {
+    hit(0);
+    if IS_INITIALISED.swap(1, Ordering::Relaxed) == 0 {
+        hit(1);
+    }
+    Verdict::Kept
+}
+
+static INITIALISES: FuzzTest = FuzzTest {
+    seeds: |each| {
+        hit(2);
+        each(b"seed");
+    },
+    ..test_of(InputKind::Bytes, initialises_once)
+};
+
+#[test]
+fn making_seeds_and_initialising_once_are_no_coverage_of_an_input() {
+    let mut rig = Rig::new(&INITIALISES, by_work());
+    IS_INITIALISED.store(0, Ordering::Relaxed);
+    let loaded = rig.load_from(Source::Attribute, 0);
+    assert_eq!((loaded.first_moved, loaded.execs), (Some(2), 2));
+    assert_eq!(rig.log()[0].features, [0]);
+    assert_eq!(rig.fuzz(1).coverage.stable, 1);
+    IS_INITIALISED.store(0, Ordering::Relaxed);
+    drop(rig);
+    let mut rig = Rig::new(&INITIALISES, by_work());
+    let fuzzed = rig.fuzz(1);
+    assert_eq!((fuzzed.execs, fuzzed.coverage.stable), (1, 1));
 }
 
 fn fails_when_shorter(data: &[u8]) -> Verdict {

@@ -100,8 +100,8 @@ impl Engine {
                 self.fuzzed(id, *granted, &fuzzed, harvest);
             }
             (kind, _) => {
-                if let JobKind::Fuzz { granted } = kind {
-                    self.count_execs(idx, *granted, harvest.count);
+                if let JobKind::Fuzz { .. } = kind {
+                    self.count_calls_of_lost(idx, kind, &harvest);
                 }
                 self.reject(id, "its answer does not belong to the request");
             }

@@ -48,7 +48,7 @@ impl Engine {
             State::Dying { job: None, .. } => return,
         };
         self.charge(idx, role, job.since);
-        self.count_calls_of_dead(idx, &job.kind, harvest.count);
+        self.count_calls_of_lost(idx, &job.kind, &harvest);
         let rss_limit = self.campaign.tests[idx.0].rss_limit;
         let meaning = classify::death(death, &harvest, rss_limit);
         match role {
@@ -60,18 +60,22 @@ impl Engine {
         }
     }
 
-    fn count_calls_of_dead(&mut self, idx: TestIdx, kind: &JobKind, count: u64) {
+    /// Counts the calls of a job without a report. Only those of the fuzzing phase are the grant's.
+    pub(super) fn count_calls_of_lost(&mut self, idx: TestIdx, kind: &JobKind, harvest: &Harvest) {
         let count = match self.is_mutated(Mutant::ForgetCallsOfDead) {
             true => 0,
-            false => count.min(MOST_CALLS),
+            false => harvest.count.min(MOST_CALLS),
         };
-        match kind {
-            JobKind::Fuzz { granted } => self.count_execs(idx, *granted, count),
-            _ => {
-                let extra = &mut self.tests[idx.0].extra_execs;
-                *extra = extra.saturating_add(count);
+        let extra = match kind {
+            JobKind::Fuzz { granted } => {
+                let extra = harvest.extra_count.min(count);
+                self.count_execs(idx, *granted, count - extra);
+                extra
             }
-        }
+            _ => count,
+        };
+        let extra_execs = &mut self.tests[idx.0].extra_execs;
+        *extra_execs = extra_execs.saturating_add(extra);
     }
 
     /// Before it was ready: the harness, or the machine.
