@@ -66,7 +66,7 @@ pub struct Header {
     pub capacity: AtomicU64,
     /// Version of the `shmfuzz-runtime` that made the mapping, as text ended by zeros.
     pub made_by: [AtomicU32; VERSION_TEXT_LEN / 4],
-    /// Set by the coordinator at any time: end the current job at the next pick.
+    /// Set by the coordinator at any time: end the current job at the next call.
     pub stop: AtomicU32,
     /// What the worker is doing: a [`Phase`].
     pub phase: AtomicU32,

@@ -163,7 +163,7 @@ impl Worker {
         let nanos = Pace::nanos_since(start);
         let entry = self.queue.get_mut(idx);
         (entry.is_stable, entry.nanos) = (is_stable, nanos);
-        tally.budget.spend(entry.work + CALL);
+        tally.budget.spend(entry.work + CALL, 1);
         let end = if is_stable { self.trim(turn, idx, tally)? } else { None };
         if end.is_none() {
             self.executor.restore_phase(phase);
@@ -184,6 +184,9 @@ impl Worker {
         let n_calls = (2 * self.pace.pick_cost() / cost.max(1)).min(TRIM_CALLS);
         let mut minimizer = Minimizer::new(&input, self.test.record.kind, Scope::Shorten);
         for _ in 0..n_calls {
+            if self.is_stopped() {
+                break;
+            }
             let Some(candidate) = minimizer.candidate() else { break };
             let candidate = candidate.to_vec();
             let holds = match self.extra_call(turn, &candidate, tally)? {
@@ -193,7 +196,7 @@ impl Worker {
             };
             // Not merged: what a candidate reaches beyond the entry is found again later.
             self.coverage.clear();
-            tally.budget.spend(cost);
+            tally.budget.spend(cost, 1);
             if holds { minimizer.accept() } else { minimizer.reject() }
         }
         if minimizer.best().len() == input.len() {

@@ -1,6 +1,7 @@
 //! The fuzzing job: pick an entry, mutate and run it for a while, and again.
 //!
-//! Invariants: per call there is no clock, lock, system call or allocation here; the header says
+//! Invariants: per call there is no lock, system call or allocation here, and the clock
+//! is read when the calls of a pick pass a power of two only; the header says
 //! which entry and which random numbers the present pick began with; calls of the phase are
 //! counted exactly.
 
@@ -16,6 +17,7 @@ use crate::message::{Fuzz, Fuzzed, JobEnd};
 use crate::turn::Turn;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What an empty queue begins with: valid as bytes and as text.
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
@@ -33,6 +35,8 @@ struct Pick {
     /// Cost of a call whose counters are not summed.
     usual_cost: u64,
     limit: usize,
+    /// When its first call began, where there is a clock.
+    start: Option<Instant>,
 }
 
 /// Why a run of mutations ended.
@@ -142,11 +146,12 @@ impl Worker {
         }
         let mut pick = self.prepare(idx, random, max_execs)?;
         let (execs_before, start) = (tally.execs, self.pace.start());
+        pick.start = start;
         let (burst, cost) = self.burst(turn, random, &mut pick, tally)?;
         let execs = tally.execs - execs_before;
         self.pace.learn(cost, Pace::nanos_since(start));
         self.length.called(execs);
-        tally.budget.spend(cost);
+        tally.budget.spend(cost, execs);
         if let Some(idx) = idx {
             let entry = self.queue.get_mut(idx);
             (entry.n_edits_tried, entry.n_picks) = (pick.n_edits_tried, entry.n_picks + 1);
@@ -177,26 +182,26 @@ impl Worker {
                 donor: Rc::from([]),
                 edits: Rc::from([]),
                 n_edits_tried: 0,
-                max_execs: max_execs.min(1000),
+                max_execs: max_execs.min(self.pace.pick_calls(0)).min(1000),
                 max_cost,
                 usual_cost: CALL,
                 limit: limit.max(input.len()),
+                start: None,
             });
         };
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let entry = self.queue.get(idx);
-        let by_time = Pace::PICK.checked_div(entry.nanos).unwrap_or(u64::MAX);
         Ok(Pick {
             input: entry.input.clone(),
             donor,
             edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
             n_edits_tried: entry.n_edits_tried,
-            // The one time that was measured may have been an outlier.
-            max_execs: max_execs.min(by_time.saturating_mul(4).max(1)),
+            max_execs: max_execs.min(self.pace.pick_calls(entry.nanos)),
             max_cost,
             usual_cost: entry.work + CALL,
             // A long entry may be changed, but not made longer.
             limit: limit.max(entry.input.len()),
+            start: None,
         })
     }
 
@@ -218,7 +223,12 @@ impl Worker {
         };
         let (mut cost, mut execs) = (0, 0);
         let mut burst = Burst::Over;
-        while execs < pick.max_execs && cost < pick.max_cost {
+        let stop = &self.mapping.header().stop;
+        while execs < pick.max_execs
+            && cost < pick.max_cost
+            && stop.load(Ordering::Relaxed) == 0
+            && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
+        {
             area.assign(&pick.input);
             match pick.edits.get(pick.n_edits_tried) {
                 Some(edit) => {

@@ -121,13 +121,13 @@ impl Worker {
         match self.call_of_phase(turn, input, tally)? {
             Extra::Failed => return Ok(Some(JobEnd::Failed)),
             Extra::Not => {
-                tally.budget.spend(CALL);
+                tally.budget.spend(CALL, 1);
                 return Ok(None);
             }
             Extra::Kept => {}
         }
         let work = self.coverage.merge();
-        tally.budget.spend(work + CALL);
+        tally.budget.spend(work + CALL, 1);
         if self.coverage.fresh().is_empty() {
             return Ok(None);
         }

@@ -482,6 +482,57 @@ fn a_job_stops_when_it_is_told_to() {
     assert_eq!(rig.load_from(Source::Attribute, 0).end, JobEnd::Stopped);
 }
 
+fn sleeps(_: &[u8]) -> Verdict {
+    hit(0);
+    thread::sleep(std::time::Duration::from_millis(1));
+    Verdict::Kept
+}
+
+static SLEEPS: FuzzTest = test_of(InputKind::Bytes, sleeps);
+
+#[test]
+fn a_pick_of_calls_that_wait_stops_when_it_is_told_to() {
+    let mut rig = Rig::new(&SLEEPS, by_work());
+    rig.reset();
+    let header = rig.mapping.header();
+    let watch = thread::spawn(|| {
+        while header.count.load(Ordering::Relaxed) < 20 {
+            thread::yield_now();
+        }
+        header.stop.store(1, Ordering::Relaxed);
+    });
+    let ask = Fuzz { budget_ms: 60_000, max_execs: None, silent: Vec::new() };
+    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
+    watch.join().unwrap();
+    assert_eq!(fuzzed.end, JobEnd::Stopped);
+    assert!(fuzzed.execs < 400, "{} calls", fuzzed.execs);
+}
+
+static IS_SLOW: AtomicU8 = AtomicU8::new(0);
+
+fn becomes_slow(_: &[u8]) -> Verdict {
+    hit(0);
+    if IS_SLOW.load(Ordering::Relaxed) != 0 {
+        thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Verdict::Kept
+}
+
+static BECOMES_SLOW: FuzzTest = test_of(InputKind::Bytes, becomes_slow);
+
+#[test]
+fn a_pick_ends_when_its_calls_turn_out_slow() {
+    let mut rig = Rig::new(&BECOMES_SLOW, Setup { max_len: 64, ..Setup::default() });
+    IS_SLOW.store(0, Ordering::Relaxed);
+    assert!(rig.fuzz(1000).execs >= 1);
+    IS_SLOW.store(1, Ordering::Relaxed);
+    rig.reset();
+    let ask = Fuzz { budget_ms: 1, max_execs: None, silent: Vec::new() };
+    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
+    assert_eq!(fuzzed.end, JobEnd::Done);
+    assert!(fuzzed.execs < 10, "{} calls", fuzzed.execs);
+}
+
 fn every_input_is_new(data: &[u8]) -> Verdict {
     for byte in data.iter().take(80) {
         hit(usize::from(*byte) % COUNTERS.len());
