@@ -211,7 +211,7 @@ impl Worker {
     pub(super) fn trace(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
         let phase = self.executor.phase();
         self.executor.set_phase(Phase::Tracing);
-        let input = self.queue.get(idx).input.clone();
+        let input = self.start_of(idx);
         sancov::open_gate();
         let extra = self.extra_call(turn, &input, tally);
         sancov::close_gate();

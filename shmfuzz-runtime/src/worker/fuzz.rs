@@ -14,6 +14,7 @@ use super::solve::Edit;
 use super::{Tally, Worker, WorkerError};
 use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
+use crate::record::InputKind;
 use crate::turn::Turn;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -34,7 +35,10 @@ struct Pick {
     max_cost: u64,
     /// Cost of a call whose counters are not summed.
     usual_cost: u64,
+    /// Longest input to make by chance, in bytes.
     limit: usize,
+    /// Longest input to make where a comparison says what it should be, in bytes.
+    hard_limit: usize,
     /// When its first call began, where there is a clock.
     start: Option<Instant>,
 }
@@ -177,6 +181,7 @@ impl Worker {
         let limit = self.length.now().min(capacity);
         let Some(idx) = idx else {
             let input = FIRST_INPUTS[random.index(FIRST_INPUTS.len())];
+            let input = &input[..input.len().min(self.length.max())];
             return Ok(Pick {
                 input: input.into(),
                 donor: Rc::from([]),
@@ -186,13 +191,14 @@ impl Worker {
                 max_cost,
                 usual_cost: CALL,
                 limit: limit.max(input.len()),
+                hard_limit: limit,
                 start: None,
             });
         };
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let entry = self.queue.get(idx);
+        let input = self.start_of(idx);
         Ok(Pick {
-            input: entry.input.clone(),
             donor,
             edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
             n_edits_tried: entry.n_edits_tried,
@@ -200,9 +206,24 @@ impl Worker {
             max_cost,
             usual_cost: entry.work + CALL,
             // A long entry may be changed, but not made longer.
-            limit: limit.max(entry.input.len()),
+            limit: limit.max(input.len()),
+            hard_limit: self.length.max().min(capacity),
+            input,
             start: None,
         })
+    }
+
+    /// What is mutated of an entry: no more of it than inputs may be long.
+    pub(super) fn start_of(&self, idx: usize) -> Rc<[u8]> {
+        let input = &self.queue.get(idx).input;
+        let max = self.length.max();
+        if input.len() <= max {
+            return input.clone();
+        }
+        match self.test.record.kind {
+            InputKind::Bytes => input[..max].into(),
+            InputKind::Text => input[..mutate::edit::boundary_before(input, max)].into(),
+        }
     }
 
     /// Mutates and runs until something happens or the pick's budget is used up; -> what it cost.
@@ -221,6 +242,7 @@ impl Worker {
             dictionary: &self.dictionary,
             edits: &pick.edits,
         };
+        let exact = Context { limit: pick.hard_limit, ..context };
         let (mut cost, mut execs) = (0, 0);
         let mut burst = Burst::Over;
         let stop = &self.mapping.header().stop;
@@ -233,7 +255,10 @@ impl Worker {
             match pick.edits.get(pick.n_edits_tried) {
                 Some(edit) => {
                     pick.n_edits_tried += 1;
-                    mutate::apply(&mut area, random, edit, &context);
+                    // It may fit this input no more, or run into the limit.
+                    if !mutate::apply(&mut area, random, edit, &exact) {
+                        continue;
+                    }
                 }
                 None => mutate::mutate(&mut area, random, &context),
             }

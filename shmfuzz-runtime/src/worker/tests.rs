@@ -533,6 +533,51 @@ fn a_pick_ends_when_its_calls_turn_out_slow() {
     assert!(fuzzed.execs < 10, "{} calls", fuzzed.execs);
 }
 
+static IS_LOADED: AtomicU8 = AtomicU8::new(0);
+
+fn wants_up_to_five(data: &[u8]) -> Verdict {
+    hit(0);
+    let is_text = std::str::from_utf8(data).is_ok();
+    match data.len() {
+        6.. if IS_LOADED.load(Ordering::Relaxed) != 0 => Verdict::Failed("too long".to_owned()),
+        _ if !is_text => Verdict::Failed("no text".to_owned()),
+        _ => Verdict::Kept,
+    }
+}
+
+static UP_TO_FIVE: FuzzTest = test_of(InputKind::Text, wants_up_to_five);
+
+#[test]
+fn long_entries_are_mutated_within_the_maximum() {
+    let mut rig = Rig::new(&UP_TO_FIVE, Setup { max_len: 5, ..by_work() });
+    IS_LOADED.store(0, Ordering::Relaxed);
+    let long = "€".repeat(100);
+    assert_eq!(rig.load(&[long.as_bytes()]).end, JobEnd::Done);
+    // Examined as it is; everything after that is within the maximum.
+    assert_eq!(rig.fuzz(1).end, JobEnd::Done);
+    IS_LOADED.store(1, Ordering::Relaxed);
+    assert_eq!(rig.fuzz(5000).end, JobEnd::Done, "{:?}", String::from_utf8(rig.value()));
+}
+
+fn a_long_length(data: &[u8]) -> Verdict {
+    hit(0);
+    sancov::__sanitizer_cov_trace_const_cmp8(1000, data.len() as u64);
+    if data.len() == 1000 {
+        hit(1);
+    }
+    Verdict::Kept
+}
+
+static LONG_LENGTH: FuzzTest = test_of(InputKind::Bytes, a_long_length);
+
+#[test]
+fn a_length_that_a_comparison_names_is_tried_at_once() {
+    let mut rig = Rig::new(&LONG_LENGTH, Setup { max_len: 4096, ..by_work() });
+    rig.load(&[b"short"]);
+    assert_eq!(rig.fuzz(100).end, JobEnd::Done);
+    assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
+}
+
 fn every_input_is_new(data: &[u8]) -> Verdict {
     for byte in data.iter().take(80) {
         hit(usize::from(*byte) % COUNTERS.len());
