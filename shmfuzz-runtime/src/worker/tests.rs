@@ -16,7 +16,7 @@ use crate::words::{self, LastWords};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU8;
-use std::sync::{Mutex, MutexGuard, Once};
+use std::sync::{MutexGuard, Once};
 use std::thread::{self, JoinHandle};
 
 static COUNTERS: [AtomicU8; 100] = [const { AtomicU8::new(0) }; 100];
@@ -115,9 +115,8 @@ struct Rig {
 
 impl Rig {
     fn new(test: &'static FuzzTest, setup: Setup) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
         static HOOK: Once = Once::new();
-        let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let alone = compare::ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         register_counters();
         HOOK.call_once(panics::install);
         let (mapping, turn) = Mapping::create(4096).unwrap();
@@ -261,7 +260,8 @@ fn seeds_are_loaded_once_and_logged() {
     );
     assert_eq!((log[0].features.len(), log[0].work), (2, 2));
     assert_eq!((loaded.coverage.edges, loaded.coverage.entries, loaded.coverage.stable), (2, 1, 0));
-    assert_eq!(rig.fuzz(1).coverage.stable, 1, "examined when it is picked");
+    let coverage = rig.fuzz(1).coverage;
+    assert_eq!(coverage.stable, coverage.entries, "examined when it is picked");
 }
 
 #[test]
@@ -576,6 +576,37 @@ fn a_length_that_a_comparison_names_is_tried_at_once() {
     rig.load(&[b"short"]);
     assert_eq!(rig.fuzz(100).end, JobEnd::Done);
     assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
+}
+
+fn magic_deep_inside(data: &[u8]) -> Verdict {
+    hit(0);
+    for byte in data {
+        for constant in 0..40 {
+            sancov::__sanitizer_cov_trace_const_cmp1(constant, *byte);
+        }
+    }
+    if let Some(word) = data.get(3000..3004) {
+        hit(1);
+        let word = u32::from_be_bytes(word.try_into().unwrap());
+        sancov::__sanitizer_cov_trace_const_cmp4(0xdead_beef, word);
+        if word == 0xdead_beef {
+            hit(2);
+        }
+    }
+    Verdict::Kept
+}
+
+static DEEP: FuzzTest = test_of(InputKind::Bytes, magic_deep_inside);
+
+#[test]
+fn a_magic_number_deep_inside_a_long_input_is_found_by_its_comparison() {
+    let mut rig = Rig::new(&DEEP, Setup { max_len: 4096, ..by_work() });
+    let mut random = random::Random::from_state(1, 1);
+    let long: Vec<u8> = (0..4096).map(|_| random.byte()).collect();
+    // Trimmed to what is needed, but that is long, too.
+    rig.load(&[&long]);
+    assert_eq!(rig.fuzz(600).end, JobEnd::Done);
+    assert!(rig.log().iter().any(|entry| entry.features.contains(&(2 * 8))));
 }
 
 fn every_input_is_new(data: &[u8]) -> Verdict {
