@@ -47,6 +47,7 @@ impl Worker {
         let input = self.mapping.value_ref(turn).map_err(WorkerError::Mapping)?;
         let mut entry = Entry::new(input, self.coverage.fresh(), find.origin);
         (entry.parent, entry.work) = (find.parent, find.work);
+        entry.has_new_edge = self.coverage.n_fresh_edges() > 0;
         self.length.found(input.len());
         let idx = self.queue.push(entry);
         self.schedule.add(idx);
@@ -171,14 +172,15 @@ impl Worker {
         Ok(end)
     }
 
-    /// Removes what a new entry does not need for its features, within a small budget.
+    /// Removes what a new entry does not need for its features, within a small budget. Not for one
+    /// more hit of an edge: there are many of those, and they soon give way to others.
     fn trim(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
         let (input, features, cost) = {
             let entry = self.queue.get(idx);
             (entry.input.clone(), entry.features.clone(), entry.work + CALL)
         };
         let is_slow = self.queue.get(idx).nanos > Pace::PICK / 8;
-        if input.len() < TRIM_FROM || features.is_empty() || is_slow {
+        if input.len() < TRIM_FROM || !self.queue.get(idx).has_new_edge || is_slow {
             return Ok(None);
         }
         let n_calls = (2 * self.pace.pick_cost() / cost.max(1)).min(TRIM_CALLS);
@@ -188,13 +190,12 @@ impl Worker {
                 break;
             }
             let Some(candidate) = minimizer.candidate() else { break };
-            let candidate = candidate.to_vec();
-            let holds = match self.extra_call(turn, &candidate, tally)? {
+            let holds = match self.extra_call(turn, candidate, tally)? {
                 Extra::Failed => return Ok(Some(JobEnd::Failed)),
                 Extra::Not => false,
                 Extra::Kept => self.coverage.holds(&features),
             };
-            // Not merged: what a candidate reaches beyond the entry is found again later.
+            // Not merged: what a candidate reaches beyond the entry is not seen, and found later.
             self.coverage.clear();
             tally.budget.spend(cost, 1);
             if holds { minimizer.accept() } else { minimizer.reject() }
@@ -202,7 +203,29 @@ impl Worker {
         if minimizer.best().len() == input.len() {
             return Ok(None);
         }
-        self.queue.get_mut(idx).input = minimizer.best().into();
+        self.shorten(turn, idx, minimizer.best(), tally)
+    }
+
+    /// Puts a shorter input in an entry's place, measured anew: work and time are its own. What it
+    /// reaches beyond the entry becomes the entry's, since nobody else has it.
+    fn shorten(&mut self, turn: &mut Turn, idx: usize, input: &[u8], tally: &mut Tally) -> Step {
+        let features = self.queue.get(idx).features.clone();
+        let start = self.pace.start();
+        match self.extra_call(turn, input, tally)? {
+            Extra::Failed => return Ok(Some(JobEnd::Failed)),
+            Extra::Not => return Ok(None),
+            Extra::Kept => {}
+        }
+        let nanos = Pace::nanos_since(start);
+        if !self.coverage.holds(&features) {
+            self.coverage.clear();
+            return Ok(None);
+        }
+        let work = self.coverage.merge();
+        tally.budget.spend(work + CALL, 1);
+        let entry = self.queue.get_mut(idx);
+        (entry.input, entry.work, entry.nanos) = (input.into(), work, nanos);
+        entry.features = [&features, self.coverage.fresh()].concat().into();
         self.unpublished.push_back((idx, EntryChange::Smaller));
         self.publish(turn)
     }

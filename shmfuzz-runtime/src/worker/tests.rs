@@ -578,6 +578,49 @@ fn a_length_that_a_comparison_names_is_tried_at_once() {
     assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
 }
 
+fn long_inputs_work_more(data: &[u8]) -> Verdict {
+    hit(0);
+    data.iter().for_each(|_| hit(1));
+    for (i, holds) in [data.len() >= 100, data.len() == 150, data.contains(&b'!'), data.len() < 10]
+        .into_iter()
+        .enumerate()
+    {
+        if holds {
+            hit(2 + i);
+        }
+    }
+    Verdict::Kept
+}
+
+static LONG_WORK: FuzzTest = test_of(InputKind::Bytes, long_inputs_work_more);
+
+/// What the second of two inputs is trimmed to.
+fn trimmed(inputs: [&[u8]; 2]) -> LogEntry {
+    let mut rig = Rig::new(&LONG_WORK, Setup { max_len: 250, ..by_work() });
+    rig.seed_random(1);
+    assert_eq!(rig.load(&inputs).coverage.entries, 2);
+    for _ in 0..100 {
+        rig.fuzz(1);
+        let is_it = |entry: &LogEntry| entry.change == EntryChange::Smaller && entry.id == 1;
+        if let Some(entry) = rig.log().into_iter().find(is_it) {
+            return entry;
+        }
+    }
+    panic!("never trimmed");
+}
+
+#[test]
+fn what_is_trimmed_is_measured_anew_and_loses_nothing() {
+    let entry = trimmed([b"x", &[b'x'; 200]]);
+    assert_eq!((entry.input.len(), entry.work), (128, 1 + 128 + 1));
+    // On the way, 150 bytes reached what nothing else does: that is left to be found.
+    assert_eq!(entry.features, [8 + 7, 2 * 8]);
+    let entry = trimmed([&[b'x'; 40], &[&[b'!'][..], &[b'x'; 39]].concat()]);
+    assert_eq!((&entry.input[..], entry.work), (&b"!"[..], 4));
+    // What the shorter one reaches beyond the longer one is the entry's now.
+    assert_eq!(entry.features, [4 * 8, 8, 5 * 8]);
+}
+
 fn magic_deep_inside(data: &[u8]) -> Verdict {
     hit(0);
     for byte in data {
