@@ -2,6 +2,8 @@
 //! whole worker processes, which are this test binary once more, for bodies that end the process.
 
 mod deaths;
+mod limits;
+mod news;
 
 use super::*;
 use crate::entries::{self, InboxInput, LogEntry, Origin};
@@ -369,15 +371,40 @@ fn a_long_prefix_and_a_wide_integer_are_found_by_their_comparisons() {
 
 #[test]
 fn runs_by_work_repeat() {
-    let campaign = || {
-        let mut rig = Rig::new(&SILENT, by_work());
+    let campaign = |test, setup| {
+        let mut rig = Rig::new(test, setup);
         rig.load_from(Source::Attribute, 0);
         rig.seed_random(9);
         let replies: Vec<Fuzzed> = (0..3).map(|_| rig.fuzz(5000)).collect();
         (replies, rig.log(), rig.value())
     };
-    assert_eq!(campaign(), campaign());
+    assert_eq!(campaign(&SILENT, by_work()), campaign(&SILENT, by_work()));
+    let seeded = |seed| Setup { random: Some(seed), ..by_work() };
+    let first = campaign(&HASHES, seeded(5));
+    assert_eq!(first, campaign(&HASHES, seeded(5)));
+    assert_ne!(first, campaign(&HASHES, seeded(6)), "the body does depend on it");
 }
+
+/// As a hash map does: keys from the system once a thread, one more for each map.
+fn hashes(data: &[u8]) -> Verdict {
+    thread_local! {
+        static KEY: std::cell::Cell<u64> = std::cell::Cell::new({
+            let mut key = [0; 8];
+            // SAFETY: the buffer has eight bytes.
+            unsafe { system_random::getrandom(key.as_mut_ptr(), key.len(), 0) };
+            u64::from_le_bytes(key)
+        });
+    }
+    let key = KEY.get();
+    KEY.set(key.wrapping_add(1));
+    for byte in data {
+        let hash = (key ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hit((hash >> 40) as usize % COUNTERS.len());
+    }
+    Verdict::Kept
+}
+
+static HASHES: FuzzTest = test_of(InputKind::Bytes, hashes);
 
 #[test]
 fn a_failure_is_minimized_in_slices_within_its_bucket() {
@@ -394,60 +421,6 @@ fn a_failure_is_minimized_in_slices_within_its_bucket() {
     rig.mapping.set_value(rig.turn.as_mut().unwrap(), b"x").unwrap();
     let other = rig.minimize(bucket, 2, 10_000);
     assert_eq!((other.end, other.reproduced), (JobEnd::Done, false));
-}
-
-static IS_INITIALISED: AtomicU8 = AtomicU8::new(0);
-
-fn initialises_once(_: &[u8]) -> Verdict {
-    hit(0);
-    if IS_INITIALISED.swap(1, Ordering::Relaxed) == 0 {
-        hit(1);
-    }
-    Verdict::Kept
-}
-
-static INITIALISES: FuzzTest = FuzzTest {
-    seeds: |each| {
-        hit(2);
-        each(b"seed");
-    },
-    ..test_of(InputKind::Bytes, initialises_once)
-};
-
-#[test]
-fn making_seeds_and_initialising_once_are_no_coverage_of_an_input() {
-    let mut rig = Rig::new(&INITIALISES, by_work());
-    IS_INITIALISED.store(0, Ordering::Relaxed);
-    let loaded = rig.load_from(Source::Attribute, 0);
-    assert_eq!((loaded.first_moved, loaded.execs), (Some(2), 2));
-    assert_eq!(rig.log()[0].features, [0]);
-    assert_eq!(rig.fuzz(1).coverage.stable, 1);
-    IS_INITIALISED.store(0, Ordering::Relaxed);
-    drop(rig);
-    let mut rig = Rig::new(&INITIALISES, by_work());
-    let fuzzed = rig.fuzz(1);
-    assert_eq!((fuzzed.execs, fuzzed.coverage.stable), (1, 1));
-}
-
-fn fails_when_shorter(data: &[u8]) -> Verdict {
-    hit(0);
-    match data.len() {
-        16.. => Verdict::Kept,
-        _ => Verdict::Failed("shorter".to_owned()),
-    }
-}
-
-static SHORTER: FuzzTest = test_of(InputKind::Bytes, fails_when_shorter);
-
-#[test]
-fn a_healthy_input_is_not_blamed_for_what_its_parts_do() {
-    let mut rig = Rig::new(&SHORTER, by_work());
-    let loaded = rig.load(&[b"a healthy seed of 25 bytes", b"another one of sixteen"]);
-    assert_eq!((loaded.end, loaded.n_run), (JobEnd::Done, 2));
-    assert_eq!(rig.mapping.header().loading.load(Ordering::Relaxed), -1);
-    assert_eq!(rig.fuzz(1000).end, JobEnd::Failed);
-    assert_eq!(rig.mapping.header().loading.load(Ordering::Relaxed), -1);
-    assert!(rig.value().len() < 16);
 }
 
 fn two_failures(data: &[u8]) -> Verdict {
@@ -480,176 +453,6 @@ fn a_job_stops_when_it_is_told_to() {
     let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
     assert_eq!((fuzzed.end, fuzzed.execs), (JobEnd::Stopped, 0));
     assert_eq!(rig.load_from(Source::Attribute, 0).end, JobEnd::Stopped);
-}
-
-fn sleeps(_: &[u8]) -> Verdict {
-    hit(0);
-    thread::sleep(std::time::Duration::from_millis(1));
-    Verdict::Kept
-}
-
-static SLEEPS: FuzzTest = test_of(InputKind::Bytes, sleeps);
-
-#[test]
-fn a_pick_of_calls_that_wait_stops_when_it_is_told_to() {
-    let mut rig = Rig::new(&SLEEPS, by_work());
-    rig.reset();
-    let header = rig.mapping.header();
-    let watch = thread::spawn(|| {
-        while header.count.load(Ordering::Relaxed) < 20 {
-            thread::yield_now();
-        }
-        header.stop.store(1, Ordering::Relaxed);
-    });
-    let ask = Fuzz { budget_ms: 60_000, max_execs: None, silent: Vec::new() };
-    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
-    watch.join().unwrap();
-    assert_eq!(fuzzed.end, JobEnd::Stopped);
-    assert!(fuzzed.execs < 400, "{} calls", fuzzed.execs);
-}
-
-static IS_SLOW: AtomicU8 = AtomicU8::new(0);
-
-fn becomes_slow(_: &[u8]) -> Verdict {
-    hit(0);
-    if IS_SLOW.load(Ordering::Relaxed) != 0 {
-        thread::sleep(std::time::Duration::from_millis(2));
-    }
-    Verdict::Kept
-}
-
-static BECOMES_SLOW: FuzzTest = test_of(InputKind::Bytes, becomes_slow);
-
-#[test]
-fn a_pick_ends_when_its_calls_turn_out_slow() {
-    let mut rig = Rig::new(&BECOMES_SLOW, Setup { max_len: 64, ..Setup::default() });
-    IS_SLOW.store(0, Ordering::Relaxed);
-    assert!(rig.fuzz(1000).execs >= 1);
-    IS_SLOW.store(1, Ordering::Relaxed);
-    rig.reset();
-    let ask = Fuzz { budget_ms: 1, max_execs: None, silent: Vec::new() };
-    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
-    assert_eq!(fuzzed.end, JobEnd::Done);
-    assert!(fuzzed.execs < 10, "{} calls", fuzzed.execs);
-}
-
-static IS_LOADED: AtomicU8 = AtomicU8::new(0);
-
-fn wants_up_to_five(data: &[u8]) -> Verdict {
-    hit(0);
-    let is_text = std::str::from_utf8(data).is_ok();
-    match data.len() {
-        6.. if IS_LOADED.load(Ordering::Relaxed) != 0 => Verdict::Failed("too long".to_owned()),
-        _ if !is_text => Verdict::Failed("no text".to_owned()),
-        _ => Verdict::Kept,
-    }
-}
-
-static UP_TO_FIVE: FuzzTest = test_of(InputKind::Text, wants_up_to_five);
-
-#[test]
-fn long_entries_are_mutated_within_the_maximum() {
-    let mut rig = Rig::new(&UP_TO_FIVE, Setup { max_len: 5, ..by_work() });
-    IS_LOADED.store(0, Ordering::Relaxed);
-    let long = "€".repeat(100);
-    assert_eq!(rig.load(&[long.as_bytes()]).end, JobEnd::Done);
-    // Examined as it is; everything after that is within the maximum.
-    assert_eq!(rig.fuzz(1).end, JobEnd::Done);
-    IS_LOADED.store(1, Ordering::Relaxed);
-    assert_eq!(rig.fuzz(5000).end, JobEnd::Done, "{:?}", String::from_utf8(rig.value()));
-}
-
-fn a_long_length(data: &[u8]) -> Verdict {
-    hit(0);
-    sancov::__sanitizer_cov_trace_const_cmp8(1000, data.len() as u64);
-    if data.len() == 1000 {
-        hit(1);
-    }
-    Verdict::Kept
-}
-
-static LONG_LENGTH: FuzzTest = test_of(InputKind::Bytes, a_long_length);
-
-#[test]
-fn a_length_that_a_comparison_names_is_tried_at_once() {
-    let mut rig = Rig::new(&LONG_LENGTH, Setup { max_len: 4096, ..by_work() });
-    rig.load(&[b"short"]);
-    assert_eq!(rig.fuzz(100).end, JobEnd::Done);
-    assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
-}
-
-fn long_inputs_work_more(data: &[u8]) -> Verdict {
-    hit(0);
-    data.iter().for_each(|_| hit(1));
-    for (i, holds) in [data.len() >= 100, data.len() == 150, data.contains(&b'!'), data.len() < 10]
-        .into_iter()
-        .enumerate()
-    {
-        if holds {
-            hit(2 + i);
-        }
-    }
-    Verdict::Kept
-}
-
-static LONG_WORK: FuzzTest = test_of(InputKind::Bytes, long_inputs_work_more);
-
-/// What the second of two inputs is trimmed to.
-fn trimmed(inputs: [&[u8]; 2]) -> LogEntry {
-    let mut rig = Rig::new(&LONG_WORK, Setup { max_len: 250, ..by_work() });
-    rig.seed_random(1);
-    assert_eq!(rig.load(&inputs).coverage.entries, 2);
-    for _ in 0..100 {
-        rig.fuzz(1);
-        let is_it = |entry: &LogEntry| entry.change == EntryChange::Smaller && entry.id == 1;
-        if let Some(entry) = rig.log().into_iter().find(is_it) {
-            return entry;
-        }
-    }
-    panic!("never trimmed");
-}
-
-#[test]
-fn what_is_trimmed_is_measured_anew_and_loses_nothing() {
-    let entry = trimmed([b"x", &[b'x'; 200]]);
-    assert_eq!((entry.input.len(), entry.work), (128, 1 + 128 + 1));
-    // On the way, 150 bytes reached what nothing else does: that is left to be found.
-    assert_eq!(entry.features, [8 + 7, 2 * 8]);
-    let entry = trimmed([&[b'x'; 40], &[&[b'!'][..], &[b'x'; 39]].concat()]);
-    assert_eq!((&entry.input[..], entry.work), (&b"!"[..], 4));
-    // What the shorter one reaches beyond the longer one is the entry's now.
-    assert_eq!(entry.features, [4 * 8, 8, 5 * 8]);
-}
-
-fn magic_deep_inside(data: &[u8]) -> Verdict {
-    hit(0);
-    for byte in data {
-        for constant in 0..40 {
-            sancov::__sanitizer_cov_trace_const_cmp1(constant, *byte);
-        }
-    }
-    if let Some(word) = data.get(3000..3004) {
-        hit(1);
-        let word = u32::from_be_bytes(word.try_into().unwrap());
-        sancov::__sanitizer_cov_trace_const_cmp4(0xdead_beef, word);
-        if word == 0xdead_beef {
-            hit(2);
-        }
-    }
-    Verdict::Kept
-}
-
-static DEEP: FuzzTest = test_of(InputKind::Bytes, magic_deep_inside);
-
-#[test]
-fn a_magic_number_deep_inside_a_long_input_is_found_by_its_comparison() {
-    let mut rig = Rig::new(&DEEP, Setup { max_len: 4096, ..by_work() });
-    let mut random = random::Random::from_state(1, 1);
-    let long: Vec<u8> = (0..4096).map(|_| random.byte()).collect();
-    // Trimmed to what is needed, but that is long, too.
-    rig.load(&[&long]);
-    assert_eq!(rig.fuzz(600).end, JobEnd::Done);
-    assert!(rig.log().iter().any(|entry| entry.features.contains(&(2 * 8))));
 }
 
 fn every_input_is_new(data: &[u8]) -> Verdict {
