@@ -66,7 +66,7 @@ pub struct Header {
     pub capacity: AtomicU64,
     /// Version of the `shmfuzz-runtime` that made the mapping, as text ended by zeros.
     pub made_by: [AtomicU32; VERSION_TEXT_LEN / 4],
-    /// Set by the coordinator at any time: end the current job at the next pick.
+    /// Set by the coordinator at any time: end the current job at the next call.
     pub stop: AtomicU32,
     /// What the worker is doing: a [`Phase`].
     pub phase: AtomicU32,
@@ -92,6 +92,9 @@ pub struct Header {
     pub inbox_used: AtomicU64,
     /// Bytes of the log that are published.
     pub log_used: AtomicU64,
+    /// How many of the calls that `count` counts were none of the phase's own: traces, second runs
+    /// of new entries, trimming. Incremented *before* each of them, and reset with `count`.
+    pub extra_count: AtomicU64,
 }
 
 const _: () = {
@@ -99,6 +102,7 @@ const _: () = {
     assert!(offset_of!(Header, magic) == 0, "the magic comes first");
     assert!(offset_of!(Header, turn) == 28 && offset_of!(Header, capacity) == 32);
     assert!(offset_of!(Header, count) % 8 == 0 && offset_of!(Header, log_used) % 8 == 0);
+    assert!(offset_of!(Header, extra_count) == offset_of!(Header, log_used) + 8);
     assert!(INPUT_AT % 4096 == 0, "the input area starts on a page");
 };
 

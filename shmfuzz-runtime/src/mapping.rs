@@ -434,6 +434,7 @@ mod coordinator {
         pub fn reset_job(&self, _turn: &mut Turn) {
             let header = self.header();
             header.count.store(0, Ordering::Relaxed);
+            header.extra_count.store(0, Ordering::Relaxed);
             header.stop.store(0, Ordering::Relaxed);
             header.words_used.store(0, Ordering::Relaxed);
             header.inbox_used.store(0, Ordering::Relaxed);

@@ -23,6 +23,7 @@ mod minimize;
 mod mutate;
 mod panics;
 mod pass;
+mod places;
 mod queue;
 mod random;
 mod replay;

@@ -62,6 +62,8 @@ pub(crate) struct Harvest {
     pub(crate) words: Option<LastWords>,
     /// Calls of this job.
     pub(crate) count: u64,
+    /// How many of them were none of the phase: traces, second runs of entries, trimming.
+    pub(crate) extra_count: u64,
     /// What it was doing.
     pub(crate) phase: Option<Phase>,
     /// Tag of the inbox input that was being run, or the index of the attribute's seed.

@@ -29,7 +29,7 @@ pub(super) struct Find {
     pub(super) work: u64,
 }
 
-/// How a call beside those of the phase ended.
+/// How a call ended that is no run of mutations.
 pub(super) enum Extra {
     /// The counters hold its coverage.
     Kept,
@@ -40,18 +40,22 @@ pub(super) enum Extra {
 }
 
 impl Worker {
-    /// Queues the input in the input area, whose features were just merged, and publishes it.
+    /// Queues the input in the input area, whose features were just merged, and publishes it. What
+    /// was loaded is examined when it is first picked: while the header names an input that is
+    /// being loaded, nothing else may run, or that input is blamed for what the other does.
     pub(super) fn admit(&mut self, turn: &mut Turn, find: Find, tally: &mut Tally) -> Step {
         let input = self.mapping.value_ref(turn).map_err(WorkerError::Mapping)?;
         let mut entry = Entry::new(input, self.coverage.fresh(), find.origin);
         (entry.parent, entry.work) = (find.parent, find.work);
+        entry.has_new_edge = self.coverage.n_fresh_edges() > 0;
         self.length.found(input.len());
         let idx = self.queue.push(entry);
         self.schedule.add(idx);
         self.unpublished.push_back((idx, EntryChange::New));
         match self.publish(turn)? {
             Some(end) => Ok(Some(end)),
-            None => self.examine(turn, idx, tally),
+            None if find.origin == Origin::Mutation => self.examine(turn, idx, tally),
+            None => Ok(None),
         }
     }
 
@@ -90,9 +94,30 @@ impl Worker {
         input: &[u8],
         tally: &mut Tally,
     ) -> Result<Extra, WorkerError> {
+        tally.extra_execs += 1;
+        self.executor.count_extra();
+        self.call_once(turn, input, tally)
+    }
+
+    /// Makes one of the phase's calls. Kept coverage is left in the counters.
+    pub(super) fn call_of_phase(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
+        tally.execs += 1;
+        self.call_once(turn, input, tally)
+    }
+
+    fn call_once(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         area.assign(input);
-        tally.extra_execs += 1;
         let outcome = self.executor.call(&area);
         self.coverage.called();
         Ok(match outcome {
@@ -138,7 +163,7 @@ impl Worker {
         let nanos = Pace::nanos_since(start);
         let entry = self.queue.get_mut(idx);
         (entry.is_stable, entry.nanos) = (is_stable, nanos);
-        tally.budget.spend(entry.work + CALL);
+        tally.budget.spend(entry.work + CALL, 1);
         let end = if is_stable { self.trim(turn, idx, tally)? } else { None };
         if end.is_none() {
             self.executor.restore_phase(phase);
@@ -146,35 +171,60 @@ impl Worker {
         Ok(end)
     }
 
-    /// Removes what a new entry does not need for its features, within a small budget.
+    /// Removes what a new entry does not need for its features, within a small budget. Not for one
+    /// more hit of an edge: there are many of those, and they soon give way to others.
     fn trim(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
         let (input, features, cost) = {
             let entry = self.queue.get(idx);
             (entry.input.clone(), entry.features.clone(), entry.work + CALL)
         };
         let is_slow = self.queue.get(idx).nanos > Pace::PICK / 8;
-        if input.len() < TRIM_FROM || features.is_empty() || is_slow {
+        if input.len() < TRIM_FROM || !self.queue.get(idx).has_new_edge || is_slow {
             return Ok(None);
         }
         let n_calls = (2 * self.pace.pick_cost() / cost.max(1)).min(TRIM_CALLS);
         let mut minimizer = Minimizer::new(&input, self.test.record.kind, Scope::Shorten);
         for _ in 0..n_calls {
+            if self.is_stopped() {
+                break;
+            }
             let Some(candidate) = minimizer.candidate() else { break };
-            let candidate = candidate.to_vec();
-            let holds = match self.extra_call(turn, &candidate, tally)? {
+            let holds = match self.extra_call(turn, candidate, tally)? {
                 Extra::Failed => return Ok(Some(JobEnd::Failed)),
                 Extra::Not => false,
                 Extra::Kept => self.coverage.holds(&features),
             };
-            // Not merged: what a candidate reaches beyond the entry is found again later.
+            // Not merged: what a candidate reaches beyond the entry is not seen, and found later.
             self.coverage.clear();
-            tally.budget.spend(cost);
+            tally.budget.spend(cost, 1);
             if holds { minimizer.accept() } else { minimizer.reject() }
         }
         if minimizer.best().len() == input.len() {
             return Ok(None);
         }
-        self.queue.get_mut(idx).input = minimizer.best().into();
+        self.shorten(turn, idx, minimizer.best(), tally)
+    }
+
+    /// Puts a shorter input in an entry's place, measured anew: work and time are its own. What it
+    /// reaches beyond the entry becomes the entry's, since nobody else has it.
+    fn shorten(&mut self, turn: &mut Turn, idx: usize, input: &[u8], tally: &mut Tally) -> Step {
+        let features = self.queue.get(idx).features.clone();
+        let start = self.pace.start();
+        match self.extra_call(turn, input, tally)? {
+            Extra::Failed => return Ok(Some(JobEnd::Failed)),
+            Extra::Not => return Ok(None),
+            Extra::Kept => {}
+        }
+        let nanos = Pace::nanos_since(start);
+        if !self.coverage.holds(&features) {
+            self.coverage.clear();
+            return Ok(None);
+        }
+        let work = self.coverage.merge();
+        tally.budget.spend(work + CALL, 1);
+        let entry = self.queue.get_mut(idx);
+        (entry.input, entry.work, entry.nanos) = (input.into(), work, nanos);
+        entry.features = [&features, self.coverage.fresh()].concat().into();
         self.unpublished.push_back((idx, EntryChange::Smaller));
         self.publish(turn)
     }
@@ -183,7 +233,7 @@ impl Worker {
     pub(super) fn trace(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
         let phase = self.executor.phase();
         self.executor.set_phase(Phase::Tracing);
-        let input = self.queue.get(idx).input.clone();
+        let input = self.start_of(idx);
         sancov::open_gate();
         let extra = self.extra_call(turn, &input, tally);
         sancov::close_gate();

@@ -1,7 +1,8 @@
 //! How long a job may go on: by the clock, or by work alone, so that runs repeat.
 //!
 //! The unit of work is what a call costs: the sum of its counters and a fixed amount for the call
-//! itself. The clock is read once per pick, never per call.
+//! itself. The clock is read a few times per pick, never per call. Where it must not be
+//! read, calls are limited too: work says nothing about a call that waits.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,24 @@ pub(super) const FAILURE: u64 = 2000;
 /// Units of work that stand for a millisecond where the clock must not be read.
 const PER_MS: u64 = 1_000_000;
 
+/// The most calls of a job by work.
+const MAX_CALLS: u64 = 50_000;
+
+/// The most calls of a pick by work.
+const MAX_CALLS_OF_PICK: u64 = 500;
+
 /// What is left of a job.
 #[derive(Debug)]
 pub(super) enum Budget {
     /// Until a moment.
     Clock(Instant),
-    /// So much work.
-    Work(u64),
+    /// So much work, and so many calls.
+    Work {
+        /// Units of work.
+        cost: u64,
+        /// Calls.
+        calls: u64,
+    },
 }
 
 /// How decisions measure time.
@@ -37,21 +49,22 @@ impl Budget {
     pub(super) fn new(measure: Measure, ms: u64) -> Self {
         match measure {
             Measure::Clock => Self::Clock(Instant::now() + Duration::from_millis(ms)),
-            Measure::Work => Self::Work(ms.saturating_mul(PER_MS)),
+            Measure::Work => Self::Work { cost: ms.saturating_mul(PER_MS), calls: MAX_CALLS },
         }
     }
 
-    /// Accounts for work done.
-    pub(super) fn spend(&mut self, cost: u64) {
-        if let Self::Work(left) = self {
-            *left = left.saturating_sub(cost);
+    /// Accounts for work done in so many calls.
+    pub(super) fn spend(&mut self, cost: u64, calls: u64) {
+        if let Self::Work { cost: cost_left, calls: calls_left } = self {
+            *cost_left = cost_left.saturating_sub(cost);
+            *calls_left = calls_left.saturating_sub(calls);
         }
     }
 
     pub(super) fn is_over(&self) -> bool {
         match self {
             Self::Clock(end) => Instant::now() >= *end,
-            Self::Work(left) => *left == 0,
+            Self::Work { cost, calls } => *cost == 0 || *calls == 0,
         }
     }
 }
@@ -75,6 +88,23 @@ impl Pace {
     /// The work of one pick.
     pub(super) fn pick_cost(&self) -> u64 {
         (Self::PICK * 1000 / self.ps_per_unit.max(1)).max(1)
+    }
+
+    /// The most calls of one pick, of an entry whose execution was measured at `nanos`.
+    pub(super) fn pick_calls(&self, nanos: u64) -> u64 {
+        match self.measure {
+            Measure::Work => MAX_CALLS_OF_PICK,
+            // The one time that was measured may have been an outlier.
+            Measure::Clock => {
+                Self::PICK.checked_div(nanos).map_or(u64::MAX, |n| n.saturating_mul(4).max(1))
+            }
+        }
+    }
+
+    /// Whether a pick that began at `start` has taken far longer than it should: its calls turn
+    /// out slower than the entry's measured one.
+    pub(super) fn is_overdue(start: Option<Instant>) -> bool {
+        Self::nanos_since(start) > 4 * Self::PICK
     }
 
     /// Reads the clock, if decisions may depend on it.
@@ -105,10 +135,15 @@ mod tests {
     #[test]
     fn a_budget_of_work_reads_no_clock() {
         let mut budget = Budget::new(Measure::Work, 2);
-        budget.spend(PER_MS);
+        budget.spend(PER_MS, 10);
         assert!(!budget.is_over());
-        budget.spend(PER_MS);
+        budget.spend(PER_MS, 10);
         assert!(budget.is_over());
+        let mut budget = Budget::new(Measure::Work, u64::MAX);
+        budget.spend(1, MAX_CALLS);
+        assert!(budget.is_over(), "calls that wait are no work");
+        assert_eq!(Pace::new(Measure::Work).pick_calls(1), MAX_CALLS_OF_PICK);
+        assert_eq!(Pace::new(Measure::Clock).pick_calls(Pace::PICK), 4);
         assert!(Budget::new(Measure::Clock, 0).is_over());
         assert_eq!(Pace::new(Measure::Work).start(), None);
     }

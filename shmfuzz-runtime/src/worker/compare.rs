@@ -45,9 +45,13 @@ pub(super) enum Pair {
 }
 
 const MAX_INTS: usize = 1024;
+/// How many of them may be of one byte: code that looks at every byte compares little else.
+const MAX_BYTES: usize = 256;
 const MAX_STRINGS: usize = 256;
 /// Bytes kept of each operand of a `memcmp`.
 const MAX_STRING_LEN: usize = 64;
+/// How far a difference is looked for.
+const MAX_COMPARED: usize = 1 << 20;
 /// Slots of the set that keeps pairs from being recorded twice; a power of two.
 const N_SLOTS: usize = 4096;
 /// How many pairs may share an operand, so that a loop's counter does not fill the table.
@@ -71,6 +75,7 @@ struct RawString {
 struct Table {
     ints: [RawInt; MAX_INTS],
     n_ints: usize,
+    n_bytes: usize,
     strings: [RawString; MAX_STRINGS],
     n_strings: usize,
     slots: [u64; N_SLOTS],
@@ -85,6 +90,7 @@ unsafe impl Sync for Shared {}
 static TABLE: Shared = Shared(UnsafeCell::new(Table {
     ints: [RawInt { a: 0, b: 0, width: 0, constant: Constant::None }; MAX_INTS],
     n_ints: 0,
+    n_bytes: 0,
     strings: [RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: 0 }; MAX_STRINGS],
     n_strings: 0,
     slots: [0; N_SLOTS],
@@ -118,14 +124,15 @@ impl Table {
 
     /// Whether too many pairs have this operand on this side.
     fn is_crowded(&mut self, operand: u64, side: u64) -> bool {
-        let count = &mut self.shared[(mix(side, operand) >> 20) as usize % N_SLOTS];
+        let count = &mut self.shared[(mix(mix(0, side), operand) >> 20) as usize % N_SLOTS];
         *count = count.saturating_add(1);
         *count > MAX_SHARED
     }
 
     fn add_int(&mut self, int: RawInt) {
-        let hash = mix(mix(u64::from(int.width), int.a), int.b) | 1;
-        let Some(slot) = self.free_slot(hash).filter(|_| self.n_ints < MAX_INTS) else { return };
+        let hash = mix(mix(mix(0, u64::from(int.width)), int.a), int.b) | 1;
+        let is_full = self.n_ints >= MAX_INTS || (int.width == 1 && self.n_bytes >= MAX_BYTES);
+        let Some(slot) = self.free_slot(hash).filter(|_| !is_full) else { return };
         // Many values against one constant are a loop; many constants against one value are not.
         if self.is_crowded(int.a, u64::from(int.width)) {
             return;
@@ -135,6 +142,7 @@ impl Table {
         }
         self.slots[slot] = hash;
         self.ints[self.n_ints] = int;
+        self.n_bytes = self.n_bytes.wrapping_add(usize::from(int.width == 1));
         self.n_ints = self.n_ints.wrapping_add(1);
     }
 
@@ -165,27 +173,38 @@ pub(super) fn record_int(a: u64, b: u64, width: u8, constant: Constant) {
     }
 }
 
-/// Records the start of a comparison of byte strings, if this thread runs the body.
+/// Records a comparison of byte strings, if this thread runs the body: their start, or what begins
+/// at the first difference where that lies behind it.
 ///
 /// # Safety
 /// Both must have `n` readable bytes.
 pub(super) unsafe fn record_bytes(a: *const u8, b: *const u8, n: usize) {
     let Some(table) = table() else { return };
+    let n = n.min(MAX_COMPARED);
     let mut string =
         RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: n.min(MAX_STRING_LEN) };
-    let mut difference = 0;
-    for i in 0..string.len {
+    let Some(difference) = (0..n).find(|i| {
         // SAFETY: the caller says that it has `n` bytes.
-        let x = unsafe { a.wrapping_add(i).read_volatile() };
+        let x = unsafe { a.wrapping_add(*i).read_volatile() };
         // SAFETY: as above.
-        let y = unsafe { b.wrapping_add(i).read_volatile() };
-        (string.a[i], string.b[i]) = (x, y);
-        difference |= x ^ y;
+        let y = unsafe { b.wrapping_add(*i).read_volatile() };
+        x != y
+    }) else {
+        return;
+    };
+    let mut start = 0;
+    if difference >= MAX_STRING_LEN {
+        (start, string.len) = (difference, (n.wrapping_sub(difference)).min(MAX_STRING_LEN));
     }
-    if difference != 0 {
-        // SAFETY: as in `record_int`.
-        unsafe { &mut *table }.add_string(&string);
+    for i in 0..string.len {
+        let at = start.wrapping_add(i);
+        // SAFETY: `start + len` is not over `n`, of which the caller says that it has.
+        string.a[i] = unsafe { a.wrapping_add(at).read_volatile() };
+        // SAFETY: as above.
+        string.b[i] = unsafe { b.wrapping_add(at).read_volatile() };
     }
+    // SAFETY: as in `record_int`.
+    unsafe { &mut *table }.add_string(&string);
 }
 
 /// Takes what was recorded on this thread, in order, and empties the table. The gate is closed.
@@ -204,11 +223,15 @@ pub(super) fn drain() -> Vec<Pair> {
         b: string.b[..string.len].to_vec(),
     });
     let pairs = strings.chain(ints).collect();
-    (table.n_ints, table.n_strings) = (0, 0);
+    (table.n_ints, table.n_bytes, table.n_strings) = (0, 0, 0);
     table.slots.fill(0);
     table.shared.fill(0);
     pairs
 }
+
+/// Held by tests that touch what is one for the process: the table, the gate, counters, notes.
+#[cfg(test)]
+pub(super) static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +243,7 @@ mod tests {
 
     #[test]
     fn pairs_are_recorded_once_on_the_bodys_thread_only() {
-        // The table is one for the process: this is the only test that fills it.
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         record_int(1, 2, 4, Constant::None);
         assert_eq!(drain(), []);
         BODY_THREAD.set(true);
@@ -245,6 +268,22 @@ mod tests {
         let pairs = drain();
         assert!(pairs.len() <= usize::from(MAX_SHARED) + 1, "{} pairs", pairs.len());
         assert!(pairs.contains(&int(1, 2, Constant::None)));
+
+        for i in 0..10_000 {
+            record_int(i & 0xff, i >> 8, 1, Constant::None);
+        }
+        record_int(1, 2, 4, Constant::None);
+        let pairs = drain();
+        assert!(pairs.len() <= MAX_BYTES + 1, "{} pairs", pairs.len());
+        assert!(pairs.contains(&int(1, 2, Constant::None)), "bytes leave room for others");
+
+        let (a, b) = ([b'x'; 300], [&[b'x'; 200][..], &[b'y'; 100]].concat());
+        // SAFETY: both have 300 bytes.
+        unsafe { record_bytes(a.as_ptr(), b.as_ptr(), 300) };
+        // SAFETY: both have 210 bytes.
+        unsafe { record_bytes(a.as_ptr(), b.as_ptr(), 210) };
+        let late = |n| Pair::Bytes { a: vec![b'x'; n], b: vec![b'y'; n] };
+        assert_eq!(drain(), [late(MAX_STRING_LEN), late(10)]);
         BODY_THREAD.set(false);
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct CoverageMap {
     kernel: Kernel,
     runs: Vec<Run>,
     fresh: Vec<u32>,
+    n_fresh_edges: u64,
     edges: u64,
     features: u64,
     first_moved: Option<u64>,
@@ -33,6 +34,7 @@ impl CoverageMap {
             kernel: Kernel::detect(),
             runs: Vec::new(),
             fresh: Vec::with_capacity(1024),
+            n_fresh_edges: 0,
             edges: 0,
             features: 0,
             first_moved: None,
@@ -53,7 +55,7 @@ impl CoverageMap {
     /// new is in [`CoverageMap::fresh`].
     pub(super) fn merge(&mut self) -> u64 {
         self.fresh.clear();
-        let mut work = 0;
+        let (mut work, edges_before) = (0, self.edges);
         for run in &mut self.runs {
             let mut notes = Notes {
                 seen: &mut run.seen,
@@ -63,6 +65,7 @@ impl CoverageMap {
             };
             work += pass::scan(self.kernel, run.counters, &mut notes);
         }
+        self.n_fresh_edges = self.edges - edges_before;
         self.features += self.fresh.len() as u64;
         work
     }
@@ -78,6 +81,11 @@ impl CoverageMap {
     /// The features that the last [`CoverageMap::merge`] saw for the first time.
     pub(super) fn fresh(&self) -> &[u32] {
         &self.fresh
+    }
+
+    /// How many counters the last [`CoverageMap::merge`] saw above 0 for the first time.
+    pub(super) fn n_fresh_edges(&self) -> u64 {
+        self.n_fresh_edges
     }
 
     /// Whether the counters, before they are merged or cleared, stand in all these features.

@@ -13,7 +13,7 @@ const MAX_TOKEN_LEN: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     tokens: Vec<Vec<u8>>,
-    /// Indices of the tokens that are text.
+    /// Indices of the tokens that are text, sorted.
     text: Vec<usize>,
     /// Which token makes room next.
     oldest: usize,
@@ -28,14 +28,22 @@ impl Dictionary {
         {
             return;
         }
-        if self.tokens.len() < MAX_TOKENS {
+        let idx = if self.tokens.len() < MAX_TOKENS {
             self.tokens.push(token.to_vec());
+            self.tokens.len() - 1
         } else {
-            self.tokens[self.oldest] = token.to_vec();
-            self.oldest = (self.oldest + 1) % MAX_TOKENS;
+            let idx = self.oldest;
+            self.tokens[idx] = token.to_vec();
+            self.oldest = (idx + 1) % MAX_TOKENS;
+            idx
+        };
+        match (self.text.binary_search(&idx), std::str::from_utf8(token).is_ok()) {
+            (Err(at), true) => self.text.insert(at, idx),
+            (Ok(at), false) => {
+                self.text.remove(at);
+            }
+            (Ok(_), true) | (Err(_), false) => {}
         }
-        let is_text = |idx: &usize| std::str::from_utf8(&self.tokens[*idx]).is_ok();
-        self.text = (0..self.tokens.len()).filter(is_text).collect();
     }
 
     /// One of the tokens that inputs of this kind may hold.
@@ -80,5 +88,10 @@ mod tests {
         }
         assert_eq!(dictionary.len(), MAX_TOKENS);
         assert_eq!(dictionary.tokens[0], (MAX_TOKENS as u32).to_be_bytes());
+        dictionary.add(b"word");
+        dictionary.add(b"\xff\xff");
+        let is_text = |idx: &usize| std::str::from_utf8(&dictionary.tokens[*idx]).is_ok();
+        let text: Vec<usize> = (0..MAX_TOKENS).filter(is_text).collect();
+        assert_eq!(dictionary.text, text);
     }
 }

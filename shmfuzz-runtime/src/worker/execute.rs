@@ -1,7 +1,8 @@
 //! One call of the body: count it, mark the input as the one being run, catch what unwinds.
 //!
-//! It owns the header's `count`, `value_len`, `raw_in_mem` and `phase`, and the last words of
-//! failures that the process survives. Invariant: `raw_in_mem` is 1 exactly while the body runs,
+//! It owns the header's `count`, `extra_count`, `value_len`, `raw_in_mem` and `phase`, and the last words of
+//! failures that the process survives. Invariant: `raw_in_mem` is 1 while the body runs, or
+//! drops what it panicked with,
 //! so that whatever the body does to the process, the input that did it can be read. Coverage is
 //! left in the counters, for the caller to merge or clear. No clock, lock, system call or
 //! allocation of its own in a call that does not fail.
@@ -56,6 +57,12 @@ impl Executor {
         self.header.phase.store(phase, Ordering::Relaxed);
     }
 
+    /// Says that the next call is none of the phase.
+    pub(super) fn count_extra(&self) {
+        let count = self.header.extra_count.load(Ordering::Relaxed);
+        self.header.extra_count.store(count.wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// Runs the body once on the bytes in the area.
     #[inline]
     pub(super) fn call(&self, area: &Area<'_>) -> Outcome {
@@ -69,13 +76,15 @@ impl Executor {
         header.raw_in_mem.store(1, Ordering::Release);
         let body = self.test.body;
         let verdict = catch_unwind(AssertUnwindSafe(|| body(area.as_slice())));
-        header.raw_in_mem.store(0, Ordering::Relaxed);
         let panicked = panics::end_call();
-        match verdict {
+        let outcome = match verdict {
             Ok(Verdict::Kept) if !panicked => Outcome::Kept,
             Ok(Verdict::Rejected) if !panicked => Outcome::Rejected,
             verdict => self.unusual(verdict),
-        }
+        };
+        // Not before the payload of a panic is dropped, which runs code of the body's.
+        header.raw_in_mem.store(0, Ordering::Relaxed);
+        outcome
     }
 
     #[cold]

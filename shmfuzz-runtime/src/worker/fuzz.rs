@@ -1,6 +1,7 @@
 //! The fuzzing job: pick an entry, mutate and run it for a while, and again.
 //!
-//! Invariants: per call there is no clock, lock, system call or allocation here; the header says
+//! Invariants: per call there is no lock, system call or allocation here, and the clock
+//! is read when the calls of a pick pass a power of two only; the header says
 //! which entry and which random numbers the present pick began with; calls of the phase are
 //! counted exactly.
 
@@ -13,9 +14,11 @@ use super::solve::Edit;
 use super::{Tally, Worker, WorkerError};
 use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
+use crate::record::InputKind;
 use crate::turn::Turn;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What an empty queue begins with: valid as bytes and as text.
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
@@ -32,7 +35,12 @@ struct Pick {
     max_cost: u64,
     /// Cost of a call whose counters are not summed.
     usual_cost: u64,
+    /// Longest input to make by chance, in bytes.
     limit: usize,
+    /// Longest input to make where a comparison says what it should be, in bytes.
+    hard_limit: usize,
+    /// When its first call began, where there is a clock.
+    start: Option<Instant>,
 }
 
 /// Why a run of mutations ended.
@@ -142,11 +150,12 @@ impl Worker {
         }
         let mut pick = self.prepare(idx, random, max_execs)?;
         let (execs_before, start) = (tally.execs, self.pace.start());
+        pick.start = start;
         let (burst, cost) = self.burst(turn, random, &mut pick, tally)?;
         let execs = tally.execs - execs_before;
         self.pace.learn(cost, Pace::nanos_since(start));
         self.length.called(execs);
-        tally.budget.spend(cost);
+        tally.budget.spend(cost, execs);
         if let Some(idx) = idx {
             let entry = self.queue.get_mut(idx);
             (entry.n_edits_tried, entry.n_picks) = (pick.n_edits_tried, entry.n_picks + 1);
@@ -172,32 +181,49 @@ impl Worker {
         let limit = self.length.now().min(capacity);
         let Some(idx) = idx else {
             let input = FIRST_INPUTS[random.index(FIRST_INPUTS.len())];
+            let input = &input[..input.len().min(self.length.max())];
             return Ok(Pick {
                 input: input.into(),
                 donor: Rc::from([]),
                 edits: Rc::from([]),
                 n_edits_tried: 0,
-                max_execs: max_execs.min(1000),
+                max_execs: max_execs.min(self.pace.pick_calls(0)).min(1000),
                 max_cost,
                 usual_cost: CALL,
                 limit: limit.max(input.len()),
+                hard_limit: limit,
+                start: None,
             });
         };
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let entry = self.queue.get(idx);
-        let by_time = Pace::PICK.checked_div(entry.nanos).unwrap_or(u64::MAX);
+        let input = self.start_of(idx);
         Ok(Pick {
-            input: entry.input.clone(),
             donor,
             edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
             n_edits_tried: entry.n_edits_tried,
-            // The one time that was measured may have been an outlier.
-            max_execs: max_execs.min(by_time.saturating_mul(4).max(1)),
+            max_execs: max_execs.min(self.pace.pick_calls(entry.nanos)),
             max_cost,
             usual_cost: entry.work + CALL,
             // A long entry may be changed, but not made longer.
-            limit: limit.max(entry.input.len()),
+            limit: limit.max(input.len()),
+            hard_limit: self.length.max().min(capacity),
+            input,
+            start: None,
         })
+    }
+
+    /// What is mutated of an entry: no more of it than inputs may be long.
+    pub(super) fn start_of(&self, idx: usize) -> Rc<[u8]> {
+        let input = &self.queue.get(idx).input;
+        let max = self.length.max();
+        if input.len() <= max {
+            return input.clone();
+        }
+        match self.test.record.kind {
+            InputKind::Bytes => input[..max].into(),
+            InputKind::Text => input[..mutate::edit::boundary_before(input, max)].into(),
+        }
     }
 
     /// Mutates and runs until something happens or the pick's budget is used up; -> what it cost.
@@ -216,14 +242,23 @@ impl Worker {
             dictionary: &self.dictionary,
             edits: &pick.edits,
         };
+        let exact = Context { limit: pick.hard_limit, ..context };
         let (mut cost, mut execs) = (0, 0);
         let mut burst = Burst::Over;
-        while execs < pick.max_execs && cost < pick.max_cost {
+        let stop = &self.mapping.header().stop;
+        while execs < pick.max_execs
+            && cost < pick.max_cost
+            && stop.load(Ordering::Relaxed) == 0
+            && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
+        {
             area.assign(&pick.input);
             match pick.edits.get(pick.n_edits_tried) {
                 Some(edit) => {
                     pick.n_edits_tried += 1;
-                    mutate::apply(&mut area, random, edit, &context);
+                    // It may fit this input no more, or run into the limit.
+                    if !mutate::apply(&mut area, random, edit, &exact) {
+                        continue;
+                    }
                 }
                 None => mutate::mutate(&mut area, random, &context),
             }
@@ -273,11 +308,6 @@ impl Worker {
             return Ok(None);
         }
         tally.input_bytes += input.len() as u64;
-        let extra_before = tally.extra_execs;
-        let end = self.run_once(turn, input, Origin::Mutation, tally)?;
-        // The first call was one of the phase; what followed for a new entry was not.
-        tally.extra_execs = tally.extra_execs.max(extra_before + 1) - 1;
-        tally.execs += 1;
-        Ok(end)
+        self.run_once(turn, input, Origin::Mutation, tally)
     }
 }

@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering;
 impl Worker {
     pub(super) fn load(&mut self, turn: &mut Turn, ask: Load) -> Result<Loaded, WorkerError> {
         let inputs = self.inputs_of(turn, ask.source)?;
+        // The attribute's seeds are made by code of the fuzz test, instrumented like the rest of it.
+        self.coverage.clear();
         let mut tally = Tally::new(Budget::new(self.measure, ask.budget_ms));
         let mut loaded = Loaded {
             end: JobEnd::Done,
@@ -30,7 +32,7 @@ impl Worker {
             self.mapping.header().loading.store(-1, Ordering::Relaxed);
         }
         loaded.first_moved = self.coverage.first_moved();
-        loaded.execs = tally.extra_execs;
+        loaded.execs = tally.execs + tally.extra_execs;
         loaded.coverage = self.coverage_so_far();
         Ok(loaded)
     }
@@ -42,15 +44,15 @@ impl Worker {
         loaded: &mut Loaded,
         tally: &mut Tally,
     ) -> Step {
-        for (origin, input) in &inputs[loaded.n_run..] {
+        let first = loaded.n_run;
+        for (origin, input) in &inputs[first..] {
             if self.is_stopped() {
                 return Ok(Some(JobEnd::Stopped));
             }
             // At least one input a request, so that any budget gets to the end.
-            if tally.execs > 0 && tally.budget.is_over() {
+            if loaded.n_run > first && tally.budget.is_over() {
                 return Ok(None);
             }
-            tally.execs += 1;
             let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
             if input.len() > capacity {
                 return Ok(Some(JobEnd::NeedsCapacity { bytes: input.len() }));
@@ -108,16 +110,24 @@ impl Worker {
         origin: Origin,
         tally: &mut Tally,
     ) -> Step {
-        match self.extra_call(turn, input, tally)? {
+        if self.coverage.first_moved().is_none() {
+            // What is initialised once, by whatever input comes first, would make it look unstable
+            // for good: the worker's first call is made twice, and only the second one counts.
+            if let Extra::Failed = self.extra_call(turn, input, tally)? {
+                return Ok(Some(JobEnd::Failed));
+            }
+            self.coverage.clear();
+        }
+        match self.call_of_phase(turn, input, tally)? {
             Extra::Failed => return Ok(Some(JobEnd::Failed)),
             Extra::Not => {
-                tally.budget.spend(CALL);
+                tally.budget.spend(CALL, 1);
                 return Ok(None);
             }
             Extra::Kept => {}
         }
         let work = self.coverage.merge();
-        tally.budget.spend(work + CALL);
+        tally.budget.spend(work + CALL, 1);
         if self.coverage.fresh().is_empty() {
             return Ok(None);
         }

@@ -60,8 +60,14 @@ pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context
     }
 }
 
-/// Makes an edit that a comparison suggests, as far as it still fits.
-pub(super) fn apply(area: &mut Area<'_>, random: &mut Random, edit: &Edit, context: &Context<'_>) {
+/// Makes an edit that a comparison suggests, as far as it still fits; -> whether it changed
+/// anything.
+pub(super) fn apply(
+    area: &mut Area<'_>,
+    random: &mut Random,
+    edit: &Edit,
+    context: &Context<'_>,
+) -> bool {
     match edit {
         Edit::Replace { at, removed, bytes } => {
             let end = at + removed;
@@ -69,16 +75,15 @@ pub(super) fn apply(area: &mut Area<'_>, random: &mut Random, edit: &Edit, conte
                 && (context.kind == InputKind::Bytes
                     || (edit::is_boundary(area.as_slice(), *at)
                         && edit::is_boundary(area.as_slice(), end)));
-            if fits {
-                edit::replace(area, *at, *removed, bytes, Room(context.limit));
-            }
+            fits && edit::replace(area, *at, *removed, bytes, Room(context.limit))
         }
         Edit::Resize(len) => resize(area, random, (*len).min(context.limit), context.kind),
     }
 }
 
-/// Cuts the input, or fills it up with bytes that differ, so that they can be told apart later.
-fn resize(area: &mut Area<'_>, random: &mut Random, len: usize, kind: InputKind) {
+/// Cuts the input, or fills it up with bytes that differ, so that they can be told apart later;
+/// -> whether its length is another one.
+fn resize(area: &mut Area<'_>, random: &mut Random, len: usize, kind: InputKind) -> bool {
     let old = area.len();
     if len <= old {
         let len = match kind {
@@ -86,7 +91,7 @@ fn resize(area: &mut Area<'_>, random: &mut Random, len: usize, kind: InputKind)
             InputKind::Text => edit::boundary_before(area.as_slice(), len),
         };
         area.set_len(len);
-        return;
+        return len != old;
     }
     let len = len.min(area.capacity());
     area.set_len(len);
@@ -97,6 +102,7 @@ fn resize(area: &mut Area<'_>, random: &mut Random, len: usize, kind: InputKind)
         };
         area.set(at, byte);
     }
+    len != old
 }
 
 #[cfg(test)]
@@ -193,14 +199,15 @@ mod tests {
         area.assign(b"abcd");
         let mut random = Random::scripted(&[7, 9]);
         let edit = Edit::Replace { at: 1, removed: 2, bytes: b"XYZ".to_vec() };
-        apply(&mut area, &mut random, &edit, &context);
+        assert!(apply(&mut area, &mut random, &edit, &context));
         assert_eq!(area.as_slice(), b"aXYZd");
         apply(&mut area, &mut random, &Edit::Resize(7), &context);
         assert_eq!(area.as_slice(), b"aXYZd\x07\x09");
         apply(&mut area, &mut random, &Edit::Resize(2), &context);
         assert_eq!(area.as_slice(), b"aX");
         let beyond = Edit::Replace { at: 1, removed: 2, bytes: b"..".to_vec() };
-        apply(&mut area, &mut random, &beyond, &context);
+        assert!(!apply(&mut area, &mut random, &beyond, &context));
+        assert!(!apply(&mut area, &mut random, &Edit::Resize(2), &context));
         assert_eq!(area.as_slice(), b"aX");
     }
 }

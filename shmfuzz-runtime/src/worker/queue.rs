@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) input: Rc<[u8]>,
     /// What it was the first to reach in this worker.
     pub(super) features: Rc<[u32]>,
+    /// Whether one of them is a counter that was never above 0 before, and not just another bucket.
+    pub(super) has_new_edge: bool,
     /// Sum of the counters of one execution.
     pub(super) work: u64,
     /// What one execution took, in nanoseconds; 0 where no clock is read.
@@ -39,6 +41,7 @@ impl Entry {
         Self {
             input: input.into(),
             features: features.into(),
+            has_new_edge: false,
             work: 0,
             nanos: 0,
             parent: None,

@@ -2,7 +2,8 @@
 //!
 //! New entries come first, each for a few picks. Otherwise an entry's chance is its weight: fast,
 //! small, recent and fruitful entries with many features of their own weigh more. Weights are
-//! summed once in a while, not for each pick. A better schedule replaces this module.
+//! summed once in a while, not for each
+//! pick or find: a new entry's is put behind the others'. A better schedule replaces this module.
 
 use super::budget::CALL;
 use super::queue::{Entry, Queue};
@@ -23,13 +24,21 @@ pub(super) struct Schedule {
     sums: Vec<u64>,
     /// Weighted picks until the sums are made again.
     keep: u32,
+    /// The averages that the sums were made with.
+    mean: Mean,
+}
+
+/// What an entry is compared with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    cost: u64,
+    len: u64,
 }
 
 impl Schedule {
     /// Puts a new entry in front of the others.
     pub(super) fn add(&mut self, idx: usize) {
         self.fresh.push_back((idx, FIRST_PICKS));
-        self.keep = 0;
     }
 
     /// The entry to mutate next; `None` if there is none.
@@ -45,6 +54,7 @@ impl Schedule {
         if self.keep == 0 || self.sums.is_empty() {
             self.sum_weights(queue);
         }
+        self.weigh_rest(queue);
         self.keep = self.keep.saturating_sub(1);
         let total = *self.sums.last()?;
         let ticket = ((u128::from(random.bits()) * u128::from(total)) >> 64) as u64;
@@ -54,24 +64,28 @@ impl Schedule {
     fn sum_weights(&mut self, queue: &Queue) {
         self.keep = KEEP_WEIGHTS;
         let n = queue.len().max(1) as u64;
-        let mean_cost = queue.iter().map(|entry| entry.work + CALL).sum::<u64>() / n;
-        let mean_len = queue.iter().map(|entry| entry.input.len() as u64).sum::<u64>() / n;
+        self.mean.cost = queue.iter().map(|entry| entry.work + CALL).sum::<u64>() / n;
+        self.mean.len = queue.iter().map(|entry| entry.input.len() as u64).sum::<u64>() / n;
         self.sums.clear();
-        let mut sum = 0u64;
-        for (idx, entry) in queue.iter().enumerate() {
-            let age = n - idx as u64;
-            sum = sum.saturating_add(weight(entry, mean_cost, mean_len, age));
-            self.sums.push(sum);
+    }
+
+    /// Adds the weights of the entries that have come since the sums were made.
+    fn weigh_rest(&mut self, queue: &Queue) {
+        let n = queue.len();
+        for idx in self.sums.len()..n {
+            let before = self.sums.last().copied().unwrap_or(0);
+            let weight = weight(queue.get(idx), self.mean, (n - idx) as u64);
+            self.sums.push(before.saturating_add(weight));
         }
     }
 }
 
 /// The weight of an entry: 64 for an average one, at least 1.
-fn weight(entry: &Entry, mean_cost: u64, mean_len: u64, age: u64) -> u64 {
+fn weight(entry: &Entry, mean: Mean, age: u64) -> u64 {
     // Ratios to the average, from 1/4 to 4, in sixteenths.
     let ratio = |mean: u64, own: u64| (mean.saturating_mul(16) / own.max(1)).clamp(4, 64);
-    let speed = ratio(mean_cost, entry.work + CALL);
-    let size = ratio(mean_len + 8, entry.input.len() as u64 + 8);
+    let speed = ratio(mean.cost, entry.work + CALL);
+    let size = ratio(mean.len + 8, entry.input.len() as u64 + 8);
     let n_features = u64::from((entry.features.len() as u64).clamp(1, 64).ilog2()) + 2;
     let recency = match age {
         0..=16 => 4,
@@ -121,11 +135,28 @@ mod tests {
     }
 
     #[test]
+    fn a_find_adds_its_weight_to_the_sums() {
+        let (mut queue, mut schedule) = (Queue::default(), Schedule::default());
+        let mut random = Random::from_state(1, 1);
+        for _ in 0..100 {
+            queue.push(entry(10, 100));
+        }
+        schedule.pick(&queue, &mut random).unwrap();
+        let before = schedule.sums.clone();
+        schedule.add(queue.push(entry(10, 100)));
+        while schedule.sums.len() == before.len() {
+            schedule.pick(&queue, &mut random).unwrap();
+        }
+        assert_eq!((schedule.sums.len(), &schedule.sums[..100]), (101, &before[..]));
+    }
+
+    #[test]
     fn fast_and_small_entries_weigh_more() {
-        let base = weight(&entry(100, 1000), 1000, 100, 1000);
-        assert!(weight(&entry(100, 100), 1000, 100, 1000) > base);
-        assert!(weight(&entry(10, 1000), 1000, 100, 1000) > base);
-        assert!(weight(&entry(100, 1000), 1000, 100, 3) > base);
-        assert!(weight(&entry(100_000, u64::MAX / 1000), 1000, 100, 1000) >= 1);
+        const MEAN: Mean = Mean { cost: 1000, len: 100 };
+        let base = weight(&entry(100, 1000), MEAN, 1000);
+        assert!(weight(&entry(100, 100), MEAN, 1000) > base);
+        assert!(weight(&entry(10, 1000), MEAN, 1000) > base);
+        assert!(weight(&entry(100, 1000), MEAN, 3) > base);
+        assert!(weight(&entry(100_000, u64::MAX / 1000), MEAN, 1000) >= 1);
     }
 }

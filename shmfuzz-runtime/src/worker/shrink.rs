@@ -77,7 +77,7 @@ impl Worker {
             }
             let Some(candidate) = minimizer.candidate() else { return Ok(JobEnd::Done) };
             done.execs += 1;
-            budget.spend(CALL + FAILURE);
+            budget.spend(CALL + FAILURE, 1);
             match self.try_input(turn, candidate, bucket)? {
                 Tried::Same => minimizer.accept(),
                 Tried::Other => minimizer.reject(),

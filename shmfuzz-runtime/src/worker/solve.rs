@@ -6,8 +6,9 @@
 
 use super::compare::{Constant, Pair};
 use super::dictionary::Dictionary;
+use super::places::Places;
 use crate::record::InputKind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of the input that a comparison suggests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +28,6 @@ pub(super) enum Edit {
 
 /// The most edits for one input.
 const MAX_EDITS: usize = 512;
-/// In how many places of the input one value is looked for.
-const MAX_PLACES: usize = 8;
-/// How many bytes of the input are looked at for all values together: about a millisecond. Without
-/// it, thousands of operands looked for in a long input take minutes.
-const MAX_SCANNED: usize = 1 << 20;
 
 /// What is known about the input that was traced.
 #[derive(Clone, Copy, Debug)]
@@ -44,26 +40,23 @@ pub(super) struct Traced<'a> {
     pub(super) max_len: usize,
 }
 
-/// The edits that the comparisons suggest, those for long values first: they match by accident
-/// least often.
+/// The edits that the comparisons suggest. Those for telling values come first, which match by
+/// accident least often; among equals, each comparison has its turn, so that a few of them, or the
+/// start of the input, do not take all the room.
 pub(super) fn edits(traced: Traced<'_>, pairs: &[Pair], dictionary: &mut Dictionary) -> Vec<Edit> {
-    let mut found = Found { traced, edits: BTreeSet::new(), n_places: 0, to_scan: MAX_SCANNED };
-    for pair in pairs {
-        if found.to_scan == 0 {
-            break;
-        }
+    let mut found = Found::new(traced, pairs.len());
+    for (number, pair) in pairs.iter().enumerate() {
+        found.begin(number);
         match pair {
             Pair::Bytes { a, b } => {
-                found.n_places = 0;
-                found.replace(a, b);
-                found.replace(b, a);
+                found.replace(a, &[b]);
+                found.replace(b, &[a]);
                 if found.n_places == 0 {
                     dictionary.add(a);
                     dictionary.add(b);
                 }
             }
             Pair::Int { a, b, width, constant } => {
-                found.n_places = 0;
                 found.integers(*b, *a, *width);
                 if *constant == Constant::None {
                     found.integers(*a, *b, *width);
@@ -75,88 +68,129 @@ pub(super) fn edits(traced: Traced<'_>, pairs: &[Pair], dictionary: &mut Diction
             }
         }
     }
-    let mut edits: Vec<Edit> = found.edits.into_iter().map(|(_, edit)| edit).collect();
-    edits.truncate(MAX_EDITS);
-    edits
+    found.chosen()
+}
+
+/// An edit with what orders it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    /// Lower for values that tell more.
+    rank: usize,
+    /// Which one of its rank it is for its pair.
+    round: usize,
+    pair: usize,
+    edit: Edit,
 }
 
 struct Found<'a> {
     traced: Traced<'a>,
-    /// With a rank, by which they are ordered: the longest first.
-    edits: BTreeSet<(usize, Edit)>,
-    /// Places found for the present pair.
+    places: Places<'a>,
+    candidates: Vec<Candidate>,
+    known: BTreeSet<Edit>,
+    /// How many edits one pair may bring.
+    max_of_pair: usize,
+    /// The present pair.
+    pair: usize,
+    /// How many edits it has brought.
+    n_of_pair: usize,
+    /// How many of each rank.
+    rounds: BTreeMap<usize, usize>,
+    /// Places found for it.
     n_places: usize,
-    /// How many bytes may still be looked at.
-    to_scan: usize,
 }
 
-impl Found<'_> {
-    fn add(&mut self, rank: usize, edit: Edit) {
-        self.edits.insert((usize::MAX - rank, edit));
+impl<'a> Found<'a> {
+    fn new(traced: Traced<'a>, n_pairs: usize) -> Self {
+        Self {
+            traced,
+            places: Places::new(traced.input, traced.kind),
+            candidates: Vec::new(),
+            known: BTreeSet::new(),
+            max_of_pair: (8 * MAX_EDITS / n_pairs.max(1)).clamp(16, MAX_EDITS),
+            pair: 0,
+            n_of_pair: 0,
+            rounds: BTreeMap::new(),
+            n_places: 0,
+        }
     }
 
-    /// `to` wherever `from` stands.
-    fn replace(&mut self, from: &[u8], to: &[u8]) {
-        let input = self.traced.input;
-        if from.is_empty() || from == to || from.len() > input.len() {
+    fn begin(&mut self, pair: usize) {
+        (self.pair, self.n_of_pair, self.n_places) = (pair, 0, 0);
+        self.rounds.clear();
+    }
+
+    fn chosen(mut self) -> Vec<Edit> {
+        self.candidates.sort_unstable();
+        self.candidates.truncate(MAX_EDITS);
+        self.candidates.into_iter().map(|candidate| candidate.edit).collect()
+    }
+
+    fn add(&mut self, tells: usize, edit: Edit) {
+        if self.n_of_pair == self.max_of_pair || !self.known.insert(edit.clone()) {
             return;
         }
-        let is_text = self.traced.kind == InputKind::Text;
-        if is_text && std::str::from_utf8(to).is_err() {
-            return;
-        }
-        let scanned = input.len().min(self.to_scan);
-        self.to_scan -= scanned;
-        // The first byte rules most places out before anything is called.
-        let places = input[..scanned].windows(from.len()).enumerate();
-        let places = places.filter(|(_, window)| window[0] == from[0] && *window == from);
-        let places: Vec<usize> = places
-            .map(|(at, _)| at)
-            .filter(|at| {
-                let fits = |at| super::mutate::edit::is_boundary(input, at);
-                !is_text || (fits(*at) && fits(at + from.len()))
-            })
-            .take(MAX_PLACES)
-            .collect();
+        self.n_of_pair += 1;
+        let rank = usize::MAX - tells;
+        let round = self.rounds.entry(rank).or_insert(0);
+        self.candidates.push(Candidate { rank, round: *round, pair: self.pair, edit });
+        *round += 1;
+    }
+
+    /// Each of `values` wherever `from` stands.
+    fn replace(&mut self, from: &[u8], values: &[impl AsRef<[u8]>]) {
+        let places = self.places.find(from);
         self.n_places += places.len();
-        if input.len() - from.len() + to.len() > self.traced.max_len {
-            return;
-        }
-        for at in places {
-            let edit = Edit::Replace { at, removed: from.len(), bytes: to.to_vec() };
-            self.add(from.len(), edit);
-        }
-    }
-
-    /// `to`, one more and one less wherever `from` stands as an integer of any width and order, or
-    /// in decimal digits, or as the input's length.
-    fn integers(&mut self, from: u64, to: u64, width: u8) {
-        let mask = u64::MAX >> (64 - 8 * u32::from(width.clamp(1, 8)));
-        for to in [to, to.wrapping_add(1) & mask, to.wrapping_sub(1) & mask] {
-            if from == to {
+        for to in values.iter().map(AsRef::as_ref) {
+            let is_text = self.traced.kind == InputKind::Bytes || std::str::from_utf8(to).is_ok();
+            let is_too_long = self.traced.input.len() + to.len() > self.traced.max_len + from.len();
+            if from == to || !is_text || is_too_long {
                 continue;
             }
-            for n in [8usize, 4, 2, 1] {
-                if n <= usize::from(width).max(4) && fits(from, n, width) && fits(to, n, width) {
-                    self.replace(&from.to_le_bytes()[..n], &to.to_le_bytes()[..n]);
-                    // Big endian, of the lowest `n` bytes.
-                    self.replace(&from.to_be_bytes()[8 - n..], &to.to_be_bytes()[8 - n..]);
-                }
+            for at in &*places {
+                let edit = Edit::Replace { at: *at, removed: from.len(), bytes: to.to_vec() };
+                self.add(tells(from), edit);
             }
-            self.replace(from.to_string().as_bytes(), to.to_string().as_bytes());
-            self.resize(from, to);
         }
+    }
+
+    /// `to`, or one more or less, wherever `from` stands in some encoding.
+    fn integers(&mut self, from: u64, to: u64, width: u8) {
+        let mask = u64::MAX >> (64 - 8 * u32::from(width.clamp(1, 8)));
+        let values = [to, to.wrapping_add(1) & mask, to.wrapping_sub(1) & mask];
+        for to in values.iter().filter(|to| **to != from) {
+            self.resize(from, *to);
+        }
+        for n in [8usize, 4, 2, 1] {
+            if n > usize::from(width).max(4) || !fits(from, n, width) {
+                continue;
+            }
+            let fitting = values.iter().filter(|to| fits(**to, n, width));
+            let little: Vec<[u8; 8]> = fitting.clone().map(|to| to.to_le_bytes()).collect();
+            let little: Vec<&[u8]> = little.iter().map(|bytes| &bytes[..n]).collect();
+            self.replace(&from.to_le_bytes()[..n], &little);
+            // Big endian, of the lowest `n` bytes.
+            let big: Vec<[u8; 8]> = fitting.map(|to| to.to_be_bytes()).collect();
+            let big: Vec<&[u8]> = big.iter().map(|bytes| &bytes[8 - n..]).collect();
+            self.replace(&from.to_be_bytes()[8 - n..], &big);
+        }
+        self.replace(from.to_string().as_bytes(), &values.map(|to| to.to_string()));
     }
 
     fn resize(&mut self, from: u64, to: u64) {
         let is_len = from == self.traced.input.len() as u64;
         if let (true, Ok(to)) = (is_len, usize::try_from(to)) {
             if to <= self.traced.max_len {
-                // As specific as a match of two bytes.
-                self.add(2, Edit::Resize(to));
+                // As telling as two bytes of text.
+                self.add(tells(b"17"), Edit::Resize(to));
             }
         }
     }
+}
+
+/// How unlikely a value is to stand somewhere by accident. What fills integers up is everywhere.
+fn tells(value: &[u8]) -> usize {
+    let n_telling = value.iter().filter(|byte| !matches!(byte, 0 | 0xff)).count();
+    4 * n_telling + (value.len() - n_telling).min(3)
 }
 
 /// Whether a value of `width` bytes is `n` bytes long, zero- or sign-extended.
@@ -180,6 +214,11 @@ mod tests {
 
     fn of(input: &[u8], pairs: &[Pair]) -> Vec<Edit> {
         let traced = Traced { input, kind: InputKind::Bytes, max_len: 64 };
+        edits(traced, pairs, &mut Dictionary::default())
+    }
+
+    fn of_long(input: &[u8], pairs: &[Pair]) -> Vec<Edit> {
+        let traced = Traced { input, kind: InputKind::Bytes, max_len: 8192 };
         edits(traced, pairs, &mut Dictionary::default())
     }
 
@@ -221,13 +260,25 @@ mod tests {
     #[test]
     fn long_inputs_and_many_operands_take_no_more_than_their_bound() {
         let input = vec![b'x'; 1 << 20];
-        let pairs: Vec<Pair> = (0..100_000).map(|n| int(n + 1_000_000, n, 8)).collect();
+        let pairs: Vec<Pair> = (0..5000).map(|n| int(n + 1_000_000, n, 8)).collect();
         let traced = Traced { input: &input, kind: InputKind::Bytes, max_len: 1 << 20 };
-        let mut found = Found { traced, edits: BTreeSet::new(), n_places: 0, to_scan: MAX_SCANNED };
-        found.replace(b"xy", b"yx");
-        assert_eq!(found.to_scan, 0);
-        // Two hundred billion bytes would be looked at without the bound.
-        assert_eq!(edits(traced, &pairs, &mut Dictionary::default()), []);
+        // Ten billion bytes and more would be looked at without the bound.
+        assert!(edits(traced, &pairs, &mut Dictionary::default()).len() <= MAX_EDITS);
+    }
+
+    #[test]
+    fn every_comparison_has_its_turn() {
+        // Each value stands in many places, and there are more pairs than edits for all of them.
+        let input: Vec<u8> = (0..4096u32).map(|i| b'0' + (i % 40) as u8).collect();
+        let pairs: Vec<Pair> = (0..40).map(|n| int(0x80 + n, u64::from(b'0') + n, 1)).collect();
+        let edits = of_long(&input, &pairs);
+        assert_eq!(edits.len(), MAX_EDITS);
+        for n in 0..40 {
+            let is_for = |edit: &&Edit| matches!(edit, Edit::Replace { bytes, .. } if bytes[..] == [0x80 + n]);
+            assert!(edits.iter().filter(is_for).count() >= 4);
+        }
+        let is_late = |edit: &&Edit| matches!(edit, Edit::Replace { at, .. } if *at > 3000);
+        assert!(edits.iter().filter(is_late).count() > 50);
     }
 
     #[test]

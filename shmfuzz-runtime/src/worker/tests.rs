@@ -2,6 +2,8 @@
 //! whole worker processes, which are this test binary once more, for bodies that end the process.
 
 mod deaths;
+mod limits;
+mod news;
 
 use super::*;
 use crate::entries::{self, InboxInput, LogEntry, Origin};
@@ -16,7 +18,7 @@ use crate::words::{self, LastWords};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU8;
-use std::sync::{Mutex, MutexGuard, Once};
+use std::sync::{MutexGuard, Once};
 use std::thread::{self, JoinHandle};
 
 static COUNTERS: [AtomicU8; 100] = [const { AtomicU8::new(0) }; 100];
@@ -115,9 +117,8 @@ struct Rig {
 
 impl Rig {
     fn new(test: &'static FuzzTest, setup: Setup) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
         static HOOK: Once = Once::new();
-        let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let alone = compare::ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         register_counters();
         HOOK.call_once(panics::install);
         let (mapping, turn) = Mapping::create(4096).unwrap();
@@ -184,6 +185,8 @@ impl Rig {
             Reply::Fuzzed(fuzzed) => {
                 let count = self.mapping.header().count.load(Ordering::Relaxed);
                 assert_eq!(count, fuzzed.execs + fuzzed.extra_execs, "every call is counted");
+                let extra = self.mapping.header().extra_count.load(Ordering::Relaxed);
+                assert_eq!(extra, fuzzed.extra_execs, "as what it is");
                 fuzzed
             }
             other => panic!("{other:?}"),
@@ -258,7 +261,9 @@ fn seeds_are_loaded_once_and_logged() {
         (Origin::Attribute(0), 0, &b"seed"[..])
     );
     assert_eq!((log[0].features.len(), log[0].work), (2, 2));
-    assert_eq!((loaded.coverage.edges, loaded.coverage.entries, loaded.coverage.stable), (2, 1, 1));
+    assert_eq!((loaded.coverage.edges, loaded.coverage.entries, loaded.coverage.stable), (2, 1, 0));
+    let coverage = rig.fuzz(1).coverage;
+    assert_eq!(coverage.stable, coverage.entries, "examined when it is picked");
 }
 
 #[test]
@@ -366,15 +371,40 @@ fn a_long_prefix_and_a_wide_integer_are_found_by_their_comparisons() {
 
 #[test]
 fn runs_by_work_repeat() {
-    let campaign = || {
-        let mut rig = Rig::new(&SILENT, by_work());
+    let campaign = |test, setup| {
+        let mut rig = Rig::new(test, setup);
         rig.load_from(Source::Attribute, 0);
         rig.seed_random(9);
         let replies: Vec<Fuzzed> = (0..3).map(|_| rig.fuzz(5000)).collect();
         (replies, rig.log(), rig.value())
     };
-    assert_eq!(campaign(), campaign());
+    assert_eq!(campaign(&SILENT, by_work()), campaign(&SILENT, by_work()));
+    let seeded = |seed| Setup { random: Some(seed), ..by_work() };
+    let first = campaign(&HASHES, seeded(5));
+    assert_eq!(first, campaign(&HASHES, seeded(5)));
+    assert_ne!(first, campaign(&HASHES, seeded(6)), "the body does depend on it");
 }
+
+/// As a hash map does: keys from the system once a thread, one more for each map.
+fn hashes(data: &[u8]) -> Verdict {
+    thread_local! {
+        static KEY: std::cell::Cell<u64> = std::cell::Cell::new({
+            let mut key = [0; 8];
+            // SAFETY: the buffer has eight bytes.
+            unsafe { system_random::getrandom(key.as_mut_ptr(), key.len(), 0) };
+            u64::from_le_bytes(key)
+        });
+    }
+    let key = KEY.get();
+    KEY.set(key.wrapping_add(1));
+    for byte in data {
+        let hash = (key ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hit((hash >> 40) as usize % COUNTERS.len());
+    }
+    Verdict::Kept
+}
+
+static HASHES: FuzzTest = test_of(InputKind::Bytes, hashes);
 
 #[test]
 fn a_failure_is_minimized_in_slices_within_its_bucket() {

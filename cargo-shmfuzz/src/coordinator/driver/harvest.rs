@@ -72,6 +72,7 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         raw_in_mem: raw_in_mem == 1,
         words: last_words,
         count: header.count.load(Ordering::Relaxed),
+        extra_count: header.extra_count.load(Ordering::Relaxed),
         phase,
         loading: u64::try_from(header.loading.load(Ordering::Relaxed)).ok(),
         damage: (!damage.is_empty()).then(|| damage.join("; ")),

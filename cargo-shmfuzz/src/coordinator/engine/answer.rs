@@ -100,15 +100,21 @@ impl Engine {
                 self.fuzzed(id, *granted, &fuzzed, harvest);
             }
             (kind, _) => {
-                if let JobKind::Fuzz { granted } = kind {
-                    self.count_execs(idx, *granted, harvest.count);
+                if let JobKind::Fuzz { .. } = kind {
+                    self.count_calls_of_lost(idx, kind, &harvest);
                 }
                 self.reject(id, "its answer does not belong to the request");
             }
         }
     }
 
-    fn loaded_attribute(&mut self, id: WorkerId, first: u32, loaded: &Loaded, harvest: Harvest) {
+    fn loaded_attribute(
+        &mut self,
+        id: WorkerId,
+        first: u32,
+        loaded: &Loaded,
+        mut harvest: Harvest,
+    ) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let idx = worker.test;
         let n_seeds = self.tests[idx.0].n_seeds;
@@ -121,7 +127,7 @@ impl Engine {
         match loaded.end {
             JobEnd::Failed if next > first => {
                 let failure = classify::words(harvest.words.as_ref());
-                self.seed_failed(idx, format!("seed#{}", next - 1), failure);
+                self.attribute_failed(idx, next - 1, failure, harvest.input.take());
             }
             JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
             _ => {}
@@ -270,6 +276,23 @@ impl Engine {
             Some(name) if is_as_sent => self.seed_failed(idx, name, failure),
             // Other bytes than the seed's: the tag is not believed, but the failure is.
             _ => self.failure_found(idx, failure, Some(ran)),
+        }
+    }
+
+    /// One of the attribute's seeds failed, or what a worker made of it: a seed that was logged with
+    /// other bytes than those that ran is not known to fail, and a failure of others is a finding.
+    pub(super) fn attribute_failed(
+        &mut self,
+        idx: TestIdx,
+        seed: u32,
+        failure: Failure,
+        ran: Option<Vec<u8>>,
+    ) {
+        let logged = self.tests[idx.0].pool.attribute(seed);
+        let is_other = |ran: &Vec<u8>| logged.is_some_and(|seed| *seed.bytes != **ran);
+        match ran.filter(is_other) {
+            Some(ran) => self.failure_found(idx, failure, Some(ran)),
+            None => self.seed_failed(idx, format!("seed#{seed}"), failure),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
 use shmfuzz_runtime::entries::Origin;
+use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Engine {
             State::Dying { job: None, .. } => return,
         };
         self.charge(idx, role, job.since);
-        self.count_calls_of_dead(idx, &job.kind, harvest.count);
+        self.count_calls_of_lost(idx, &job.kind, &harvest);
         let rss_limit = self.campaign.tests[idx.0].rss_limit;
         let meaning = classify::death(death, &harvest, rss_limit);
         match role {
@@ -59,18 +60,22 @@ impl Engine {
         }
     }
 
-    fn count_calls_of_dead(&mut self, idx: TestIdx, kind: &JobKind, count: u64) {
+    /// Counts the calls of a job without a report. Only those of the fuzzing phase are the grant's.
+    pub(super) fn count_calls_of_lost(&mut self, idx: TestIdx, kind: &JobKind, harvest: &Harvest) {
         let count = match self.is_mutated(Mutant::ForgetCallsOfDead) {
             true => 0,
-            false => count.min(MOST_CALLS),
+            false => harvest.count.min(MOST_CALLS),
         };
-        match kind {
-            JobKind::Fuzz { granted } => self.count_execs(idx, *granted, count),
-            _ => {
-                let extra = &mut self.tests[idx.0].extra_execs;
-                *extra = extra.saturating_add(count);
+        let extra = match kind {
+            JobKind::Fuzz { granted } => {
+                let extra = harvest.extra_count.min(count);
+                self.count_execs(idx, *granted, count - extra);
+                extra
             }
-        }
+            _ => count,
+        };
+        let extra_execs = &mut self.tests[idx.0].extra_execs;
+        *extra_execs = extra_execs.saturating_add(extra);
     }
 
     /// Before it was ready: the harness, or the machine.
@@ -184,6 +189,7 @@ impl Engine {
 
     /// A seed of the attribute ended the process, so new workers begin behind it.
     fn seed_died(&mut self, idx: TestIdx, first: u32, harvest: &Harvest, failure: Option<Failure>) {
+        let ran = harvest.input.clone().filter(|_| harvest.raw_in_mem);
         let last = self.tests[idx.0].n_seeds.saturating_sub(1);
         let named = harvest.loading.and_then(|tag| u32::try_from(tag).ok());
         let seed = named.filter(|seed| (first..=last).contains(seed)).unwrap_or(first);
@@ -191,8 +197,13 @@ impl Engine {
             let state = &mut self.tests[idx.0];
             state.first_seed = state.first_seed.max(seed.saturating_add(1));
         }
-        if let Some(failure) = failure {
-            self.seed_failed(idx, format!("seed#{seed}"), failure);
+        match failure {
+            // What is traced was run before, and lived.
+            Some(failure) if harvest.phase == Some(Phase::Tracing) => {
+                self.failure_found(idx, failure, ran);
+            }
+            Some(failure) => self.attribute_failed(idx, seed, failure, ran),
+            None => {}
         }
     }
 

@@ -94,6 +94,11 @@ impl Pool {
         self.inputs.get(tag).filter(|input| input.live)
     }
 
+    /// What is known of the attribute's seed of this index: nothing before a worker has logged it.
+    pub(super) fn attribute(&self, seed: u32) -> Option<&PoolInput> {
+        self.inputs.iter().find(|input| input.origin == PoolOrigin::Attribute(seed))
+    }
+
     /// Puts smaller bytes in an input's place; -> the old ones.
     pub(super) fn shrink(&mut self, tag: usize, bytes: Bytes) -> Option<Bytes> {
         let input = self.inputs.get_mut(tag)?;

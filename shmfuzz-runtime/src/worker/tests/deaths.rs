@@ -21,6 +21,7 @@ fn deadly(data: &[u8]) -> Verdict {
         Some(b'o') => {
             assert!(overflow(data.len() as u64) > 0);
         }
+        Some(b'A') => std::panic::panic_any(AbortOnDrop),
         Some(b'P') => std::panic::panic_any(PanicOnDrop),
         Some(b'u') => {
             let _ = thread::spawn(|| assert!(overflow(0) > 0)).join();
@@ -42,6 +43,14 @@ fn deadly(data: &[u8]) -> Verdict {
 
 extern "C" fn extern_panic() {
     panic!("across a boundary");
+}
+
+struct AbortOnDrop;
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 struct PanicOnDrop;
@@ -185,6 +194,11 @@ fn a_panic_within_a_panic_keeps_the_first_message() {
     assert!(words.file.ends_with("deaths.rs") && words.line > 0);
     let (words, _) = dies(b"boundary", libc::SIGABRT, FailureKind::Abort);
     assert_eq!(words.message, "across a boundary");
+}
+
+#[test]
+fn a_panic_whose_payload_aborts_leaves_the_input() {
+    dies(b"A", libc::SIGABRT, FailureKind::Abort);
 }
 
 #[test]

@@ -27,6 +27,8 @@ impl World {
             (Request::Fuzz(fuzz), _) => {
                 harvest.count = self.random.below(fuzz.max_execs.unwrap_or(1000) + 1).max(1);
                 self.execs[test] += harvest.count;
+                harvest.extra_count = self.random.below(3);
+                harvest.count += harvest.extra_count;
                 let input: Bytes = vec![b'K', class_of(cause), self.random.below(256) as u8].into();
                 if is_fault {
                     self.check.failed.insert((test, input.clone()), (b'K', class_of(cause)));

@@ -80,6 +80,41 @@ fn a_fatal_seed_of_the_attribute_is_passed_over_by_later_workers() {
 }
 
 #[test]
+fn what_a_worker_makes_of_a_seed_is_not_the_seed() {
+    let attempt = |phase: Option<Phase>| {
+        let mut campaign = campaign(1);
+        campaign.tests[0].n_attribute_seeds = 3;
+        let mut driver = Driver::start(campaign);
+        let worker = driver.set_up();
+        let found = LogEntry {
+            change: EntryChange::New,
+            id: 0,
+            parent: None,
+            origin: Origin::Attribute(0),
+            work: 1,
+            features: vec![8],
+            input: b"seed 0".to_vec(),
+        };
+        let entries = vec![found];
+        match phase {
+            None => {
+                let harvest = Harvest { entries, ..panicked(b"seed", "no") };
+                driver.answer(loaded(JobEnd::Failed, 1), harvest);
+            }
+            phase => {
+                let harvest = Harvest { entries, phase, loading: Some(0), ..in_call(b"seed") };
+                driver.die(worker, Cause::Signaled(6), harvest);
+            }
+        }
+        assert_eq!(driver.saved(), [(FindingId(0), &b"seed"[..], false, Shelf::Testdata)]);
+        assert!(!driver.notices().iter().any(|n| matches!(n, Notice::Known { .. })));
+    };
+    attempt(None);
+    attempt(Some(Phase::Tracing));
+    attempt(Some(Phase::Loading));
+}
+
+#[test]
 fn what_one_worker_finds_reaches_the_others_between_their_jobs() {
     let mut driver = Driver::start(Campaign { jobs: 2, ..campaign(1) });
     let spawned: Vec<_> =

@@ -16,8 +16,8 @@ fn runs_are_handed_out_exactly() {
     assert!(matches!(driver.sent().1, Request::Fuzz(fuzz) if fuzz.max_execs == Some(1000)));
     driver.answer(fuzzed(JobEnd::Done, 300), Harvest::default());
     assert!(matches!(driver.sent().1, Request::Fuzz(fuzz) if fuzz.max_execs == Some(700)));
-    // The call that ends the process counts.
-    let killed = Harvest { count: 100, ..in_call(b"k") };
+    // The call that ends the process counts; traces and second runs do not.
+    let killed = Harvest { count: 130, extra_count: 30, ..in_call(b"k") };
     driver.die(first, Cause::Signaled(9), killed);
     driver.wait();
     driver.set_up();

@@ -1,0 +1,99 @@
+//! Limits: the maximum of lengths, the stop flag, calls that wait.
+
+use super::*;
+
+fn sleeps(_: &[u8]) -> Verdict {
+    hit(0);
+    thread::sleep(std::time::Duration::from_millis(1));
+    Verdict::Kept
+}
+
+static SLEEPS: FuzzTest = test_of(InputKind::Bytes, sleeps);
+
+#[test]
+fn a_pick_of_calls_that_wait_stops_when_it_is_told_to() {
+    let mut rig = Rig::new(&SLEEPS, by_work());
+    rig.reset();
+    let header = rig.mapping.header();
+    let watch = thread::spawn(|| {
+        while header.count.load(Ordering::Relaxed) < 20 {
+            thread::yield_now();
+        }
+        header.stop.store(1, Ordering::Relaxed);
+    });
+    let ask = Fuzz { budget_ms: 60_000, max_execs: None, silent: Vec::new() };
+    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
+    watch.join().unwrap();
+    assert_eq!(fuzzed.end, JobEnd::Stopped);
+    assert!(fuzzed.execs < 400, "{} calls", fuzzed.execs);
+}
+
+static IS_SLOW: AtomicU8 = AtomicU8::new(0);
+
+fn becomes_slow(_: &[u8]) -> Verdict {
+    hit(0);
+    if IS_SLOW.load(Ordering::Relaxed) != 0 {
+        thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Verdict::Kept
+}
+
+static BECOMES_SLOW: FuzzTest = test_of(InputKind::Bytes, becomes_slow);
+
+#[test]
+fn a_pick_ends_when_its_calls_turn_out_slow() {
+    let mut rig = Rig::new(&BECOMES_SLOW, Setup { max_len: 64, ..Setup::default() });
+    IS_SLOW.store(0, Ordering::Relaxed);
+    assert!(rig.fuzz(1000).execs >= 1);
+    IS_SLOW.store(1, Ordering::Relaxed);
+    rig.reset();
+    let ask = Fuzz { budget_ms: 1, max_execs: None, silent: Vec::new() };
+    let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
+    assert_eq!(fuzzed.end, JobEnd::Done);
+    assert!(fuzzed.execs < 10, "{} calls", fuzzed.execs);
+}
+
+static IS_LOADED: AtomicU8 = AtomicU8::new(0);
+
+fn wants_up_to_five(data: &[u8]) -> Verdict {
+    hit(0);
+    let is_text = std::str::from_utf8(data).is_ok();
+    match data.len() {
+        6.. if IS_LOADED.load(Ordering::Relaxed) != 0 => Verdict::Failed("too long".to_owned()),
+        _ if !is_text => Verdict::Failed("no text".to_owned()),
+        _ => Verdict::Kept,
+    }
+}
+
+static UP_TO_FIVE: FuzzTest = test_of(InputKind::Text, wants_up_to_five);
+
+#[test]
+fn long_entries_are_mutated_within_the_maximum() {
+    let mut rig = Rig::new(&UP_TO_FIVE, Setup { max_len: 5, ..by_work() });
+    IS_LOADED.store(0, Ordering::Relaxed);
+    let long = "€".repeat(100);
+    assert_eq!(rig.load(&[long.as_bytes()]).end, JobEnd::Done);
+    // Examined as it is; everything after that is within the maximum.
+    assert_eq!(rig.fuzz(1).end, JobEnd::Done);
+    IS_LOADED.store(1, Ordering::Relaxed);
+    assert_eq!(rig.fuzz(5000).end, JobEnd::Done, "{:?}", String::from_utf8(rig.value()));
+}
+
+fn a_long_length(data: &[u8]) -> Verdict {
+    hit(0);
+    sancov::__sanitizer_cov_trace_const_cmp8(1000, data.len() as u64);
+    if data.len() == 1000 {
+        hit(1);
+    }
+    Verdict::Kept
+}
+
+static LONG_LENGTH: FuzzTest = test_of(InputKind::Bytes, a_long_length);
+
+#[test]
+fn a_length_that_a_comparison_names_is_tried_at_once() {
+    let mut rig = Rig::new(&LONG_LENGTH, Setup { max_len: 4096, ..by_work() });
+    rig.load(&[b"short"]);
+    assert_eq!(rig.fuzz(100).end, JobEnd::Done);
+    assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
+}
