@@ -125,7 +125,7 @@ fn home(one: &Selected, limits: &options::Limits) -> Home {
         folder: record.folder(),
         seed_folder: one.test.seed_folder(),
         kind: record.kind,
-        limits: Limits { timeout: limits.timeout, rss_limit: limits.rss_limit },
+        limits: Limits::new(limits.timeout, limits.rss_limit),
         own_limits: Limits::of(&record.options),
     }
 }

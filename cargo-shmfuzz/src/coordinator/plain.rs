@@ -110,8 +110,7 @@ fn limits(check: &Check) -> Limits {
         FailureKind::Timeout => check.timeout,
         _ => PATIENCE.max(check.timeout.saturating_mul(10)),
     };
-    let rss_limit = if check.rss_limit == 0 { u64::MAX } else { check.rss_limit };
-    Limits { timeout, rss_limit }
+    Limits::new(timeout, check.rss_limit)
 }
 
 fn verdict(kind: FailureKind, end: End) -> PlainVerdict {
