@@ -20,10 +20,12 @@ use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
 use shmfuzz_runtime::testdata;
 
+use crate::coordinator::driver::Groups;
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
 use crate::hooks;
+use crate::tether::{self, Registration};
 use crate::toolchain::{self, Preparation, Toolchain};
 use crate::workspace::{Workspace, feature_options, package_dir, package_options};
 use crate::wrapper::Plan;
@@ -177,9 +179,13 @@ impl Build {
 /// # Errors
 /// [`BuildError::Unusable`] on a platform or with a toolchain that cannot instrument, before
 /// anything of the user's is built; [`BuildError::Cargo`] if the user's code does not compile.
+///
+/// Where there are `groups`, cargo is on a tether and among them; else it is in the terminal's
+/// foreground, and ends by the same Ctrl-C as the command.
 pub(crate) fn build_instrumented(
     workspace: &Workspace,
     output: CargoOutput,
+    groups: Option<&Groups>,
 ) -> Result<Build, BuildError> {
     let Workspace { toolchain, target, request, .. } = workspace;
     toolchain::check_supported(&toolchain.host, target).map_err(BuildError::Unusable)?;
@@ -204,7 +210,7 @@ pub(crate) fn build_instrumented(
         // A build directory that the user shares among projects knows nothing of our flags.
         .env("CARGO_BUILD_BUILD_DIR", &target_dir);
     plan.apply(&mut cargo).map_err(BuildError::Internal)?;
-    let mut build = collect(workspace, run(cargo, output)?)?;
+    let mut build = collect(workspace, run(cargo, output, groups)?)?;
     if gate == Gate::None {
         build.notices.push(Notice::NoGate { rustc: toolchain.version.clone() });
     }
@@ -214,9 +220,15 @@ pub(crate) fn build_instrumented(
 
 /// Builds what `cargo test` builds, where it builds it: an up-to-date `target/` stays so.
 ///
+/// `groups` are those of [`build_instrumented`].
+///
 /// # Errors
 /// [`BuildError::Cargo`] if the user's code does not compile.
-pub(crate) fn build_plain(workspace: &Workspace, output: CargoOutput) -> Result<Build, BuildError> {
+pub(crate) fn build_plain(
+    workspace: &Workspace,
+    output: CargoOutput,
+    groups: Option<&Groups>,
+) -> Result<Build, BuildError> {
     let mut cargo = cargo_test(workspace);
     if let Some(target) = &workspace.request.target {
         cargo.args(["--target", target]);
@@ -224,7 +236,7 @@ pub(crate) fn build_plain(workspace: &Workspace, output: CargoOutput) -> Result<
     if let Some(dir) = &workspace.request.target_dir {
         cargo.args(["--target-dir", dir.as_str()]);
     }
-    collect(workspace, run(cargo, output)?)
+    collect(workspace, run(cargo, output, groups)?)
 }
 
 /// What both builds have in common.
@@ -244,12 +256,20 @@ fn cargo_test(workspace: &Workspace) -> Command {
 }
 
 /// Runs cargo to its end and returns what it reported on stdout.
-fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildError> {
+fn run(
+    cargo: Command,
+    output: CargoOutput,
+    groups: Option<&Groups>,
+) -> Result<Vec<Message>, BuildError> {
     let failed =
         |error: anyhow::Error| BuildError::Internal(error.context("`cargo test --no-run`"));
     let stderr = match output {
         CargoOutput::Terminal => Stdio::inherit(),
         CargoOutput::Captured => Stdio::piped(),
+    };
+    let mut cargo = match groups {
+        Some(_) => tether::command(&cargo).map_err(failed)?,
+        None => cargo,
     };
     let mut child = cargo
         .stdin(Stdio::null())
@@ -257,6 +277,7 @@ fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildErr
         .stderr(stderr)
         .spawn()
         .map_err(|error| failed(error.into()))?;
+    let registration = groups.map(|groups| Registration::new(&child, groups));
     let stdout = child.stdout.take().context("cargo has no stdout").map_err(failed)?;
     let stderr = child.stderr.take();
     let (messages, captured) = thread::scope(|scope| {
@@ -272,7 +293,11 @@ fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildErr
         let messages: Result<Vec<_>, _> = Message::parse_stream(BufReader::new(stdout)).collect();
         (messages, captured.and_then(|thread| thread.join().ok()))
     });
-    let status = child.wait().map_err(|error| failed(error.into()))?;
+    let status = match registration {
+        Some(registration) => registration.wait(child),
+        None => child.wait(),
+    };
+    let status = status.map_err(|error| failed(error.into()))?;
     if !status.success() {
         return Err(BuildError::Cargo { action: "cargo test --no-run", output: captured });
     }

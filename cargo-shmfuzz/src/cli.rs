@@ -31,7 +31,7 @@ Examples:
 
 Exit codes: 0 nothing found, 100 a failure was found, 101 the build failed, 4 no fuzz test
 matched, 2 wrong usage, 96 a harness does not work or the toolchain cannot be used, 70 internal
-error.";
+error, 130 Ctrl-C before the campaign.";
 
 /// `cargo shmfuzz`.
 #[derive(Clone, Debug, Args)]
@@ -47,7 +47,7 @@ pub(crate) struct Shmfuzz {
 /// A subcommand.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fuzz: run fuzz tests on inputs made to reach new code, until something fails.
+    /// Fuzz: run fuzz tests on inputs made to reach new code, and keep those that fail.
     Run(Box<run::Arguments>),
     /// List the fuzz tests, their seeds and their cached inputs.
     List(list::Arguments),

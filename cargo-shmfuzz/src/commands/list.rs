@@ -51,7 +51,7 @@ struct Line {
 pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut report = Report::new(arguments.message_format);
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
-    let build = build_plain(&workspace, CargoOutput::Terminal)?;
+    let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
     for warning in super::stray_folders(&build, &arguments.selection)? {
         report.warn(&warning);
     }

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut console = Console::plain(Box::new(anstream::stderr()));
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
-    let build = build_plain(&workspace, CargoOutput::Terminal)?;
+    let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
     let filters = Filters {
         filter: vec![arguments.fuzz_test.clone()],
         exact: arguments.exact,

@@ -4,8 +4,9 @@ use super::Selected;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
-use crate::coordinator::driver::{self, Crew};
+use crate::coordinator::driver::{self, Crew, Groups};
 use crate::coordinator::engine::Engine;
+use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::plain;
 use crate::coordinator::store::{Loaded, Store};
 use crate::exit_code::{ExitCode, Failed};
@@ -105,9 +106,59 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 }
 
 fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> {
+    let interrupts = Interrupts::catch()?;
+    let prepared = prepare(arguments, report, &interrupts.groups);
+    // What failed then may have failed because cargo was killed.
+    let begun = interrupts.begin_campaign();
+    begun.map_err(|error| Failed::new(ExitCode::Interrupted, error))?;
+    let Some(Prepared { workspace, selected, tests, store }) = prepared? else {
+        return Ok(ExitCode::NoMatch);
+    };
+    let campaign = campaign(arguments, tests);
+    report.begin(Opening {
+        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
+        seed: campaign.seed,
+        jobs: campaign.jobs,
+        time: campaign.time,
+    });
+    let tests = campaign.tests.clone();
+    let mut engine = Engine::new(campaign);
+    let crew = Crew {
+        tests: &tests,
+        launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        store,
+        plain: plain_build(workspace, selected, interrupts.groups.clone()),
+        report: &mut |notice, path| report.show(notice, path),
+    };
+    let outcome = driver::run(&mut engine, crew, &interrupts)?;
+    if outcome.n_unsaved > 0 {
+        let what = show::count(outcome.n_unsaved, "finding");
+        return Err(Failed::new(
+            outcome.exit.into(),
+            anyhow!("{what} could not be written anywhere"),
+        ));
+    }
+    Ok(outcome.exit.into())
+}
+
+/// All that a campaign needs.
+struct Prepared {
+    workspace: Workspace,
+    selected: Vec<Selected>,
+    /// As the engine takes them, in the same order.
+    tests: Vec<Test>,
+    store: Store,
+}
+
+/// Builds, selects and loads; `None` if no fuzz test matches.
+fn prepare(
+    arguments: &Arguments,
+    report: &mut Report,
+    groups: &Groups,
+) -> Result<Option<Prepared>, Failed> {
     let begun = Instant::now();
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
-    let build = build_instrumented(&workspace, CargoOutput::Terminal)?;
+    let build = build_instrumented(&workspace, CargoOutput::Terminal, Some(groups))?;
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
@@ -119,7 +170,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         Ok(selected) => selected,
         Err(why) => {
             report.warn(&why);
-            return Ok(ExitCode::NoMatch);
+            return Ok(None);
         }
     };
     let limits = resolve(arguments, &workspace, &selected)
@@ -135,28 +186,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         }
         tests.push(campaign_test(one, limits, inputs));
     }
-    let campaign = campaign(arguments, tests);
-    report.begin(Opening {
-        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
-        seed: campaign.seed,
-        jobs: campaign.jobs,
-        time: campaign.time,
-    });
-    let tests = campaign.tests.clone();
-    let mut engine = Engine::new(campaign);
-    let crew = Crew {
-        tests: &tests,
-        launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
-        store,
-        plain: plain_build(workspace, selected),
-        report: &mut |notice, path| report.show(notice, path),
-    };
-    let outcome = driver::run(&mut engine, crew)?;
-    if outcome.n_unsaved > 0 {
-        let what = show::count(outcome.n_unsaved, "finding");
-        return Err(anyhow!("{what} could not be written anywhere").into());
-    }
-    Ok(outcome.exit.into())
+    Ok(Some(Prepared { workspace, selected, tests, store }))
 }
 
 /// The limits of each test: defaults, package, attribute, flags.
@@ -232,9 +262,9 @@ fn label(one: &Selected, selection: &Selection) -> Label {
 }
 
 /// Builds what `cargo test` builds, quietly, for the first finding.
-fn plain_build(workspace: Workspace, selected: Vec<Selected>) -> plain::Build {
+fn plain_build(workspace: Workspace, selected: Vec<Selected>, groups: Groups) -> plain::Build {
     Box::new(move || {
-        let build = build_plain(&workspace, CargoOutput::Captured)?;
+        let build = build_plain(&workspace, CargoOutput::Captured, Some(&groups))?;
         let launch = |Selected { test, .. }: &Selected| {
             let binary = Arc::clone(build.counterpart(&test.binary)?);
             let path = test.path();

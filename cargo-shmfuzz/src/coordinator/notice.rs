@@ -173,4 +173,6 @@ pub(crate) enum Exit {
     Found,
     /// 96: a harness does not work, or nothing was ever executed.
     Harness,
+    /// 70: a failure was found, and its input could not be written anywhere.
+    Unsaved,
 }
