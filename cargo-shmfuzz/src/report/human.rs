@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How often a test's figures are printed where lines cannot be redrawn.
 const INTERVAL: Duration = Duration::from_secs(3);
-/// How many lines of a dead worker's output are shown.
+/// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
 
 /// Prints for people.
@@ -56,9 +56,11 @@ impl Human {
         self.name(opening.labels);
     }
 
-    /// Something the user should know.
+    /// Something the user should know: a line, and what the end of a longer text says.
     pub(crate) fn warn(&mut self, text: &str) {
-        self.console.warn(&show::line(text));
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        self.console.warn(&show::line(first));
+        self.tail(rest, "");
     }
 
     /// Tells one thing.
@@ -191,16 +193,20 @@ impl Human {
     }
 
     fn output(&mut self, output: &str) {
-        let (left_out, lines) = show::tail(output, OUTPUT_LINES);
-        if lines.is_empty() {
-            return;
+        if !output.trim().is_empty() {
+            self.console.detail("output of the worker:");
+            self.tail(output, "  ");
         }
-        self.console.detail("output of the worker:");
+    }
+
+    /// The last lines of a text, as details.
+    fn tail(&mut self, text: &str, indent: &str) {
+        let (left_out, lines) = show::tail(text, OUTPUT_LINES);
         if left_out > 0 {
-            self.console.detail(&format!("  ... {} before", show::count(left_out, "line")));
+            self.console.detail(&format!("{indent}... {} before", show::count(left_out, "line")));
         }
         for line in lines {
-            self.console.detail(&format!("  {line}"));
+            self.console.detail(&format!("{indent}{line}"));
         }
     }
 
