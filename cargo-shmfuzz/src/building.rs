@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -18,7 +17,6 @@ use camino::Utf8PathBuf;
 use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
-use shmfuzz_runtime::testdata;
 
 use crate::coordinator::driver::Groups;
 use crate::discovery;
@@ -137,11 +135,6 @@ impl FuzzTest {
     /// The path as `cargo test` prints it, and as `--exact` takes it.
     pub(crate) fn path(&self) -> String {
         self.record.path()
-    }
-
-    /// The folder of its seeds and findings. It need not exist.
-    pub(crate) fn seed_folder(&self) -> PathBuf {
-        testdata::seed_folder(self.binary.package_dir.as_std_path(), &self.record)
     }
 }
 
