@@ -123,7 +123,7 @@ fn play(report: &mut Report) {
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
     show(report, Notice::Warning { test: None, text: "the cache is gone".to_owned() });
-    let text = "there is no plain build\n".to_owned() + &"error\x1b\n".repeat(21);
+    let text = "there is no plain build\n".to_owned() + &"error\x1b\n".repeat(2);
     show(report, Notice::Warning { test: Some(test), text });
     let (why, output) = ("it exited with 3".to_owned(), "no database\n".to_owned());
     show(report, Notice::Broken { test: TestIdx(1), why, output });
@@ -177,25 +177,6 @@ warning: parse: the panic does not happen without instrumentation and `cfg(fuzzi
              its input is kept in /cache/crash-00
 warning: the cache is gone
 warning: parse: there is no plain build
-             ... 1 line before
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
              error\u{1b}
              error\u{1b}
 error: print cannot be fuzzed: it exited with 3
@@ -227,7 +208,7 @@ fn programs_read_this() {
 {"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
-{"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\nerror\u001b\n"}
+{"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\n"}
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
 {"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}
@@ -239,25 +220,6 @@ fn programs_read_this() {
         str![[r#"
 warning: the cache is gone
 warning: parse: there is no plain build
-             ... 1 line before
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
-             error\u{1b}
              error\u{1b}
              error\u{1b}
 error: print cannot be fuzzed: it exited with 3
