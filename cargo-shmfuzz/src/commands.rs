@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod folders;
+mod label;
 pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod repro;
@@ -51,7 +52,8 @@ fn workspace(selection: &Selection, cfg_fuzzing: CfgFuzzing) -> Result<Workspace
         cfg_fuzzing,
         targets: selection.targets.options(),
         cargo_options: selection.compilation.cargo_options(),
-        build_options: Vec::new(),
+        config: selection.compilation.config.clone(),
+        build_options: selection.compilation.build_options(),
     };
     Ok(Workspace::load(request)?)
 }

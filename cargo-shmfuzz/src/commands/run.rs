@@ -1,6 +1,7 @@
 //! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
 
 use super::Selected;
+use super::label::label;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
@@ -11,12 +12,11 @@ use crate::coordinator::plain;
 use crate::coordinator::store::{Loaded, Store};
 use crate::exit_code::{ExitCode, Failed};
 use crate::options::{self, Layer, Limits};
-use crate::report::{Label, Opening, Report};
+use crate::report::{Opening, Report};
 use crate::show;
 use crate::workspace::Workspace;
 use anyhow::{Context, anyhow};
 use camino::Utf8PathBuf;
-use cargo_metadata::TargetKind;
 use clap::Args;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use std::collections::hash_map::RandomState;
@@ -233,31 +233,6 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         minimize_time: arguments.minimize_time,
         fail_known: arguments.fail_known,
         by_work: arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1,
-    }
-}
-
-fn label(one: &Selected, selection: &Selection) -> Label {
-    let binary = &one.test.binary;
-    let mut options = vec!["-p".to_owned(), binary.package_name.clone()];
-    if let Some(path) = &selection.manifest.manifest_path {
-        options.extend(["--manifest-path".to_owned(), path.to_string_lossy().into_owned()]);
-    }
-    let target = match &binary.target_kind {
-        TargetKind::Test => vec!["--test".to_owned(), binary.target_name.clone()],
-        TargetKind::Bin => vec!["--bin".to_owned(), binary.target_name.clone()],
-        TargetKind::Example => vec!["--example".to_owned(), binary.target_name.clone()],
-        _ => vec!["--lib".to_owned()],
-    };
-    let path = one.test.path();
-    let words =
-        |words: Vec<&str>| words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ");
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let target: Vec<&str> = target.iter().map(String::as_str).collect();
-    Label {
-        name: one.name.clone(),
-        package: binary.package_name.clone(),
-        cargo_test: words([&["cargo", "test"], &options[..], &target, &[&path]].concat()),
-        repro: words([&["cargo", "shmfuzz", "repro"], &options[..], &[&one.name]].concat()),
     }
 }
 
