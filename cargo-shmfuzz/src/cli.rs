@@ -296,6 +296,7 @@ mod tests {
             "run --timeout 0",
             "run --rss-limit much",
             "run --max-len 0",
+            "run --max-len 2G",
             "run --message-format xml",
             "run --frobnicate",
             "new",

@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     /// Largest resident memory of a worker, 0 for no limit [default: 2GiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_size)]
     pub(crate) rss_limit: Option<u64>,
-    /// Longest input to try [default: 1MiB]
+    /// Longest input to try, at most 1GiB [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_max_len)]
     pub(crate) max_len: Option<usize>,
     /// End at the first failure
@@ -120,6 +120,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         seed: campaign.seed,
         jobs: campaign.jobs,
         time: campaign.time,
+        runs: campaign.runs,
     });
     let tests = campaign.tests.clone();
     let mut engine = Engine::new(campaign);

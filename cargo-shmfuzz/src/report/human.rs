@@ -42,12 +42,18 @@ impl Human {
 
     /// The campaign begins.
     pub(crate) fn begin(&mut self, opening: Opening) {
-        let time = match opening.time {
-            Some(time) => format!("for {}", humantime::format_duration(time)),
-            None => "until Ctrl-C".to_owned(),
+        let time = opening.time.map(|time| format!("for {}", humantime::format_duration(time)));
+        let runs = opening.runs.map(|runs| match runs {
+            1 => "for 1 run each".to_owned(),
+            runs => format!("for {runs} runs each"),
+        });
+        let until = match (time, runs) {
+            (Some(time), Some(runs)) => format!("{time} or {runs}"),
+            (Some(until), None) | (None, Some(until)) => until,
+            (None, None) => "until Ctrl-C".to_owned(),
         };
         let text = format!(
-            "{} {time}, {}, --seed {}",
+            "{} {until}, {}, --seed {}",
             show::count(opening.labels.len(), "fuzz test"),
             show::count(opening.jobs, "worker"),
             opening.seed

@@ -47,7 +47,7 @@ fn opening() -> Opening {
         repro: format!("cargo shmfuzz repro {name}"),
     };
     let labels = vec![label("parse"), label("print")];
-    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)) }
+    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)), runs: None }
 }
 
 fn stats(seconds: f64) -> Stats {
@@ -189,6 +189,20 @@ error: print cannot be fuzzed: it exited with 3
 "#]]
         .raw()
     );
+}
+
+#[test]
+fn the_first_line_says_when_it_ends() {
+    let minute = Some(Duration::from_secs(60));
+    for (time, runs, expected) in [
+        (None, None, "until Ctrl-C, 2 workers"),
+        (None, Some(1000), "for 1000 runs each, 2 workers"),
+        (minute, Some(1), "for 1m or for 1 run each, 2 workers"),
+    ] {
+        let (mut report, _, err) = report_in(MessageFormat::Human);
+        report.begin(Opening { time, runs, ..opening() });
+        assert!(err.text().contains(expected), "{}", err.text());
+    }
 }
 
 #[test]
