@@ -11,6 +11,7 @@ use std::io::{BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use camino::Utf8PathBuf;
@@ -18,11 +19,13 @@ use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
 
+use crate::build_folders::{self, DAYS};
 use crate::coordinator::driver::Groups;
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
 use crate::hooks;
+use crate::show;
 use crate::tether::{self, Registration};
 use crate::toolchain::{self, Preparation, Toolchain};
 use crate::workspace::{Workspace, feature_options, package_dir, package_options};
@@ -75,6 +78,13 @@ pub(crate) enum Notice {
         /// The compiler's version line.
         rustc: String,
     },
+    /// Folders of old fuzzing builds are gone.
+    Removed {
+        /// How many.
+        n: usize,
+        /// Where they were.
+        dir: Utf8PathBuf,
+    },
     /// Fuzz tests in a proc-macro crate, which is compiled for the compiler and cannot be
     /// instrumented.
     ProcMacro {
@@ -91,6 +101,11 @@ impl fmt::Display for Notice {
             Self::NoGate { rustc } => write!(
                 f,
                 "{rustc} cannot switch comparison tracing off: fuzzing is slower than with 1.95"
+            ),
+            Self::Removed { n, dir } => write!(
+                f,
+                "removed {} from {dir} that no build has used for {DAYS} days",
+                show::count(*n, "folder")
             ),
             Self::ProcMacro { package, fuzz_tests } => write!(
                 f,
@@ -196,6 +211,12 @@ pub(crate) fn build_instrumented(
     let gate = flags.gate;
     let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks: prepared.hooks, chain };
 
+    let toolchain_dir = plan.hooks.parent().unwrap_or(&dir);
+    for folder in [toolchain_dir, &target_dir] {
+        build_folders::touch(folder).map_err(BuildError::Unusable)?;
+    }
+    let n_removed = build_folders::sweep(&dir, SystemTime::now());
+
     let mut cargo = cargo_test(workspace);
     cargo
         .args(flags::profile_args())
@@ -206,6 +227,9 @@ pub(crate) fn build_instrumented(
     let mut build = collect(workspace, run(cargo, output, groups)?)?;
     if gate == Gate::None {
         build.notices.push(Notice::NoGate { rustc: toolchain.version.clone() });
+    }
+    if n_removed > 0 {
+        build.notices.push(Notice::Removed { n: n_removed, dir });
     }
     refuse_proc_macros(&mut build);
     Ok(build)

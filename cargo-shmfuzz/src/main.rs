@@ -12,6 +12,7 @@
 //! internal error.
 #![forbid(unsafe_code)]
 
+mod build_folders;
 mod building;
 mod cli;
 mod commands;
