@@ -166,7 +166,10 @@ impl Human {
             let text = format!("{name}: {after}, nothing simpler fails in the same way");
             return self.console.status(Tone::Good, "Minimized", &text);
         }
-        let text = format!("{name}: from {before} to {after}");
+        let text = match finding.input.len() == before {
+            true => format!("{name}: simplified, {after}"),
+            false => format!("{name}: from {before} to {after}"),
+        };
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
         for line in show::lines(&finding.failure.message) {

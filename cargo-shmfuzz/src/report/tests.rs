@@ -192,6 +192,16 @@ error: print cannot be fuzzed: it exited with 3
 }
 
 #[test]
+fn a_simpler_input_of_the_same_length_is_no_smaller_one() {
+    let (mut report, _, err) = report_in(MessageFormat::Human);
+    report.begin(opening());
+    let simple = finding(failure(FailureKind::Panic, "no"), b"000");
+    let path = Path::new("/p/crash-00");
+    report.show(&Notice::Minimized { finding: simple, before: 3 }, Some(path));
+    assert!(err.text().contains("Minimized parse: simplified, 3 bytes\n"), "{}", err.text());
+}
+
+#[test]
 fn the_first_line_says_when_it_ends() {
     let minute = Some(Duration::from_secs(60));
     for (time, runs, expected) in [
