@@ -8,22 +8,25 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use camino::Utf8PathBuf;
 use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use shmfuzz_runtime::record::Record;
-use shmfuzz_runtime::testdata;
 
+use crate::build_folders::{self, DAYS};
+use crate::coordinator::driver::Groups;
 use crate::discovery;
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
 use crate::hooks;
+use crate::show;
+use crate::tether::{self, Registration};
 use crate::toolchain::{self, Preparation, Toolchain};
 use crate::workspace::{Workspace, feature_options, package_dir, package_options};
 use crate::wrapper::Plan;
@@ -75,6 +78,13 @@ pub(crate) enum Notice {
         /// The compiler's version line.
         rustc: String,
     },
+    /// Folders of old fuzzing builds are gone.
+    Removed {
+        /// How many.
+        n: usize,
+        /// Where they were.
+        dir: Utf8PathBuf,
+    },
     /// Fuzz tests in a proc-macro crate, which is compiled for the compiler and cannot be
     /// instrumented.
     ProcMacro {
@@ -91,6 +101,11 @@ impl fmt::Display for Notice {
             Self::NoGate { rustc } => write!(
                 f,
                 "{rustc} cannot switch comparison tracing off: fuzzing is slower than with 1.95"
+            ),
+            Self::Removed { n, dir } => write!(
+                f,
+                "removed {} from {dir} that no build has used for {DAYS} days",
+                show::count(*n, "folder")
             ),
             Self::ProcMacro { package, fuzz_tests } => write!(
                 f,
@@ -136,11 +151,6 @@ impl FuzzTest {
     pub(crate) fn path(&self) -> String {
         self.record.path()
     }
-
-    /// The folder of its seeds and findings. It need not exist.
-    pub(crate) fn seed_folder(&self) -> PathBuf {
-        testdata::seed_folder(self.binary.package_dir.as_std_path(), &self.record)
-    }
 }
 
 /// What was built.
@@ -177,9 +187,13 @@ impl Build {
 /// # Errors
 /// [`BuildError::Unusable`] on a platform or with a toolchain that cannot instrument, before
 /// anything of the user's is built; [`BuildError::Cargo`] if the user's code does not compile.
+///
+/// Where there are `groups`, cargo is on a tether and among them; else it is in the terminal's
+/// foreground, and ends by the same Ctrl-C as the command.
 pub(crate) fn build_instrumented(
     workspace: &Workspace,
     output: CargoOutput,
+    groups: Option<&Groups>,
 ) -> Result<Build, BuildError> {
     let Workspace { toolchain, target, request, .. } = workspace;
     toolchain::check_supported(&toolchain.host, target).map_err(BuildError::Unusable)?;
@@ -197,6 +211,12 @@ pub(crate) fn build_instrumented(
     let gate = flags.gate;
     let plan = Plan { target: target.clone(), flags, runtime_dirs, hooks: prepared.hooks, chain };
 
+    let toolchain_dir = plan.hooks.parent().unwrap_or(&dir);
+    for folder in [toolchain_dir, &target_dir] {
+        build_folders::touch(folder).map_err(BuildError::Unusable)?;
+    }
+    let n_removed = build_folders::sweep(&dir, SystemTime::now());
+
     let mut cargo = cargo_test(workspace);
     cargo
         .args(flags::profile_args())
@@ -204,9 +224,12 @@ pub(crate) fn build_instrumented(
         // A build directory that the user shares among projects knows nothing of our flags.
         .env("CARGO_BUILD_BUILD_DIR", &target_dir);
     plan.apply(&mut cargo).map_err(BuildError::Internal)?;
-    let mut build = collect(workspace, run(cargo, output)?)?;
+    let mut build = collect(workspace, run(cargo, output, groups)?)?;
     if gate == Gate::None {
         build.notices.push(Notice::NoGate { rustc: toolchain.version.clone() });
+    }
+    if n_removed > 0 {
+        build.notices.push(Notice::Removed { n: n_removed, dir });
     }
     refuse_proc_macros(&mut build);
     Ok(build)
@@ -214,9 +237,15 @@ pub(crate) fn build_instrumented(
 
 /// Builds what `cargo test` builds, where it builds it: an up-to-date `target/` stays so.
 ///
+/// `groups` are those of [`build_instrumented`].
+///
 /// # Errors
 /// [`BuildError::Cargo`] if the user's code does not compile.
-pub(crate) fn build_plain(workspace: &Workspace, output: CargoOutput) -> Result<Build, BuildError> {
+pub(crate) fn build_plain(
+    workspace: &Workspace,
+    output: CargoOutput,
+    groups: Option<&Groups>,
+) -> Result<Build, BuildError> {
     let mut cargo = cargo_test(workspace);
     if let Some(target) = &workspace.request.target {
         cargo.args(["--target", target]);
@@ -224,7 +253,7 @@ pub(crate) fn build_plain(workspace: &Workspace, output: CargoOutput) -> Result<
     if let Some(dir) = &workspace.request.target_dir {
         cargo.args(["--target-dir", dir.as_str()]);
     }
-    collect(workspace, run(cargo, output)?)
+    collect(workspace, run(cargo, output, groups)?)
 }
 
 /// What both builds have in common.
@@ -244,12 +273,20 @@ fn cargo_test(workspace: &Workspace) -> Command {
 }
 
 /// Runs cargo to its end and returns what it reported on stdout.
-fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildError> {
+fn run(
+    cargo: Command,
+    output: CargoOutput,
+    groups: Option<&Groups>,
+) -> Result<Vec<Message>, BuildError> {
     let failed =
         |error: anyhow::Error| BuildError::Internal(error.context("`cargo test --no-run`"));
     let stderr = match output {
         CargoOutput::Terminal => Stdio::inherit(),
         CargoOutput::Captured => Stdio::piped(),
+    };
+    let mut cargo = match groups {
+        Some(_) => tether::command(&cargo).map_err(failed)?,
+        None => cargo,
     };
     let mut child = cargo
         .stdin(Stdio::null())
@@ -257,6 +294,7 @@ fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildErr
         .stderr(stderr)
         .spawn()
         .map_err(|error| failed(error.into()))?;
+    let registration = groups.map(|groups| Registration::new(&child, groups));
     let stdout = child.stdout.take().context("cargo has no stdout").map_err(failed)?;
     let stderr = child.stderr.take();
     let (messages, captured) = thread::scope(|scope| {
@@ -272,7 +310,11 @@ fn run(mut cargo: Command, output: CargoOutput) -> Result<Vec<Message>, BuildErr
         let messages: Result<Vec<_>, _> = Message::parse_stream(BufReader::new(stdout)).collect();
         (messages, captured.and_then(|thread| thread.join().ok()))
     });
-    let status = child.wait().map_err(|error| failed(error.into()))?;
+    let status = match registration {
+        Some(registration) => registration.wait(child),
+        None => child.wait(),
+    };
+    let status = status.map_err(|error| failed(error.into()))?;
     if !status.success() {
         return Err(BuildError::Cargo { action: "cargo test --no-run", output: captured });
     }

@@ -8,6 +8,7 @@ use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// What cargo calls: `cargo-shmfuzz shmfuzz ...`.
 #[derive(Clone, Debug, Parser)]
@@ -31,7 +32,7 @@ Examples:
 
 Exit codes: 0 nothing found, 100 a failure was found, 101 the build failed, 4 no fuzz test
 matched, 2 wrong usage, 96 a harness does not work or the toolchain cannot be used, 70 internal
-error.";
+error, 130 Ctrl-C before the campaign.";
 
 /// `cargo shmfuzz`.
 #[derive(Clone, Debug, Args)]
@@ -47,7 +48,7 @@ pub(crate) struct Shmfuzz {
 /// A subcommand.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fuzz: run fuzz tests on inputs made to reach new code, until something fails.
+    /// Fuzz: run fuzz tests on inputs made to reach new code, and keep those that fail.
     Run(Box<run::Arguments>),
     /// List the fuzz tests, their seeds and their cached inputs.
     List(list::Arguments),
@@ -111,12 +112,23 @@ pub(crate) struct Targets {
     /// Only this integration test
     #[arg(long, value_name = "NAME")]
     pub(crate) test: Vec<String>,
+    /// All examples
+    #[arg(long)]
+    pub(crate) examples: bool,
+    /// Only this example
+    #[arg(long, value_name = "NAME")]
+    pub(crate) example: Vec<String>,
 }
 
 impl Targets {
     /// As cargo takes them.
     pub(crate) fn options(&self) -> Vec<String> {
-        let flags = [("--lib", self.lib), ("--bins", self.bins), ("--tests", self.tests)];
+        let flags = [
+            ("--lib", self.lib),
+            ("--bins", self.bins),
+            ("--tests", self.tests),
+            ("--examples", self.examples),
+        ];
         let mut options: Vec<String> = flags
             .into_iter()
             .filter(|(_, given)| *given)
@@ -124,6 +136,7 @@ impl Targets {
             .collect();
         options.extend(self.bin.iter().map(|name| format!("--bin={name}")));
         options.extend(self.test.iter().map(|name| format!("--test={name}")));
+        options.extend(self.example.iter().map(|name| format!("--example={name}")));
         options
     }
 }
@@ -137,6 +150,12 @@ pub(crate) struct Compilation {
     /// Directory for all generated artifacts
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) target_dir: Option<Utf8PathBuf>,
+    /// How many jobs cargo builds with [default: cargo's]
+    #[arg(long, value_name = "N")]
+    pub(crate) build_jobs: Option<NonZeroU32>,
+    /// Override a value of cargo's configuration, or add a file to it
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<String>,
     /// Require Cargo.lock to be up to date
     #[arg(long)]
     pub(crate) locked: bool,
@@ -153,7 +172,18 @@ impl Compilation {
     pub(crate) fn cargo_options(&self) -> Vec<String> {
         let flags =
             [("--locked", self.locked), ("--offline", self.offline), ("--frozen", self.frozen)];
-        flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned()).collect()
+        let mut options: Vec<String> = flags
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(flag, _)| flag.to_owned())
+            .collect();
+        options.extend(self.config.iter().map(|value| format!("--config={value}")));
+        options
+    }
+
+    /// The options that cargo's building commands take besides.
+    pub(crate) fn build_options(&self) -> Vec<String> {
+        self.build_jobs.iter().map(|n| format!("--jobs={n}")).collect()
     }
 }
 
@@ -239,15 +269,19 @@ mod tests {
             "run a b --time 10m --runs 1000 --jobs 2 --seed 7 --timeout 1s --rss-limit 512MiB \
              --max-len 4k --stop-on-crash --minimize-time 0 --corpus-dir c --no-cfg-fuzzing --fail-known \
              --message-format json --exact --include-ignored --manifest-path Cargo.toml -p x --workspace \
-             --exclude y --features f,g --lib --bin t --test u --target-dir d --locked",
+             --exclude y --features f,g --lib --bin t --test u --example v --target-dir d --locked --config a.b=1 --build-jobs 3",
         );
         assert_eq!(run.filters.filter, ["a", "b"]);
         assert!(run.filters.exact && run.filters.include_ignored);
         assert_eq!(run.limits().rss_limit, Some(512 << 20));
         assert_eq!(run.limits().max_len, Some(4096));
         assert!(run.minimize_time.is_zero());
-        assert_eq!(run.selection.targets.options(), ["--lib", "--bin=t", "--test=u"]);
-        assert_eq!(run.selection.compilation.cargo_options(), ["--locked"]);
+        assert_eq!(
+            run.selection.targets.options(),
+            ["--lib", "--bin=t", "--test=u", "--example=v"]
+        );
+        assert_eq!(run.selection.compilation.cargo_options(), ["--locked", "--config=a.b=1"]);
+        assert_eq!(run.selection.compilation.build_options(), ["--jobs=3"]);
     }
 
     #[test]
@@ -262,6 +296,7 @@ mod tests {
             "run --timeout 0",
             "run --rss-limit much",
             "run --max-len 0",
+            "run --max-len 2G",
             "run --message-format xml",
             "run --frobnicate",
             "new",

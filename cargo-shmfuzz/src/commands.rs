@@ -1,6 +1,8 @@
 //! The subcommands, one file each with its arguments and its `exec`, and the steps they share.
 
 pub(crate) mod build;
+mod folders;
+mod label;
 pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod repro;
@@ -15,14 +17,12 @@ use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
 use crate::options;
 use crate::report::console::Console;
-use crate::show;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::Context;
 use camino::Utf8Path;
 use clap::Parser;
 use shmfuzz_runtime::limits::Limits;
-use shmfuzz_runtime::record::Record;
-use shmfuzz_runtime::testdata;
+use std::path::PathBuf;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
@@ -52,7 +52,8 @@ fn workspace(selection: &Selection, cfg_fuzzing: CfgFuzzing) -> Result<Workspace
         cfg_fuzzing,
         targets: selection.targets.options(),
         cargo_options: selection.compilation.cargo_options(),
-        build_options: Vec::new(),
+        config: selection.compilation.config.clone(),
+        build_options: selection.compilation.build_options(),
     };
     Ok(Workspace::load(request)?)
 }
@@ -63,6 +64,8 @@ struct Selected {
     test: FuzzTest,
     /// Its shortest name that no other test of the build has.
     name: String,
+    /// The folder of its seeds and findings. It need not exist.
+    seed_folder: PathBuf,
 }
 
 /// The fuzz tests of a build that the filters mean; if none, why.
@@ -85,7 +88,11 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
     let selected: Vec<Selected> = matching
         .into_iter()
         .filter(|i| filters.include_ignored || tests[*i].record.ignored == 0)
-        .map(|i| Selected { test: tests[i].clone(), name: distinct[i].clone() })
+        .map(|i| Selected {
+            test: tests[i].clone(),
+            name: distinct[i].clone(),
+            seed_folder: folders::seed_folder(build, &tests[i]),
+        })
         .collect();
     if selected.is_empty() {
         return Err(
@@ -123,34 +130,9 @@ fn home(one: &Selected, limits: &options::Limits) -> Home {
     Home {
         package: binary.package_name.clone(),
         folder: record.folder(),
-        seed_folder: one.test.seed_folder(),
+        seed_folder: one.seed_folder.clone(),
         kind: record.kind,
-        limits: Limits { timeout: limits.timeout, rss_limit: limits.rss_limit },
+        limits: Limits::new(limits.timeout, limits.rss_limit),
         own_limits: Limits::of(&record.options),
     }
-}
-
-/// Folders of seeds that belong to no fuzz test, as warnings. They can be told only if all targets
-/// were built.
-fn stray_folders(build: &Build, selection: &Selection) -> anyhow::Result<Vec<String>> {
-    if !selection.targets.options().is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
-    dirs.sort();
-    dirs.dedup();
-    let mut warnings = Vec::new();
-    for dir in dirs {
-        let own = build.binaries.iter().filter(|binary| binary.package_dir == *dir);
-        let records: Vec<Record<String>> =
-            own.flat_map(|binary| binary.records.iter().cloned()).collect();
-        let folders = testdata::folders(dir.as_std_path())?;
-        for stray in testdata::stray_folders(&folders, &records) {
-            let folder = show::line(dir.join(testdata::ROOT).join(&stray.name).as_str());
-            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}`?"));
-            let nearest = nearest.unwrap_or_default();
-            warnings.push(format!("{folder} belongs to no fuzz test{nearest}"));
-        }
-    }
-    Ok(warnings)
 }

@@ -2,8 +2,9 @@
 //! user's wrapper, compiler, target and `[env]`.
 //!
 //! Cargo offers no stable way to ask. Owns finding and reading the files and the order of
-//! precedence: cargo's variable first, then the nearest `.cargo/config.toml`. Everything else in
-//! those files is left to cargo, which reads them itself. `include` is not followed.
+//! precedence: `--config` first, then cargo's variable, then the nearest `.cargo/config.toml`.
+//! Everything else in those files is left to cargo, which reads them itself. `include` is not
+//! followed.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -16,6 +17,8 @@ use toml::Value;
 /// The configuration in force in a directory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CargoConfig {
+    /// What `--config` says, the last one first: like cargo, before the environment.
+    given: Vec<ConfigFile>,
     /// Nearest first.
     files: Vec<ConfigFile>,
     vars: BTreeMap<OsString, OsString>,
@@ -49,11 +52,13 @@ pub(crate) enum Precedence {
 }
 
 impl CargoConfig {
-    /// Reads the files for `dir` and keeps the environment.
+    /// Reads the files for `dir` and what `--config` gave, and keeps the environment.
     ///
     /// # Errors
-    /// If one of the files cannot be read or is no TOML.
-    pub(crate) fn load(dir: &Path) -> anyhow::Result<Self> {
+    /// If one of the files cannot be read, or one of all is no TOML.
+    pub(crate) fn load(dir: &Path, given: &[String]) -> anyhow::Result<Self> {
+        let given: anyhow::Result<Vec<_>> =
+            given.iter().rev().map(|text| read_given(dir, text)).collect();
         let vars: BTreeMap<_, _> = env::vars_os().collect();
         let var = |name: &str| vars.get(&OsString::from(name)).map(PathBuf::from);
         let home = var("CARGO_HOME").or_else(|| var("HOME").map(|home| home.join(".cargo")));
@@ -66,7 +71,7 @@ impl CargoConfig {
                 files.push(file);
             }
         }
-        Ok(Self { files, vars })
+        Ok(Self { given: given?, files, vars })
     }
 
     /// The program to call in place of rustc: `RUSTC_WRAPPER`, `build.rustc-wrapper`.
@@ -89,10 +94,11 @@ impl CargoConfig {
     /// # Errors
     /// If there are several: a fuzz test is run on one.
     pub(crate) fn target(&self) -> anyhow::Result<Option<String>> {
-        if let Some(target) = self.var("CARGO_BUILD_TARGET") {
+        let given = build_key(&self.given, "target");
+        if let (None, Some(target)) = (given, self.var("CARGO_BUILD_TARGET")) {
             return Ok(Some(target.to_string_lossy().into_owned()));
         }
-        match self.build_key("target") {
+        match given.or_else(|| build_key(&self.files, "target")) {
             None => Ok(None),
             Some((_, Value::String(target))) => Ok(Some(target.clone())),
             Some((_, Value::Array(targets))) if targets.len() == 1 => {
@@ -107,7 +113,7 @@ impl CargoConfig {
     /// The variables of `[env]`, each once.
     pub(crate) fn env(&self) -> Vec<EnvEntry> {
         let mut entries: Vec<EnvEntry> = Vec::new();
-        for file in &self.files {
+        for file in self.given.iter().chain(&self.files) {
             let Some(table) = file.table.get("env").and_then(Value::as_table) else { continue };
             for (name, value) in table {
                 let known = entries.iter().any(|entry| entry.name == *name);
@@ -128,20 +134,22 @@ impl CargoConfig {
     }
 
     fn program(&self, vars: &[&str], key: &str) -> Option<PathBuf> {
-        // A variable that is set but empty switches the configured program off.
+        let given = build_key(&self.given, key);
         let set = vars.iter().find_map(|name| self.vars.get(&OsString::from(name)));
-        if let Some(value) = set {
+        // A variable that is set but empty switches the configured program off.
+        if let (None, Some(value)) = (given, set) {
             return (!value.is_empty()).then(|| value.into());
         }
-        let (file, value) = self.build_key(key)?;
+        let (file, value) = given.or_else(|| build_key(&self.files, key))?;
         let text = value.as_str().filter(|text| !text.is_empty())?;
         let is_path = text.contains(['/', std::path::MAIN_SEPARATOR]);
         Some(if is_path { file.base.join(text) } else { text.into() })
     }
+}
 
-    fn build_key(&self, key: &str) -> Option<(&ConfigFile, &Value)> {
-        self.files.iter().find_map(|file| Some((file, file.table.get("build")?.get(key)?)))
-    }
+/// A key of `[build]` in the first file that has it.
+fn build_key<'a>(files: &'a [ConfigFile], key: &str) -> Option<(&'a ConfigFile, &'a Value)> {
+    files.iter().find_map(|file| Some((file, file.table.get("build")?.get(key)?)))
 }
 
 impl ConfigFile {
@@ -159,9 +167,24 @@ impl ConfigFile {
 fn read_folder(folder: &Path) -> anyhow::Result<Option<ConfigFile>> {
     let names = ["config", "config.toml"].map(|name| folder.join(name));
     let Some(path) = names.into_iter().find(|path| path.is_file()) else { return Ok(None) };
-    let text = fs_err::read_to_string(&path)?;
+    read_file(&path).map(Some)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<ConfigFile> {
+    let text = fs_err::read_to_string(path)?;
     let table = text.parse().with_context(|| format!("{} is no valid TOML", path.display()))?;
-    Ok(Some(ConfigFile { base: folder.parent().unwrap_or(folder).to_owned(), table }))
+    let folder = path.parent().unwrap_or(path);
+    Ok(ConfigFile { base: folder.parent().unwrap_or(folder).to_owned(), table })
+}
+
+/// What one `--config` says: a file if there is one of that name, else `KEY=VALUE`.
+fn read_given(dir: &Path, text: &str) -> anyhow::Result<ConfigFile> {
+    let path = dir.join(text);
+    if path.is_file() {
+        return read_file(&path);
+    }
+    let table = text.parse().with_context(|| format!("--config {text}: no file, and no TOML"))?;
+    Ok(ConfigFile { base: dir.to_owned(), table })
 }
 
 #[cfg(test)]
@@ -175,6 +198,7 @@ mod tests {
         };
         let var = |(name, value): &(&str, &str)| (name.into(), value.into());
         CargoConfig {
+            given: Vec::new(),
             files: files.iter().map(file).collect(),
             vars: vars.iter().map(var).collect(),
         }
@@ -227,11 +251,27 @@ mod tests {
             let text = format!("build.rustc-wrapper = '{wrapper}'");
             fs_err::write(dir.join(".cargo/config.toml"), text).unwrap();
         }
-        let mut config = CargoConfig::load(&near).unwrap();
+        let mut config = CargoConfig::load(&near, &[]).unwrap();
         config.vars.clear();
         assert_eq!(config.rustc_wrapper(), Some("near".into()));
         fs_err::write(near.join(".cargo/config.toml"), "build = [").unwrap();
-        let error = CargoConfig::load(&near).unwrap_err().to_string();
+        let error = CargoConfig::load(&near, &[]).unwrap_err().to_string();
         assert!(error.contains("config.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_command_line_comes_before_variables_and_files() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("conf")).unwrap();
+        let file = "build.rustc-wrapper = 'tools/wrap'\nbuild.target = 'a'\nenv.A = 'x'";
+        fs_err::write(dir.path().join("conf/c.toml"), file).unwrap();
+        let given = ["conf/c.toml", "build.target = 'b'"].map(str::to_owned);
+        let mut config = CargoConfig::load(dir.path(), &given).unwrap();
+        config.vars = [("CARGO_BUILD_TARGET".into(), "c".into())].into();
+        assert_eq!(config.target().unwrap().as_deref(), Some("b"));
+        assert_eq!(config.rustc_wrapper(), Some(dir.path().join("tools/wrap")));
+        assert_eq!(config.env()[0].value, "x");
+        let error = CargoConfig::load(dir.path(), &["nonsense".to_owned()]).unwrap_err();
+        assert!(error.to_string().starts_with("--config nonsense: "), "{error:#}");
     }
 }

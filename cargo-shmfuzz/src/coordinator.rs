@@ -9,7 +9,7 @@ pub(crate) mod campaign;
 pub(crate) mod driver;
 pub(crate) mod engine;
 pub(crate) mod event;
-mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod notice;
 pub(crate) mod plain;
 pub(crate) mod store;

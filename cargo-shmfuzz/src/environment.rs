@@ -143,7 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs_err::create_dir(dir.path().join(".cargo")).unwrap();
         fs_err::write(dir.path().join(".cargo/config.toml"), CONFIG).unwrap();
-        let config = CargoConfig::load(dir.path()).unwrap();
+        let config = CargoConfig::load(dir.path(), &[]).unwrap();
         let package = package();
         let said = [("SAID", "yes"), ("OUT_DIR", "/t/x/build/pot/out")];
         let said = said.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -23,6 +23,8 @@ pub(crate) enum ExitCode {
     Found = 100,
     /// The build failed.
     Build = 101,
+    /// Ctrl-C before the campaign: the shell's convention for it.
+    Interrupted = 130,
 }
 
 impl ExitCode {
@@ -44,6 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Nothing => Self::Nothing,
             Exit::Found => Self::Found,
             Exit::Harness => Self::Harness,
+            Exit::Unsaved => Self::Internal,
         }
     }
 }

@@ -1,16 +1,18 @@
-//! `cargo shmfuzz`: one executable, two roles.
+//! `cargo shmfuzz`: one executable, three roles.
 //!
 //! ```text
 //! cargo shmfuzz run ──> cargo-shmfuzz shmfuzz run              the command (`commands`)
-//!                         └─> cargo test --no-run              (`building`)
+//!                         └─> cargo-shmfuzz cargo ..           the tether (`tether`), becomes
+//!                             cargo test --no-run              (`building`)
 //!                               └─> cargo-shmfuzz rustc ..     the wrapper (`wrapper`)
 //!                                     └─> [user's wrapper] rustc .. + our flags
 //! ```
 //!
-//! This module owns only the choice between the two, and that a panic ends with the exit code of an
+//! This module owns only the choice among the three, and that a panic ends with the exit code of an
 //! internal error.
 #![forbid(unsafe_code)]
 
+mod build_folders;
 mod building;
 mod cli;
 mod commands;
@@ -26,6 +28,7 @@ mod options;
 mod probe;
 mod report;
 mod show;
+mod tether;
 mod toolchain;
 mod workspace;
 mod wrapper;
@@ -33,6 +36,10 @@ mod wrapper;
 use crate::exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
+    // First: the tether of a fuzzing build has the wrapper's plan in its environment, too.
+    if let Some(call) = tether::role() {
+        return call.replace_process();
+    }
     match wrapper::role() {
         Some(call) => call.replace_process(),
         // Rust's own code for a panic, 101, is here the code of a build that failed.

@@ -6,6 +6,7 @@
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::Options as Attribute;
 use std::time::Duration;
 
@@ -160,7 +161,9 @@ pub(crate) fn parse_max_len(text: &str) -> anyhow::Result<usize> {
 
 fn to_max_len(bytes: u64) -> anyhow::Result<usize> {
     ensure!(bytes > 0, "it must not be zero");
-    usize::try_from(bytes).context("it is too large")
+    let most = MAX_VALUE_LEN >> 20;
+    let len = usize::try_from(bytes).ok().filter(|len| *len <= MAX_VALUE_LEN);
+    len.with_context(|| format!("it is too large: the maximum is {most}MiB"))
 }
 
 #[cfg(test)]
@@ -221,5 +224,8 @@ mod tests {
             assert!(parse_size(text).is_err(), "{text}");
         }
         assert!(parse_max_len("0").is_err());
+        assert_eq!(parse_max_len("1G").unwrap(), MAX_VALUE_LEN);
+        let error = parse_max_len("1073741825").unwrap_err();
+        assert_eq!(error.to_string(), "it is too large: the maximum is 1024MiB");
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Opening {
     pub(crate) jobs: usize,
     /// When it ends, if by time.
     pub(crate) time: Option<Duration>,
+    /// After how many calls each fuzz test ends, if by count.
+    pub(crate) runs: Option<u64>,
 }
 
 /// What was built.

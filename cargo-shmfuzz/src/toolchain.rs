@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::build_folders::{NEW_TOOLCHAIN, TOOLCHAIN};
 use crate::config::CargoConfig;
 use crate::flags::Gate;
 use crate::{hooks, probe};
@@ -70,12 +71,12 @@ impl Toolchain {
         let hashes = candidates.each_ref().map(|flags| {
             flags.hash(&[&self.verbose, request.target, hooks::SOURCE, probe::SOURCES])
         });
-        let dir = request.dir.join(format!("toolchain-{}", hashes[0]));
+        let dir = request.dir.join(format!("{TOOLCHAIN}{}", hashes[0]));
         if let Some(prepared) = Prepared::read(&dir) {
             return Ok(prepared);
         }
         fs_err::create_dir_all(request.dir)?;
-        let new = tempfile::Builder::new().prefix(".toolchain-").tempdir_in(request.dir)?;
+        let new = tempfile::Builder::new().prefix(NEW_TOOLCHAIN).tempdir_in(request.dir)?;
         let path = Utf8Path::from_path(new.path()).context("the target directory is no UTF-8")?;
         hooks::compile(self, request.target, &path.join(HOOKS))?;
         let gate = probe::run(self, request, &candidates, path)?;

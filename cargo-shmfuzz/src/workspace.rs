@@ -35,6 +35,8 @@ pub(crate) struct BuildRequest {
     pub(crate) targets: Vec<String>,
     /// Options that each cargo command takes: `--locked`, `--offline`, `--config KEY=VALUE`.
     pub(crate) cargo_options: Vec<String>,
+    /// The values of `--config`, which are among the options above too.
+    pub(crate) config: Vec<String>,
     /// Further options of `cargo test`: `--jobs N`, `--keep-going`.
     pub(crate) build_options: Vec<String>,
 }
@@ -74,7 +76,7 @@ impl Workspace {
                 .map_err(unusable)?;
         }
         let dir = env::current_dir().context("there is no current directory").map_err(unusable)?;
-        let config = CargoConfig::load(&dir).map_err(unusable)?;
+        let config = CargoConfig::load(&dir, &request.config).map_err(unusable)?;
         let toolchain = Toolchain::detect(&config).map_err(unusable)?;
         let configured = config.target().map_err(unusable);
         let target = match &request.target {

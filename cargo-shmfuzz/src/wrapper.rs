@@ -4,7 +4,7 @@
 //! the user's own wrapper; which flags there are is decided in [`crate::flags`]. It runs once a
 //! crate, so it reads no file but an argument file of cargo's, and starts no process: it is replaced.
 
-mod unix;
+pub(crate) mod unix;
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -2,7 +2,7 @@
 //!
 //! A finding that ends the process is replayed under the limits it was found with. They stand in
 //! [`FILE_NAME`] beside the finding, one line for each file whose limits are not the test's own:
-//! `<file name> timeout_ms=<n> rss_limit=<n>`.
+//! `<file name> timeout_ms=<n> rss_limit=<n>`, where a memory limit of 0 is none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,13 +19,19 @@ pub const FILE_NAME: &str = ".limits";
 pub struct Limits {
     /// Longest time of one call.
     pub timeout: Duration,
-    /// Largest memory of the process, in bytes.
+    /// Largest memory of the process, in bytes; [`u64::MAX`] for no limit, so that every comparison
+    /// with it is right without a case of its own.
     pub rss_limit: u64,
 }
 
 impl Limits {
     /// The limits of a fuzz test whose attribute sets none.
     pub const DEFAULT: Self = Self { timeout: Duration::from_secs(10), rss_limit: 2 << 30 };
+
+    /// Limits as people and files spell them: a memory limit of 0 is none.
+    pub fn new(timeout: Duration, rss_limit: u64) -> Self {
+        Self { timeout, rss_limit: if rss_limit == 0 { u64::MAX } else { rss_limit } }
+    }
 
     /// The limits of a fuzz test with these options.
     pub fn of(options: &Options) -> Self {
@@ -43,12 +49,17 @@ impl Limits {
     fn timeout_ms(&self) -> u64 {
         u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX)
     }
+
+    /// As [`Limits::new`] takes it.
+    fn rss_limit_or_zero(&self) -> u64 {
+        if self.rss_limit == u64::MAX { 0 } else { self.rss_limit }
+    }
 }
 
 /// As in the environment of a child: `<timeout_ms>,<rss_bytes>`.
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{},{}", self.timeout_ms(), self.rss_limit)
+        write!(f, "{},{}", self.timeout_ms(), self.rss_limit_or_zero())
     }
 }
 
@@ -59,7 +70,7 @@ impl FromStr for Limits {
         let parse = || {
             let (timeout, rss) = text.split_once(',')?;
             let timeout = Duration::from_millis(timeout.parse().ok()?);
-            Some(Self { timeout, rss_limit: rss.parse().ok()? })
+            Some(Self::new(timeout, rss.parse().ok()?))
         };
         parse().ok_or(LimitsError { line: 1 })
     }
@@ -119,14 +130,14 @@ fn parse_line(line: &str) -> Option<(&str, Limits)> {
     let (rest, rss) = line.trim_end().rsplit_once(" rss_limit=")?;
     let (name, timeout) = rest.rsplit_once(" timeout_ms=")?;
     let timeout = Duration::from_millis(timeout.parse().ok()?);
-    Some((name, Limits { timeout, rss_limit: rss.parse().ok()? }))
+    Some((name, Limits::new(timeout, rss.parse().ok()?)))
 }
 
 /// The whole text of the file, one line for each finding.
 impl fmt::Display for RecordedLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, limits) in &self.0 {
-            let (timeout, rss) = (limits.timeout_ms(), limits.rss_limit);
+            let (timeout, rss) = (limits.timeout_ms(), limits.rss_limit_or_zero());
             writeln!(f, "{name} timeout_ms={timeout} rss_limit={rss}")?;
         }
         Ok(())
@@ -151,6 +162,18 @@ mod tests {
         );
         assert_eq!(text.parse(), Ok(recorded));
         assert_eq!(limits.to_string().parse(), Ok(limits));
+    }
+
+    #[test]
+    fn no_memory_limit_is_written_as_zero_and_read_as_none() {
+        let limits = Limits::new(Duration::from_secs(1), 0);
+        assert_eq!(limits.rss_limit, u64::MAX);
+        assert_eq!(limits.to_string(), "1000,0");
+        assert_eq!(limits.to_string().parse(), Ok(limits));
+        let text = "oom-1 timeout_ms=1000 rss_limit=0\n";
+        let recorded: RecordedLimits = text.parse().unwrap();
+        assert_eq!(recorded.get("oom-1"), Some(limits));
+        assert_eq!(recorded.to_string(), text);
     }
 
     #[test]

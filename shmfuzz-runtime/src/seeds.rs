@@ -73,7 +73,7 @@ impl Seeds {
                 source: Source::Attribute(bytes.to_vec()),
             });
         });
-        for file in testdata::seed_files(&folder).map_err(in_folder)? {
+        for file in testdata::seed_files(&folder).map_err(in_folder)?.files {
             let shown = file.path.strip_prefix(&package).unwrap_or(&file.path);
             let shown = shown.display().to_string();
             list.push(Seed { name: file.name, shown, source: Source::File(file.path) });

@@ -42,28 +42,41 @@ pub struct SeedFile {
     pub path: PathBuf,
 }
 
-/// The inputs in a folder, sorted by name; none if there is no such folder.
+/// What is in a folder of inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeedFiles {
+    /// The inputs, sorted by name.
+    pub files: Vec<SeedFile>,
+    /// Files whose names are not valid UTF-8, which nothing can select: they are no inputs, and
+    /// people should know.
+    pub unnamed: Vec<PathBuf>,
+}
+
+/// The inputs in a folder; none if there is no such folder.
 ///
 /// # Errors
-/// If the folder cannot be read, or a name is not valid UTF-8.
-pub fn seed_files(folder: &Path) -> io::Result<Vec<SeedFile>> {
+/// If the folder cannot be read.
+pub fn seed_files(folder: &Path) -> io::Result<SeedFiles> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(SeedFiles::default()),
         other => other?,
     };
-    let mut files = Vec::new();
+    let (mut files, mut unnamed) = (Vec::new(), Vec::new());
     for entry in entries {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            let message = format!("{} has a name that is not valid UTF-8", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            if path.is_file() {
+                unnamed.push(path);
+            }
+            continue;
         };
         if is_input(name) && path.is_file() {
             files.push(SeedFile { name: name.to_owned(), path });
         }
     }
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    unnamed.sort_unstable();
+    Ok(SeedFiles { files, unnamed })
 }
 
 /// The limits recorded for the findings in a folder.
@@ -175,13 +188,28 @@ mod tests {
     #[test]
     fn texts_hidden_files_and_folders_are_no_inputs() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(seed_files(&folder.path().join("none")).unwrap(), []);
+        assert_eq!(seed_files(&folder.path().join("none")).unwrap(), SeedFiles::default());
         for name in ["b", "a.bin", "README.md", ".limits"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         fs::create_dir(folder.path().join("sub")).unwrap();
-        let files = seed_files(folder.path()).unwrap();
+        let SeedFiles { files, unnamed } = seed_files(folder.path()).unwrap();
         assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a.bin", "b"]);
+        assert_eq!(unnamed, [] as [PathBuf; 0]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_no_text_hides_no_other_file() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+        fs::write(&odd, "x").unwrap();
+        fs::write(folder.path().join("a"), "x").unwrap();
+        let SeedFiles { files, unnamed } = seed_files(folder.path()).unwrap();
+        assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(unnamed, [odd]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut report = Report::new(arguments.message_format);
     let begun = Instant::now();
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
-    let build = build_instrumented(&workspace, CargoOutput::Terminal)?;
+    let build = build_instrumented(&workspace, CargoOutput::Terminal, None)?;
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }

@@ -51,8 +51,8 @@ struct Line {
 pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut report = Report::new(arguments.message_format);
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
-    let build = build_plain(&workspace, CargoOutput::Terminal)?;
-    for warning in super::stray_folders(&build, &arguments.selection)? {
+    let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
+    for warning in super::folders::warnings(&build, &arguments.selection)? {
         report.warn(&warning);
     }
     let filters = Filters { include_ignored: true, ..arguments.filters.clone() };
@@ -83,7 +83,7 @@ fn line(one: &Selected, store: &mut Store, idx: TestIdx) -> (Line, Vec<String>) 
     let FuzzTest { binary, record } = &one.test;
     let Loaded { inputs, warnings } = store.load(idx);
     let n_files = inputs.iter().filter(|input| input.place == Place::Seed).count();
-    let testdata = one.test.seed_folder();
+    let testdata = &one.seed_folder;
     let line = Line {
         test: one.name.clone(),
         package: binary.package_name.clone(),

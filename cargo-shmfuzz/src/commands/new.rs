@@ -2,7 +2,7 @@
 
 use crate::exit_code::{ExitCode, Failed};
 use crate::report::console::{Console, Tone};
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::Package;
 use clap::Args;
@@ -93,7 +93,7 @@ fn is_found(arguments: &Arguments) -> Result<bool, Failed> {
     Ok(package(arguments)?.targets.iter().any(is_it))
 }
 
-/// The package that is meant.
+/// The package that is meant: by name, or the one whose folder cargo would work in.
 fn package(arguments: &Arguments) -> Result<Package, Failed> {
     let mut command = cargo_metadata::MetadataCommand::new();
     command.no_deps();
@@ -103,7 +103,11 @@ fn package(arguments: &Arguments) -> Result<Package, Failed> {
     let metadata = command.exec().context("cannot read the package's manifest")?;
     let package = match &arguments.package {
         Some(name) => metadata.packages.iter().find(|package| *package.name == **name),
-        None => metadata.root_package(),
+        None => {
+            // `root_package` would be the workspace's, also from within a member.
+            let manifest = located_manifest(arguments)?;
+            metadata.packages.iter().find(|package| package.manifest_path == manifest)
+        }
     };
     let package = package.ok_or_else(|| match &arguments.package {
         Some(name) => anyhow!("there is no package `{name}` in this workspace"),
@@ -112,9 +116,27 @@ fn package(arguments: &Arguments) -> Result<Package, Failed> {
     package.cloned().map_err(|error| Failed::new(ExitCode::Usage, error))
 }
 
+/// The manifest that cargo goes by in this directory.
+fn located_manifest(arguments: &Arguments) -> anyhow::Result<Utf8PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(["locate-project", "--message-format=plain", "--quiet"]);
+    if let Some(path) = &arguments.manifest.manifest_path {
+        cargo.arg("--manifest-path").arg(path);
+    }
+    let output = cargo.output().context("cannot run `cargo locate-project`")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`cargo locate-project` failed: {}", said.trim());
+    let path = String::from_utf8(output.stdout).context("the manifest's path is not UTF-8")?;
+    Ok(path.trim_end_matches('\n').into())
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// `cargo add --dev`, in the version of this command.
 fn add_dependency(arguments: &Arguments) -> Result<(), Failed> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["add", "--dev", "--quiet"]);
     match &arguments.path {
         Some(path) => cargo.arg("shmfuzz-runtime").arg("--path").arg(path),
@@ -142,4 +164,34 @@ fn write_new(path: &Utf8Path, text: &str) -> anyhow::Result<()> {
     let mut file = fs_err::File::create_new(path)?;
     file.write_all(text.as_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(path: Utf8PathBuf) -> Result<String, Failed> {
+        let mut manifest = clap_cargo::Manifest::default();
+        manifest.manifest_path = Some(path.into());
+        let arguments = Arguments { name: "parse".to_owned(), path: None, package: None, manifest };
+        package(&arguments).map(|package| package.name.to_string())
+    }
+
+    #[test]
+    fn a_member_is_chosen_by_its_own_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
+        let package = |name| format!("[package]\nname = '{name}'\nedition = '2024'\n");
+        let workspace = "[workspace]\nresolver = '3'\nmembers = ['member']\n";
+        for folder in [root.join("src"), root.join("member/src")] {
+            fs_err::create_dir_all(&folder).unwrap();
+            fs_err::write(folder.join("lib.rs"), "").unwrap();
+        }
+        fs_err::write(root.join("member/Cargo.toml"), package("member")).unwrap();
+        for (top, own) in [(package("top") + workspace, Some("top")), (workspace.into(), None)] {
+            fs_err::write(root.join("Cargo.toml"), top).unwrap();
+            assert_eq!(chosen(root.join("member/Cargo.toml")).unwrap(), "member");
+            assert_eq!(chosen(root.join("Cargo.toml")).ok().as_deref(), own);
+        }
+    }
 }

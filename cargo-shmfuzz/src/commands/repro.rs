@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut console = Console::plain(Box::new(anstream::stderr()));
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
-    let build = build_plain(&workspace, CargoOutput::Terminal)?;
+    let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
     let filters = Filters {
         filter: vec![arguments.fuzz_test.clone()],
         exact: arguments.exact,
@@ -76,7 +76,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 
 /// A file, or one of the test's seeds.
 fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
-    let folder = selected.test.seed_folder();
+    let folder = &selected.seed_folder;
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());
     let found = found.with_context(|| {
@@ -87,9 +87,8 @@ fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf>
 }
 
 fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
-    let Selected { test, name } = selected;
-    let folder = test.seed_folder();
-    let recorded = testdata::recorded_limits(&folder)
+    let Selected { test, name, seed_folder: folder } = selected;
+    let recorded = testdata::recorded_limits(folder)
         .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
     let file_name = file.file_name().unwrap_or_default();
     let limits = testdata::limits_of(&recorded, &test.record, file_name);

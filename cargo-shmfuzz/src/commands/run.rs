@@ -1,21 +1,22 @@
 //! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
 
 use super::Selected;
+use super::label::label;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
-use crate::coordinator::driver::{self, Crew};
+use crate::coordinator::driver::{self, Crew, Groups};
 use crate::coordinator::engine::Engine;
+use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::plain;
 use crate::coordinator::store::{Loaded, Store};
 use crate::exit_code::{ExitCode, Failed};
 use crate::options::{self, Layer, Limits};
-use crate::report::{Label, Opening, Report};
+use crate::report::{Opening, Report};
 use crate::show;
 use crate::workspace::Workspace;
 use anyhow::{Context, anyhow};
 use camino::Utf8PathBuf;
-use cargo_metadata::TargetKind;
 use clap::Args;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use std::collections::hash_map::RandomState;
@@ -62,7 +63,7 @@ pub(crate) struct Arguments {
     /// Largest resident memory of a worker, 0 for no limit [default: 2GiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_size)]
     pub(crate) rss_limit: Option<u64>,
-    /// Longest input to try [default: 1MiB]
+    /// Longest input to try, at most 1GiB [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_max_len)]
     pub(crate) max_len: Option<usize>,
     /// End at the first failure
@@ -105,21 +106,72 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 }
 
 fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> {
+    let interrupts = Interrupts::catch()?;
+    let prepared = prepare(arguments, report, &interrupts.groups);
+    // What failed then may have failed because cargo was killed.
+    let begun = interrupts.begin_campaign();
+    begun.map_err(|error| Failed::new(ExitCode::Interrupted, error))?;
+    let Some(Prepared { workspace, selected, tests, store }) = prepared? else {
+        return Ok(ExitCode::NoMatch);
+    };
+    let campaign = campaign(arguments, tests);
+    report.begin(Opening {
+        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
+        seed: campaign.seed,
+        jobs: campaign.jobs,
+        time: campaign.time,
+        runs: campaign.runs,
+    });
+    let tests = campaign.tests.clone();
+    let mut engine = Engine::new(campaign);
+    let crew = Crew {
+        tests: &tests,
+        launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        store,
+        plain: plain_build(workspace, selected, interrupts.groups.clone()),
+        report: &mut |notice, path| report.show(notice, path),
+    };
+    let outcome = driver::run(&mut engine, crew, &interrupts)?;
+    if outcome.n_unsaved > 0 {
+        let what = show::count(outcome.n_unsaved, "finding");
+        return Err(Failed::new(
+            outcome.exit.into(),
+            anyhow!("{what} could not be written anywhere"),
+        ));
+    }
+    Ok(outcome.exit.into())
+}
+
+/// All that a campaign needs.
+struct Prepared {
+    workspace: Workspace,
+    selected: Vec<Selected>,
+    /// As the engine takes them, in the same order.
+    tests: Vec<Test>,
+    store: Store,
+}
+
+/// Builds, selects and loads; `None` if no fuzz test matches.
+fn prepare(
+    arguments: &Arguments,
+    report: &mut Report,
+    groups: &Groups,
+) -> Result<Option<Prepared>, Failed> {
     let begun = Instant::now();
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
-    let build = build_instrumented(&workspace, CargoOutput::Terminal)?;
+    let build = build_instrumented(&workspace, CargoOutput::Terminal, Some(groups))?;
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
     report.built(&super::build::built(&build, begun.elapsed()));
-    for warning in super::stray_folders(&build, &arguments.selection)? {
+    for warning in super::folders::warnings(&build, &arguments.selection)? {
         report.warn(&warning);
     }
     let selected = match super::select(&build, &arguments.filters) {
         Ok(selected) => selected,
         Err(why) => {
             report.warn(&why);
-            return Ok(ExitCode::NoMatch);
+            return Ok(None);
         }
     };
     let limits = resolve(arguments, &workspace, &selected)
@@ -135,28 +187,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         }
         tests.push(campaign_test(one, limits, inputs));
     }
-    let campaign = campaign(arguments, tests);
-    report.begin(Opening {
-        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
-        seed: campaign.seed,
-        jobs: campaign.jobs,
-        time: campaign.time,
-    });
-    let tests = campaign.tests.clone();
-    let mut engine = Engine::new(campaign);
-    let crew = Crew {
-        tests: &tests,
-        launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
-        store,
-        plain: plain_build(workspace, selected),
-        report: &mut |notice, path| report.show(notice, path),
-    };
-    let outcome = driver::run(&mut engine, crew)?;
-    if outcome.n_unsaved > 0 {
-        let what = show::count(outcome.n_unsaved, "finding");
-        return Err(anyhow!("{what} could not be written anywhere").into());
-    }
-    Ok(outcome.exit.into())
+    Ok(Some(Prepared { workspace, selected, tests, store }))
 }
 
 /// The limits of each test: defaults, package, attribute, flags.
@@ -206,35 +237,10 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
     }
 }
 
-fn label(one: &Selected, selection: &Selection) -> Label {
-    let binary = &one.test.binary;
-    let mut options = vec!["-p".to_owned(), binary.package_name.clone()];
-    if let Some(path) = &selection.manifest.manifest_path {
-        options.extend(["--manifest-path".to_owned(), path.to_string_lossy().into_owned()]);
-    }
-    let target = match &binary.target_kind {
-        TargetKind::Test => vec!["--test".to_owned(), binary.target_name.clone()],
-        TargetKind::Bin => vec!["--bin".to_owned(), binary.target_name.clone()],
-        TargetKind::Example => vec!["--example".to_owned(), binary.target_name.clone()],
-        _ => vec!["--lib".to_owned()],
-    };
-    let path = one.test.path();
-    let words =
-        |words: Vec<&str>| words.into_iter().map(show::shell_word).collect::<Vec<_>>().join(" ");
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let target: Vec<&str> = target.iter().map(String::as_str).collect();
-    Label {
-        name: one.name.clone(),
-        package: binary.package_name.clone(),
-        cargo_test: words([&["cargo", "test"], &options[..], &target, &[&path]].concat()),
-        repro: words([&["cargo", "shmfuzz", "repro"], &options[..], &[&one.name]].concat()),
-    }
-}
-
 /// Builds what `cargo test` builds, quietly, for the first finding.
-fn plain_build(workspace: Workspace, selected: Vec<Selected>) -> plain::Build {
+fn plain_build(workspace: Workspace, selected: Vec<Selected>, groups: Groups) -> plain::Build {
     Box::new(move || {
-        let build = build_plain(&workspace, CargoOutput::Captured)?;
+        let build = build_plain(&workspace, CargoOutput::Captured, Some(&groups))?;
         let launch = |Selected { test, .. }: &Selected| {
             let binary = Arc::clone(build.counterpart(&test.binary)?);
             let path = test.path();

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// How often the engine hears of time at least; half of what it is promised.
@@ -87,12 +87,14 @@ pub(crate) struct Outcome {
 /// Runs a campaign until the engine finishes it.
 ///
 /// # Errors
-/// If signals cannot be caught, and on internal errors: those of the engine.
-pub(crate) fn run(engine: &mut impl Decides, crew: Crew<'_>) -> anyhow::Result<Outcome> {
-    let (sender, events) = channel();
-    let groups = Groups::default();
-    let _interrupts = Interrupts::catch(sender.clone(), groups.clone())?;
-    Driver::new(crew, sender, groups).drive(engine, &events)
+/// On internal errors: those of the engine.
+pub(crate) fn run(
+    engine: &mut impl Decides,
+    crew: Crew<'_>,
+    interrupts: &Interrupts,
+) -> anyhow::Result<Outcome> {
+    let (sender, groups) = (interrupts.sender.clone(), interrupts.groups.clone());
+    Driver::new(crew, sender, groups).drive(engine, &interrupts.events)
 }
 
 struct Driver<'a> {
@@ -253,10 +255,13 @@ impl<'a> Driver<'a> {
     }
 
     fn show(&mut self, notice: &Notice) {
-        if let Notice::Finish { end, exit, .. } = notice {
+        if let Notice::Finish { totals, end, exit } = notice {
             let n_unsaved = self.ledger.close();
             self.show_warnings();
-            self.outcome = Some(Outcome { exit: *exit, end: *end, n_unsaved });
+            let exit = if n_unsaved > 0 { Exit::Unsaved } else { *exit };
+            self.outcome = Some(Outcome { exit, end: *end, n_unsaved });
+            let finish = Notice::Finish { totals: totals.clone(), end: *end, exit };
+            return (self.report)(&finish, None);
         }
         let finding = match notice {
             Notice::Finding(finding)
@@ -282,6 +287,8 @@ impl Drop for Driver<'_> {
         for (_, handle) in self.workers.drain() {
             handle.join();
         }
+        // What is left is the plain build's cargo, which nobody waits for any more.
+        self.groups.kill_all();
     }
 }
 

@@ -197,4 +197,6 @@ pub(crate) enum Exit {
     Found,
     /// 96: a harness does not work, or no fuzz test was ever fuzzed.
     Harness,
+    /// 70: a failure was found, and its input could not be written anywhere.
+    Unsaved,
 }

@@ -65,14 +65,22 @@ impl Checker {
 }
 
 fn work(build: Build, checks: &Receiver<Check>, events: &Sender<Event>) {
-    let (mut build, mut built) = (Some(build), Ok(Vec::new()));
+    let (mut build, mut built) = (Some(build), Some(Vec::new()));
     for check in checks {
+        // A compiler's errors are long, and the same for each finding: they are told once.
+        let mut why_none = "there is no plain build".to_owned();
         if let Some(build) = build.take() {
-            built = build().map_err(|e| format!("there is no plain build: {e:#}"));
+            match build() {
+                Ok(launches) => built = Some(launches),
+                Err(error) => {
+                    why_none = format!("{why_none}: {error:#}");
+                    built = None;
+                }
+            }
         }
         let verdict = match &built {
-            Err(why) => PlainVerdict::Unknown(why.clone()),
-            Ok(launches) => match launches.get(check.test.0) {
+            None => PlainVerdict::Unknown(why_none),
+            Some(launches) => match launches.get(check.test.0) {
                 Some(Some(launch)) => run(launch, &check)
                     .unwrap_or_else(|error| PlainVerdict::Unknown(format!("{error:#}"))),
                 _ => PlainVerdict::Unknown("the plain build has no such fuzz test".to_owned()),
@@ -110,8 +118,7 @@ fn limits(check: &Check) -> Limits {
         FailureKind::Timeout => check.timeout,
         _ => PATIENCE.max(check.timeout.saturating_mul(10)),
     };
-    let rss_limit = if check.rss_limit == 0 { u64::MAX } else { check.rss_limit };
-    Limits { timeout, rss_limit }
+    Limits::new(timeout, check.rss_limit)
 }
 
 fn verdict(kind: FailureKind, end: End) -> PlainVerdict {
@@ -147,7 +154,8 @@ mod tests {
         let (events, inbox) = channel();
         let build: Build = Box::new(|| anyhow::bail!("no compiler"));
         let checker = Checker::start(build, events).unwrap();
-        for n in 0..2 {
+        let whys = ["there is no plain build: no compiler", "there is no plain build"];
+        for (n, expected) in (0..).zip(whys) {
             checker.check(Check {
                 finding: FindingId(n),
                 test: TestIdx(0),
@@ -161,7 +169,7 @@ mod tests {
                 panic!("{event:?}");
             };
             assert_eq!(finding, FindingId(n));
-            assert_eq!(why, "there is no plain build: no compiler");
+            assert_eq!(why, expected);
         }
     }
 }

@@ -149,7 +149,7 @@ impl Store {
     pub(crate) fn clean(&mut self, test: TestIdx) -> anyhow::Result<usize> {
         let shelves = &mut self.tests[test.0];
         shelves.misnamed.clear();
-        let files = load::input_files(&shelves.cache)?;
+        let files = load::input_files(&shelves.cache)?.files;
         for file in &files {
             disk::remove(&file.path)?;
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How often a test's figures are printed where lines cannot be redrawn.
 const INTERVAL: Duration = Duration::from_secs(3);
-/// How many lines of a dead worker's output are shown.
+/// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
 
 /// Prints for people.
@@ -42,12 +42,18 @@ impl Human {
 
     /// The campaign begins.
     pub(crate) fn begin(&mut self, opening: Opening) {
-        let time = match opening.time {
-            Some(time) => format!("for {}", humantime::format_duration(time)),
-            None => "until Ctrl-C".to_owned(),
+        let time = opening.time.map(|time| format!("for {}", humantime::format_duration(time)));
+        let runs = opening.runs.map(|runs| match runs {
+            1 => "for 1 run each".to_owned(),
+            runs => format!("for {runs} runs each"),
+        });
+        let until = match (time, runs) {
+            (Some(time), Some(runs)) => format!("{time} or {runs}"),
+            (Some(until), None) | (None, Some(until)) => until,
+            (None, None) => "until Ctrl-C".to_owned(),
         };
         let text = format!(
-            "{} {time}, {}, --seed {}",
+            "{} {until}, {}, --seed {}",
             show::count(opening.labels.len(), "fuzz test"),
             show::count(opening.jobs, "worker"),
             opening.seed
@@ -56,9 +62,11 @@ impl Human {
         self.name(opening.labels);
     }
 
-    /// Something the user should know.
+    /// Something the user should know: a line, and what the end of a longer text says.
     pub(crate) fn warn(&mut self, text: &str) {
-        self.console.warn(&show::line(text));
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        self.console.warn(&show::line(first));
+        self.tail(rest, "");
     }
 
     /// Tells one thing.
@@ -173,7 +181,10 @@ impl Human {
             let text = format!("{name}: {after}, {why}");
             return self.console.status(Tone::Good, "Minimized", &text);
         }
-        let text = format!("{name}: from {before} to {after}");
+        let text = match finding.input.len() == before {
+            true => format!("{name}: simplified, {after}"),
+            false => format!("{name}: from {before} to {after}"),
+        };
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
         for line in show::lines(&finding.failure.message) {
@@ -209,16 +220,20 @@ impl Human {
     }
 
     fn output(&mut self, output: &str) {
-        let (left_out, lines) = show::tail(output, OUTPUT_LINES);
-        if lines.is_empty() {
-            return;
+        if !output.trim().is_empty() {
+            self.console.detail("output of the worker:");
+            self.tail(output, "  ");
         }
-        self.console.detail("output of the worker:");
+    }
+
+    /// The last lines of a text, as details.
+    fn tail(&mut self, text: &str, indent: &str) {
+        let (left_out, lines) = show::tail(text, OUTPUT_LINES);
         if left_out > 0 {
-            self.console.detail(&format!("  ... {} before", show::count(left_out, "line")));
+            self.console.detail(&format!("{indent}... {} before", show::count(left_out, "line")));
         }
         for line in lines {
-            self.console.detail(&format!("  {line}"));
+            self.console.detail(&format!("{indent}{line}"));
         }
     }
 

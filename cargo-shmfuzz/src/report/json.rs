@@ -198,6 +198,7 @@ impl Json {
             ExitCode::Found => "crash",
             ExitCode::Build => "build_failed",
             ExitCode::Usage => "wrong_usage",
+            ExitCode::Interrupted => "interrupted",
         };
         if !self.has_finished {
             self.finish(&[], reason, code);

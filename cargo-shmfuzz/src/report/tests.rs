@@ -47,7 +47,7 @@ fn opening() -> Opening {
         repro: format!("cargo shmfuzz repro {name}"),
     };
     let labels = vec![label("parse"), label("print")];
-    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)) }
+    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)), runs: None }
 }
 
 fn stats(seconds: f64) -> Stats {
@@ -127,6 +127,8 @@ fn play(report: &mut Report) {
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
     show(report, Notice::Warning { test: None, text: "the cache is gone".to_owned() });
+    let text = "there is no plain build\n".to_owned() + &"error\x1b\n".repeat(2);
+    show(report, Notice::Warning { test: Some(test), text });
     let (why, output) = ("it exited with 3".to_owned(), "no database\n".to_owned());
     show(report, Notice::Broken { test: TestIdx(1), why, output });
     let totals = vec![(test, stats(60.0)), (TestIdx(1), Stats::default())];
@@ -178,6 +180,9 @@ fn people_read_this() {
 warning: parse: the panic does not happen without instrumentation and `cfg(fuzzing)`
              its input is kept in /cache/crash-00
 warning: the cache is gone
+warning: parse: there is no plain build
+             error\u{1b}
+             error\u{1b}
 error: print cannot be fuzzed: it exited with 3
              output of the worker:
                no database
@@ -188,6 +193,30 @@ error: print cannot be fuzzed: it exited with 3
 "#]]
         .raw()
     );
+}
+
+#[test]
+fn a_simpler_input_of_the_same_length_is_no_smaller_one() {
+    let (mut report, _, err) = report_in(MessageFormat::Human);
+    report.begin(opening());
+    let simple = finding(failure(FailureKind::Panic, "no"), b"000");
+    let path = Path::new("/p/crash-00");
+    report.show(&Notice::Minimized { finding: simple, before: 3 }, Some(path));
+    assert!(err.text().contains("Minimized parse: simplified, 3 bytes\n"), "{}", err.text());
+}
+
+#[test]
+fn the_first_line_says_when_it_ends() {
+    let minute = Some(Duration::from_secs(60));
+    for (time, runs, expected) in [
+        (None, None, "until Ctrl-C, 2 workers"),
+        (None, Some(1000), "for 1000 runs each, 2 workers"),
+        (minute, Some(1), "for 1m or for 1 run each, 2 workers"),
+    ] {
+        let (mut report, _, err) = report_in(MessageFormat::Human);
+        report.begin(Opening { time, runs, ..opening() });
+        assert!(err.text().contains(expected), "{}", err.text());
+    }
 }
 
 #[test]
@@ -207,6 +236,7 @@ fn programs_read_this() {
 {"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
+{"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\n"}
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
 {"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}
@@ -217,6 +247,9 @@ fn programs_read_this() {
         err.text(),
         str![[r#"
 warning: the cache is gone
+warning: parse: there is no plain build
+             error\u{1b}
+             error\u{1b}
 error: print cannot be fuzzed: it exited with 3
              output of the worker:
                no database

@@ -25,17 +25,39 @@ const DYING: Duration = Duration::from_secs(5);
 
 /// The process groups that are alive, for whoever must end them all at once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Groups(Arc<Mutex<HashSet<Pid>>>);
+pub(crate) struct Groups(Arc<Mutex<Registry>>);
+
+#[derive(Debug, Default)]
+struct Registry {
+    alive: HashSet<Pid>,
+    is_over: bool,
+}
 
 impl Groups {
-    /// Kills all of them, without waiting.
+    /// Kills all of them, and from now on each that is added, without waiting.
     pub(crate) fn kill_all(&self) {
-        for group in self.lock().iter() {
+        let mut registry = self.lock();
+        registry.is_over = true;
+        for group in &registry.alive {
             kill(*group);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Pid>> {
+    /// Adds a group whose leader is not reaped before [`Groups::remove`].
+    pub(crate) fn add(&self, group: Pid) {
+        let mut registry = self.lock();
+        if registry.is_over {
+            kill(group);
+        }
+        registry.alive.insert(group);
+    }
+
+    /// Forgets a group.
+    pub(crate) fn remove(&self, group: Pid) {
+        self.lock().alive.remove(&group);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,7 +96,7 @@ impl Process {
                 return Err(error);
             }
         };
-        groups.lock().insert(pid);
+        groups.add(pid);
         Ok(Self { child, pid, gauge, groups: groups.clone(), reaped: false })
     }
 
@@ -122,8 +144,7 @@ impl Process {
         if !self.ends_within(DYING) {
             return None;
         }
-        let mut groups = self.groups.lock();
-        groups.remove(&self.pid);
+        self.groups.remove(self.pid);
         self.reaped = true;
         self.child.wait().ok()
     }

@@ -15,6 +15,7 @@ use shmfuzz_runtime::message::{Load, Minimize, Replay, Reply, Request, Source};
 use shmfuzz_runtime::record::InputKind;
 use std::env;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 
 const WORKER: WorkerId = WorkerId(7);
 const LONG: Duration = Duration::from_secs(60);

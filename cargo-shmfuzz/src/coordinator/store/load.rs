@@ -7,7 +7,7 @@ use crate::coordinator::campaign::{CorpusInput, Place};
 use anyhow::Context as _;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::InputKind;
-use shmfuzz_runtime::testdata::{self, SeedFile};
+use shmfuzz_runtime::testdata::{self, SeedFiles};
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -52,10 +52,15 @@ pub(super) fn load(shelves: &mut Shelves) -> Loaded {
 
 impl Loaded {
     fn add(&mut self, folder: &Path, place: Place, seen: &mut HashSet<blake3::Hash>) {
-        let files = match input_files(folder) {
-            Ok(files) => files,
+        let SeedFiles { files, unnamed } = match input_files(folder) {
+            Ok(found) => found,
             Err(error) => return self.warnings.push(format!("{error:#}")),
         };
+        for path in unnamed {
+            let path = path.display();
+            self.warnings
+                .push(format!("{path} has a name that is not valid UTF-8; it is passed over"));
+        }
         for file in files {
             match read(&file.path) {
                 Ok(bytes) => {
@@ -70,11 +75,11 @@ impl Loaded {
     }
 }
 
-/// The inputs in a folder, sorted by name; none if there is no such folder.
+/// What is in a folder of inputs; nothing if there is no such folder.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub(super) fn input_files(folder: &Path) -> anyhow::Result<Vec<SeedFile>> {
+pub(super) fn input_files(folder: &Path) -> anyhow::Result<SeedFiles> {
     testdata::seed_files(folder).with_context(|| format!("cannot read {}", folder.display()))
 }
 

@@ -212,3 +212,17 @@ fn a_finding_goes_to_the_cache_where_testdata_cannot_be_written() {
     assert!(warning.starts_with(&format!("cannot write {}", wanted.display())), "{warning}");
     assert!(warning.ends_with(&format!("it was saved as {}", saved.path.display())), "{warning}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_a_warning_of_its_own() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let mut disk = Disk::bytes();
+    disk.put(&disk.seeds(), "a", b"x");
+    fs::write(disk.seeds().join(std::ffi::OsStr::from_bytes(b"odd-\xff")), "y").unwrap();
+    let loaded = disk.store.load(TEST);
+    assert_eq!(loaded.inputs.len(), 1);
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("/odd-\u{fffd} has a name"), "{}", loaded.warnings[0]);
+}

@@ -1,0 +1,130 @@
+//! The folders of a build's fuzz tests, seen together: each has its own, and none is nobody's.
+
+use crate::building::{Build, FuzzTest};
+use crate::cli::Selection;
+use crate::show;
+use camino::Utf8Path;
+use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::testdata;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The folder of a fuzz test's seeds and findings. It need not exist.
+///
+/// The folder without the target's name does not count where it is another fuzz test's own.
+pub(super) fn seed_folder(build: &Build, test: &FuzzTest) -> PathBuf {
+    let dir = &test.binary.package_dir;
+    own_or_shared(dir.as_std_path(), &test.record, &records(build, dir))
+}
+
+fn own_or_shared(dir: &Path, record: &Record<String>, all: &[Record<String>]) -> PathBuf {
+    let own = dir.join(testdata::ROOT).join(record.folder());
+    let found = testdata::seed_folder(dir, record);
+    let is_taken = all.iter().any(|other| found == dir.join(testdata::ROOT).join(other.folder()));
+    if is_taken { own } else { found }
+}
+
+/// All fuzz tests of a package.
+fn records(build: &Build, package_dir: &Utf8Path) -> Vec<Record<String>> {
+    let own = build.binaries.iter().filter(|binary| binary.package_dir == *package_dir);
+    own.flat_map(|binary| binary.records.iter().cloned()).collect()
+}
+
+/// What is wrong with the folders of the packages that were built.
+///
+/// Folders that belong to no fuzz test can be told only if all targets were built.
+///
+/// # Errors
+/// If the folder of all of them cannot be read.
+pub(super) fn warnings(build: &Build, selection: &Selection) -> anyhow::Result<Vec<String>> {
+    let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
+    dirs.sort();
+    dirs.dedup();
+    let mut warnings = Vec::new();
+    for dir in dirs {
+        let records = records(build, dir);
+        let root = dir.join(testdata::ROOT);
+        warnings.extend(shared(&root, &records));
+        if !selection.targets.options().is_empty() {
+            continue;
+        }
+        let folders = testdata::folders(dir.as_std_path())?;
+        for stray in testdata::stray_folders(&folders, &records) {
+            let folder = show::line(root.join(&stray.name).as_str());
+            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}`?"));
+            let nearest = nearest.unwrap_or_default();
+            warnings.push(format!("{folder} belongs to no fuzz test{nearest}"));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Fuzz tests of one package whose folder is the same: they run each other's seeds, and where one
+/// fails, the other seems to.
+fn shared(root: &Utf8Path, records: &[Record<String>]) -> Vec<String> {
+    let mut by_folder: BTreeMap<String, Vec<&Record<String>>> = BTreeMap::new();
+    for record in records {
+        by_folder.entry(record.folder()).or_default().push(record);
+    }
+    let several = by_folder.into_iter().filter(|(_, records)| records.len() > 1);
+    let warning = |(folder, records): (String, Vec<&Record<String>>)| {
+        let name = |record: &&Record<String>| {
+            let target = record.target().map(|target| format!(" of target `{target}`"));
+            let target = target.unwrap_or_else(|| " of the library".to_owned());
+            format!("`{}`{target} ({}:{})", record.path(), record.file, record.line)
+        };
+        let names: Vec<String> = records.iter().map(name).collect();
+        let folder = root.join(folder);
+        show::line(&format!(
+            "{} have the same folder {folder}: rename one of these functions or its target",
+            names.join(" and ")
+        ))
+    };
+    several.map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shmfuzz_runtime::record::{InputKind, Options};
+
+    /// Cargo sets no `tmpdir` for the library.
+    fn record(module: &str, tmpdir: &str) -> Record<String> {
+        Record {
+            module: module.to_owned(),
+            name: "parse".to_owned(),
+            bin: String::new(),
+            tmpdir: tmpdir.to_owned(),
+            file: "a.rs".to_owned(),
+            line: 1,
+            kind: InputKind::Bytes,
+            n_seeds: 0,
+            ignored: 0,
+            options: Options::default(),
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_another_tests_own_is_not_taken_for_the_short_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(testdata::ROOT);
+        fs_err::create_dir_all(root.join("parse")).unwrap();
+        let (integration, library) = (record("fuzz", "/tmp"), record("gps", ""));
+        assert_eq!(library.folder(), "parse");
+        let of = |record, all: &[_]| own_or_shared(dir.path(), record, all);
+        let both = [integration.clone(), library.clone()];
+        assert_eq!(of(&integration, &both[..1]), root.join("parse"), "it stands alone");
+        assert_eq!(of(&integration, &both), root.join("fuzz.parse"));
+        assert_eq!(of(&library, &both), root.join("parse"));
+    }
+
+    #[test]
+    fn two_tests_with_one_folder_are_named() {
+        let both = [record("fuzz", "/tmp"), record("gps::fuzz", "")];
+        let expected = "`parse` of target `fuzz` (a.rs:1) and `fuzz::parse` of the library (a.rs:1) \
+                        have the same folder r/fuzz.parse: \
+                        rename one of these functions or its target";
+        assert_eq!(shared("r".into(), &both), [expected]);
+        assert!(shared("r".into(), &both[..1]).is_empty());
+    }
+}
