@@ -201,7 +201,8 @@ fn a_simpler_input_of_the_same_length_is_no_smaller_one() {
     report.begin(opening());
     let simple = finding(failure(FailureKind::Panic, "no"), b"000");
     let path = Path::new("/p/crash-00");
-    report.show(&Notice::Minimized { finding: simple, before: 3 }, Some(path));
+    let minimized = Notice::Minimized { finding: simple, before: 3, limit: Limit::Smallest };
+    report.show(&minimized, Some(path));
     assert!(err.text().contains("Minimized parse: simplified, 3 bytes\n"), "{}", err.text());
 }
 
