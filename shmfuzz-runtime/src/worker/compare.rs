@@ -161,11 +161,11 @@ impl Table {
     }
 }
 
-/// Whether a number is where position-independent code, heap, stack and mappings of a 64-bit Linux
-/// process are. Addresses do not stand in inputs, fill the table, and differ from run to run: what
-/// they leave no room for, or are put in place of, would make runs differ, too.
+/// Whether a number may be an address, of a heap that begins low for one. Addresses stand in no
+/// input, fill the table, and differ from run to run: what they leave no room for, or are put in
+/// place of, would make runs differ, too. Integers of eight bytes that are as large are lost.
 fn is_address(n: u64) -> bool {
-    (0x5500_0000_0000..0x1_0000_0000_0000).contains(&n)
+    (1 << 20..1 << 48).contains(&n)
 }
 
 /// Records an integer comparison, if this thread runs the body.
