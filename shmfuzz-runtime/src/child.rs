@@ -105,6 +105,7 @@ impl fmt::Display for End {
                 None => write!(f, "ended the process by signal {signal}"),
             },
             Self::StackOverflow => f.write_str("overflowed its stack"),
+            Self::OutOfMemory(u64::MAX) => f.write_str("ran out of memory"),
             Self::OutOfMemory(limit) => write!(f, "ran out of memory (the limit is {limit} bytes)"),
             Self::TimedOut(limit) => write!(f, "still ran after the timeout of {limit:?}"),
             Self::NeverStarted => f.write_str("the child never reached the fuzz test"),
