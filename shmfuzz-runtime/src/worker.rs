@@ -298,6 +298,9 @@ impl Worker {
         for bucket in setup.silent {
             self.silent.add(bucket);
         }
+        if setup.by_work {
+            compare::make_repeatable();
+        }
         if let Some(seed) = setup.random {
             system_random::seed(seed);
         }
