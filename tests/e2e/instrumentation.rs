@@ -1,5 +1,6 @@
 //! Builds: what is rebuilt when, what is instrumented and what is not, and whose flags count.
 
+use crate::corpus::total;
 use crate::project::{Project, RunToEnd};
 use fs_err as fs;
 use std::fs::Permissions;
@@ -7,6 +8,18 @@ use std::os::unix::fs::PermissionsExt;
 
 /// All test targets and all members, so that every kind of target is linked.
 const FUZZ_ALL: [&str; 4] = ["run", "--workspace", "--runs", "50"];
+
+/// The runtime's own dependencies are instrumented like any other crate: what they do between jobs
+/// must not be taken for coverage of the fuzz test.
+#[test]
+fn a_worker_reports_no_edge_of_its_own() {
+    let zoo = Project::zoo("idle");
+    // Dozens of jobs, each with messages before and after it.
+    let output = zoo.fuzz("seeds::does_nothing", &["--time", "3s", "--jobs", "1"]).run().code(0);
+    assert!(total(&output, "execs") > 10_000, "{output}");
+    // The adapter and the empty body: a few blocks. One message of serde_json moves hundreds.
+    assert!((1..=4).contains(&total(&output, "edges")), "{output}");
+}
 
 #[test]
 fn nothing_is_rebuilt_without_a_change_and_the_ordinary_target_stays_valid() {
