@@ -106,7 +106,7 @@ pub(crate) struct Targets {
     /// Only this binary
     #[arg(long, value_name = "NAME")]
     pub(crate) bin: Vec<String>,
-    /// All targets that can hold tests [default]
+    /// All targets that can hold tests, which is the default
     #[arg(long)]
     pub(crate) tests: bool,
     /// Only this integration test

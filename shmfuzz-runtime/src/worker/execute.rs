@@ -95,7 +95,7 @@ impl Executor {
             Ok(Verdict::Rejected) => Outcome::Rejected,
             Ok(Verdict::Failed(message)) => Outcome::Failed(Box::new(self.error_words(message))),
             Err(payload) => {
-                let words = panic_words(panics::payload_text(&*payload));
+                let words = panic_words(crate::call::message(&*payload));
                 // A payload may panic when it is dropped; what it then panics with is let go.
                 panics::begin_call();
                 if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -11,7 +11,6 @@
 
 use super::compare::BODY_THREAD;
 use crate::words::MESSAGE_LIMIT;
-use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -59,7 +58,7 @@ impl Note {
             info.location().map_or(("", 0, 0), |at| (at.file(), at.line(), at.column()));
         (self.line, self.column) = (line, column);
         self.file_len = copy_start(&mut self.file, file);
-        self.message_len = copy_start(&mut self.message, payload_text(info.payload()));
+        self.message_len = copy_start(&mut self.message, crate::call::message(info.payload()));
     }
 }
 
@@ -71,17 +70,6 @@ fn copy_start(to: &mut [u8], text: &str) -> usize {
     }
     to[..n].copy_from_slice(&text.as_bytes()[..n]);
     n
-}
-
-/// What a panic says.
-pub(super) fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "Box<dyn Any>"
-    }
 }
 
 struct Notes(UnsafeCell<[Note; 2]>);
