@@ -10,10 +10,12 @@
 
 mod admit;
 mod budget;
+mod chase;
 mod compare;
 mod coverage;
 mod dictionary;
 mod execute;
+mod frontier;
 mod fuzz;
 mod length;
 mod load;
@@ -38,6 +40,8 @@ pub mod system_random;
 #[cfg(test)]
 #[cfg(feature = "coordinator")]
 mod tests;
+mod trace;
+mod traced;
 mod unix;
 
 use crate::bucket::Bucket;
@@ -54,6 +58,7 @@ use budget::{Budget, Measure, Pace};
 use coverage::CoverageMap;
 use dictionary::Dictionary;
 use execute::{Executor, Silent};
+use frontier::Frontier;
 use length::LengthLimit;
 use queue::Queue;
 use schedule::Schedule;
@@ -62,6 +67,7 @@ use std::fs::File;
 use std::io::{BufReader, Write};
 use std::sync::atomic::Ordering;
 use std::{fmt, io};
+use traced::Chasing;
 
 /// Why a worker cannot begin or go on.
 #[derive(Debug)]
@@ -199,6 +205,8 @@ struct Worker {
     queue: Queue,
     schedule: Schedule,
     dictionary: Dictionary,
+    frontier: Frontier,
+    chasing: Chasing,
     silent: Silent,
     measure: Measure,
     pace: Pace,
@@ -244,6 +252,8 @@ impl Worker {
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
+            frontier: Frontier::default(),
+            chasing: Chasing::default(),
             silent: Silent::default(),
             measure: Measure::Clock,
             pace: Pace::new(Measure::Clock),
