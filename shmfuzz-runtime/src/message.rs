@@ -69,6 +69,9 @@ pub enum Source {
     },
     /// The seeds of the attribute.
     Attribute,
+    /// The inbox: entries that another worker of the same build has run. They are queued with the
+    /// features that it saw, where those are new, and not run.
+    Known,
 }
 
 /// Run inputs once each, in order, and queue those that reach something new.

@@ -6,7 +6,9 @@
 use super::console::{Console, Tone};
 use super::{Label, Opening, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
-use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible, Stats};
+use crate::coordinator::notice::{
+    End, Failure, Finding, Limit, Notice, Reproducible, Stats, Trial,
+};
 use crate::show;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 /// How often a test's figures are printed where lines cannot be redrawn.
 const INTERVAL: Duration = Duration::from_secs(3);
+/// From how many inputs on the end of loading is worth a line.
+const LARGE_CORPUS: usize = 1000;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
 
@@ -24,6 +28,8 @@ pub(crate) struct Human {
     labels: Vec<Label>,
     /// When each test's figures were last printed, on the campaign's clock.
     printed: Vec<Duration>,
+    /// How long each test had been loading when that was last printed.
+    loading: Vec<Duration>,
     /// The file of each finding, as last shown.
     paths: HashMap<FindingId, PathBuf>,
 }
@@ -31,12 +37,19 @@ pub(crate) struct Human {
 impl Human {
     /// Prints to a console.
     pub(crate) fn new(console: Console) -> Self {
-        Self { console, labels: Vec::new(), printed: Vec::new(), paths: HashMap::new() }
+        Self {
+            console,
+            labels: Vec::new(),
+            printed: Vec::new(),
+            loading: Vec::new(),
+            paths: HashMap::new(),
+        }
     }
 
     /// The campaign's tests are called so.
     pub(crate) fn name(&mut self, labels: Vec<Label>) {
         self.printed = vec![Duration::ZERO; labels.len()];
+        self.loading = self.printed.clone();
         self.labels = labels;
     }
 
@@ -80,6 +93,9 @@ impl Human {
                 );
                 self.console.status(Tone::Good, "Started", &text);
             }
+            Notice::Loading { test, trial, elapsed, is_done } => {
+                self.loading(*test, *trial, *elapsed, *is_done);
+            }
             Notice::Stats { test, stats } => self.stats(*test, stats),
             // A line for each would be all there is to see.
             Notice::NewEntry { .. } => {}
@@ -108,6 +124,31 @@ impl Human {
                 self.output(output);
             }
             Notice::Finish { totals, end, .. } => self.finish(totals, *end),
+        }
+    }
+
+    fn loading(&mut self, test: TestIdx, trial: Trial, elapsed: Duration, is_done: bool) {
+        let Trial { done, total, useful } = trial;
+        if is_done {
+            // A small corpus is no news: "Started" has told of it.
+            if total >= LARGE_CORPUS {
+                let text = format!(
+                    "{}: {done} inputs in {}, {useful} of them reach something that the others \
+                     do not",
+                    self.test(test),
+                    show::time(elapsed)
+                );
+                self.console.status(Tone::Good, "Loaded", &text);
+            }
+            return;
+        }
+        let text = format!("{}: {done} of {total} inputs, {useful} useful", self.test(test));
+        if self.console.is_live() {
+            return self.console.redraw(test.0, format!("loading {text}"));
+        }
+        if elapsed.saturating_sub(self.loading[test.0]) >= INTERVAL {
+            self.loading[test.0] = elapsed;
+            self.console.status(Tone::Good, "Loading", &text);
         }
     }
 

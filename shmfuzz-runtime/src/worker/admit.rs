@@ -149,6 +149,9 @@ impl Worker {
             entry.is_examined = true;
             (entry.input.clone(), entry.features.clone())
         };
+        if let Some(end) = self.warm_up(turn, &input, tally)? {
+            return Ok(Some(end));
+        }
         let start = self.pace.start();
         let is_stable = match self.extra_call(turn, &input, tally)? {
             Extra::Failed => return Ok(Some(JobEnd::Failed)),

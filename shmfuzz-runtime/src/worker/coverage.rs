@@ -70,6 +70,24 @@ impl CoverageMap {
         work
     }
 
+    /// Takes features as seen that another worker of this build has seen; -> those that are new
+    /// here. What is no feature of this build is left out.
+    pub(super) fn adopt(&mut self, features: &[u32]) -> Vec<u32> {
+        let mut fresh = Vec::new();
+        for feature in features {
+            let (counter, bit) = (feature / 8, 1 << (feature % 8));
+            let run = self.runs.iter_mut().rev().find(|run| run.first <= counter);
+            let seen = run.and_then(|run| run.seen.get_mut((counter - run.first) as usize));
+            if let Some(seen) = seen.filter(|seen| **seen & bit == 0) {
+                self.edges += u64::from(*seen == 0);
+                *seen |= bit;
+                fresh.push(*feature);
+            }
+        }
+        self.features += fresh.len() as u64;
+        fresh
+    }
+
     /// Clears the counters without looking at them.
     pub(super) fn clear(&mut self) {
         self.fresh.clear();

@@ -12,7 +12,7 @@ use super::worker::{self, JobKind, Role, State as Doing};
 use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{TestIdx, WorkerId};
-use crate::coordinator::event::{Cause, Death};
+use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::{End, Exit, Limit, Notice, Stats};
 use std::time::Duration;
 
@@ -89,10 +89,11 @@ impl Engine {
     /// Forgets a worker whose death is never reported.
     fn abandon(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if let Doing::Dying { job: Some(job), .. } = &worker.state
-            && let JobKind::Fuzz { granted } = job.kind
-        {
-            self.count_execs(worker.test, granted, 0);
+        if let Doing::Dying { job: Some(job), .. } = &worker.state {
+            if let JobKind::Fuzz { granted } = job.kind {
+                self.count_execs(worker.test, granted, 0);
+            }
+            self.take_back(id, worker.test, &job.kind, &Harvest::default());
         }
         let how = classify::describe(&Cause::Unresponsive);
         let text = format!("a worker {how} when it was told to end; it was left behind");

@@ -60,7 +60,7 @@ pub(super) fn figures(
         execs: test.execs,
         extra_execs: test.extra_execs,
         execs_per_sec: test.speed.per_second(),
-        corpus: test.pool.n_live(),
+        corpus: test.pool.n_in_use(),
         new_entries: test.new_entries,
         edges: test.features.edges().max(test.edges).min(edges_total),
         edges_total,
