@@ -30,6 +30,9 @@ pub enum EntryChange {
     New,
     /// A smaller input for the entry with the same number, with all of its features.
     Smaller,
+    /// None of the features of the entry with the same number came back when it was run again: it
+    /// is not worth keeping. There are no features and no input here.
+    Flickering,
 }
 
 /// An entry as the log carries it.
@@ -87,7 +90,12 @@ fn encode(entry: &LogEntry<&[u8], &[u32]>) -> Vec<u8> {
     };
     bytes.extend((len as u64).to_le_bytes());
     bytes.extend([0; 8]);
-    bytes.extend(u32::from(entry.change == EntryChange::Smaller).to_le_bytes());
+    let change: u32 = match entry.change {
+        EntryChange::New => 0,
+        EntryChange::Smaller => 1,
+        EntryChange::Flickering => 2,
+    };
+    bytes.extend(change.to_le_bytes());
     bytes.extend(u32::to_le_bytes(origin));
     bytes.extend(tag.to_le_bytes());
     bytes.extend(entry.id.to_le_bytes());
@@ -209,6 +217,7 @@ fn parse(bytes: &[u8]) -> Option<(LogEntry, usize)> {
         change: match u32_at(bytes, 16)? {
             0 => EntryChange::New,
             1 => EntryChange::Smaller,
+            2 => EntryChange::Flickering,
             _ => return None,
         },
         origin: match u32_at(bytes, 20)? {
@@ -330,7 +339,11 @@ mod tests {
             any::<u64>().prop_map(Origin::Inbox),
             any::<u32>().prop_map(Origin::Attribute),
         ];
-        let change = prop_oneof![Just(EntryChange::New), Just(EntryChange::Smaller)];
+        let change = prop_oneof![
+            Just(EntryChange::New),
+            Just(EntryChange::Smaller),
+            Just(EntryChange::Flickering),
+        ];
         let numbers = (any::<u64>(), prop::option::of(0..u64::MAX), any::<u64>());
         (change, origin, numbers, any::<Vec<u32>>(), any::<Vec<u8>>()).prop_map(
             |(change, origin, (id, parent, work), features, input)| LogEntry {

@@ -136,7 +136,7 @@ pub(crate) struct Stats {
     pub(crate) edges_total: u64,
     /// Distinct failures found.
     pub(crate) findings: usize,
-    /// Part of the entries whose features come back, from 0 to 1.
+    /// Part of the edges that come back when an input is run again, from 0 to 1.
     pub(crate) stability: f64,
 }
 

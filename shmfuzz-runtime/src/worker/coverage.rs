@@ -116,6 +116,24 @@ impl CoverageMap {
         })
     }
 
+    /// The features in which the counters stand, before they are merged or cleared; sorted.
+    pub(super) fn reached(&self) -> Vec<u32> {
+        let mut reached = Vec::new();
+        for run in &self.runs {
+            run.counters.each_above_0(|at, value| {
+                let bit = pass::bucket(value).trailing_zeros();
+                reached.push((run.first + at as u32) * 8 + bit);
+            });
+        }
+        reached
+    }
+
+    /// Which run a counter belongs to, and which counter of it it is.
+    pub(super) fn place(&self, counter: u32) -> Option<(usize, usize)> {
+        let run = self.runs.iter().rposition(|run| run.first <= counter)?;
+        Some((run, (counter - self.runs[run].first) as usize))
+    }
+
     /// Says that the body was called, before the counters are merged or cleared.
     #[inline]
     pub(super) fn called(&mut self) {

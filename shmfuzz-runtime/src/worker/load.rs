@@ -88,12 +88,7 @@ impl Worker {
             if input.len() > capacity {
                 return Ok(Some(JobEnd::NeedsCapacity { bytes: input.len() }));
             }
-            let tag = match origin {
-                Origin::Inbox(tag) => i64::try_from(*tag).unwrap_or(-1),
-                Origin::Attribute(index) => i64::from(*index),
-                Origin::Mutation => -1,
-            };
-            self.mapping.header().loading.store(tag, Ordering::Relaxed);
+            self.mapping.header().loading.store(tag(*origin), Ordering::Relaxed);
             loaded.n_run += 1;
             let is_valid =
                 self.test.record.kind == InputKind::Bytes || std::str::from_utf8(input).is_ok();
@@ -109,7 +104,8 @@ impl Worker {
         Ok(None)
     }
 
-    fn inputs_of(
+    /// What there is to run.
+    pub(super) fn inputs_of(
         &self,
         turn: &mut Turn,
         source: Source,
@@ -173,5 +169,14 @@ impl Worker {
         }
         self.coverage.clear();
         Ok(None)
+    }
+}
+
+/// How the header names an input that is being loaded.
+pub(super) fn tag(origin: Origin) -> i64 {
+    match origin {
+        Origin::Inbox(tag) => i64::try_from(tag).unwrap_or(-1),
+        Origin::Attribute(index) => i64::from(index),
+        Origin::Mutation => -1,
     }
 }

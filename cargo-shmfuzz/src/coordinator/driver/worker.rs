@@ -447,6 +447,7 @@ fn is_answer(request: &Request, reply: &Reply) -> bool {
             | (Request::Fuzz(_), Reply::Fuzzed(_))
             | (Request::Minimize(_), Reply::Minimized(_))
             | (Request::Replay(_), Reply::Replayed(_))
+            | (Request::Survey(_), Reply::Surveyed(_))
     )
 }
 

@@ -10,6 +10,7 @@ use crate::coordinator::campaign::{Bytes, WorkerId};
 use crate::coordinator::event::Harvest;
 use crate::coordinator::notice::Notice;
 use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
+use std::collections::BTreeSet;
 
 /// Whether what was read out of a mapping can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,17 @@ impl Engine {
             self.warn_once(idx, "damage", text.to_owned());
             return Integrity::Damaged;
         }
+        let is_flicker = |e: &&LogEntry| e.change == EntryChange::Flickering;
+        let flickers: BTreeSet<u64> = entries.iter().filter(is_flicker).map(|e| e.id).collect();
         for entry in entries {
             match entry.change {
+                // Its worker does not use it, and what it has reached is no news to it any more.
+                _ if flickers.contains(&entry.id) => {
+                    self.tests[idx.0].features.add(&entry.features);
+                }
                 EntryChange::New => self.take_new(id, entry),
                 EntryChange::Smaller => self.take_smaller(id, entry),
+                EntryChange::Flickering => {}
             }
         }
         match harvest.damage.take() {

@@ -205,6 +205,8 @@ impl Engine {
         let idx = worker.test;
         let state = &mut self.tests[idx.0];
         state.edges = state.edges.max(coverage.edges.min(state.n_counters.unwrap_or(0)));
+        let checked = (coverage.checked, coverage.flickering.min(coverage.checked));
+        state.checked = state.checked.max(checked);
         if first_moved == Some(0) {
             let why = "no counter moved when the first input was run: the code that the fuzz \
                        test calls is not instrumented";

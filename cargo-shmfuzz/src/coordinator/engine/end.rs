@@ -233,8 +233,7 @@ impl Engine {
             State::Running | State::Finished => self.now,
         };
         let elapsed = until.saturating_sub(self.begun);
-        let figures =
-            |(i, state)| (TestIdx(i), stats::figures(elapsed, TestIdx(i), state, &self.workers));
+        let figures = |(i, state)| (TestIdx(i), stats::figures(elapsed, state));
         let totals: Vec<_> = self.tests.iter().enumerate().map(figures).collect();
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
@@ -306,7 +305,7 @@ impl Engine {
                 continue;
             }
             state.speed.sample(self.now, state.execs);
-            let stats = stats::figures(elapsed, test, state, &self.workers);
+            let stats = stats::figures(elapsed, state);
             // Time alone is no news of a test that waits for its turn.
             let news = Some(Stats { elapsed: Duration::ZERO, ..stats });
             let state = &mut self.tests[i];

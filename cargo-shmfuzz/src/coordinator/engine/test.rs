@@ -94,6 +94,9 @@ pub(super) struct FuzzTest {
     pub(super) features: Features,
     /// Most edges that one worker has seen.
     pub(super) edges: u64,
+    /// Counters above 0 when an input was run again, and those of them that flickered, in the worker
+    /// that has seen most.
+    pub(super) checked: (u64, u64),
     /// Counters in its binary, once a worker has said so.
     pub(super) n_counters: Option<u64>,
     /// Seeds in its attribute.
@@ -150,6 +153,7 @@ impl FuzzTest {
             pool: Pool::new(test),
             features: Features::default(),
             edges: 0,
+            checked: (0, 0),
             n_counters: None,
             n_seeds: test.n_attribute_seeds,
             first_seed: 0,
@@ -174,6 +178,12 @@ impl FuzzTest {
             loading_told: None,
             is_loaded: false,
         }
+    }
+
+    /// Part of the edges that come back when an input is run again: 1 before any was.
+    pub(super) fn stability(&self) -> f64 {
+        let (checked, flickering) = self.checked;
+        if checked == 0 { 1.0 } else { 1.0 - flickering as f64 / checked as f64 }
     }
 
     /// Whether it will never be fuzzed again.

@@ -204,6 +204,33 @@ fn an_entry_is_shrunk_in_its_place_unless_it_is_a_committed_seed() {
 }
 
 #[test]
+fn an_entry_that_did_not_come_back_is_not_kept() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let entry = |change, id, features: &[u32], input: &[u8]| LogEntry {
+        change,
+        id,
+        parent: None,
+        origin: Origin::Mutation,
+        work: 1,
+        features: features.to_vec(),
+        input: input.to_vec(),
+    };
+    let entries = vec![
+        entry(EntryChange::New, 0, &[8], b"steady"),
+        entry(EntryChange::New, 1, &[16], b"flickers"),
+        entry(EntryChange::Flickering, 1, &[], b""),
+        entry(EntryChange::New, 2, &[16], b"flickers, too"),
+    ];
+    driver.answer(fuzzed(JobEnd::Done, 9), Harvest { entries, ..Harvest::default() });
+    let saved = driver.actions.iter().filter_map(|action| match action {
+        Action::SaveEntry { input, .. } => Some(&**input),
+        _ => None,
+    });
+    assert_eq!(saved.collect::<Vec<_>>(), [b"steady"]);
+}
+
+#[test]
 fn features_that_cannot_exist_cost_the_worker_its_place() {
     let mut driver = Driver::start(campaign(1));
     let worker = driver.set_up();
