@@ -23,3 +23,4 @@ mod loading;
 mod minimization;
 mod packages;
 mod seeds;
+mod stability;

@@ -35,6 +35,8 @@ mod test;
 mod tests;
 mod worker;
 
+pub(super) use classify::describe;
+
 use super::action::Action;
 use super::campaign::{Campaign, TestIdx, WorkerId};
 use super::event::Event;

@@ -18,6 +18,8 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(3);
 /// From how many inputs on the end of loading is worth a line.
 const LARGE_CORPUS: usize = 1000;
+/// Below this stability the end of a campaign says how to find out why.
+const STEADY: f64 = 0.95;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
 
@@ -80,6 +82,11 @@ impl Human {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         self.console.warn(&show::line(first));
         self.tail(rest, "");
+    }
+
+    /// A survey was made.
+    pub(super) fn surveyed(&mut self, text: &str) {
+        self.console.status(Tone::Good, "Surveyed", text);
     }
 
     /// Tells one thing.
@@ -287,6 +294,12 @@ impl Human {
             elapsed = elapsed.max(stats.elapsed);
             let text = format!("{}: {}", self.test(*test), figures(stats));
             self.console.status(Tone::Good, "Fuzzed", &text);
+            if stats.stability < STEADY {
+                let command = label(&self.labels, *test).stability.clone();
+                self.console.detail(&format!(
+                    "what an input reaches differs from run to run; `{command}` lists the lines"
+                ));
+            }
         }
         let why = match end {
             End::Time => "the time is over",

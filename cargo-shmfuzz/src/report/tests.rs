@@ -45,6 +45,7 @@ fn opening() -> Opening {
         package: "gps".to_owned(),
         cargo_test: format!("cargo test -p gps {name}"),
         repro: format!("cargo shmfuzz repro {name}"),
+        stability: format!("cargo shmfuzz stability {name}"),
     };
     let labels = vec![label("parse"), label("print")];
     Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)), runs: None }
