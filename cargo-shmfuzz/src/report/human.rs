@@ -294,7 +294,7 @@ impl Human {
             elapsed = elapsed.max(stats.elapsed);
             let text = format!("{}: {}", self.test(*test), figures(stats));
             self.console.status(Tone::Good, "Fuzzed", &text);
-            if stats.stability < STEADY {
+            if stats.execs > 0 && stats.stability < STEADY {
                 let command = label(&self.labels, *test).stability.clone();
                 self.console.detail(&format!(
                     "what an input reaches differs from run to run; `{command}` lists the lines"

@@ -45,8 +45,23 @@ impl Engine {
             let seeds = n_on_disk - corpus + hello.n_seeds as usize;
             let (counters, workers) = (hello.n_counters, self.campaign.jobs);
             self.show(Notice::Start { test: idx, seeds, corpus, counters, workers });
+            self.name_long_inputs(idx);
         }
         self.carry_on(id);
+    }
+
+    /// Says that inputs on disk are longer than those that are made.
+    fn name_long_inputs(&mut self, idx: TestIdx) {
+        let test = &self.campaign.tests[idx.0];
+        let max = test.max_len;
+        let n = test.corpus.iter().filter(|input| input.bytes.len() > max).count();
+        if n > 0 {
+            let text = format!(
+                "{n} of the inputs on disk are longer than {max} bytes, the limit of those that \
+                 are made: each is run once as it is, and mutated up to there"
+            );
+            self.warn_once(idx, "long", text);
+        }
     }
 
     /// A worker has answered.

@@ -151,6 +151,21 @@ fn what_one_worker_finds_reaches_the_others_between_their_jobs() {
 }
 
 #[test]
+fn inputs_longer_than_those_that_are_made_are_said() {
+    let mut campaign = campaign(1);
+    campaign.tests[0].max_len = 2;
+    campaign.tests[0].corpus = vec![input(Place::Seed, b"ab"), input(Place::Seed, b"abc")];
+    let mut driver = Driver::start(campaign);
+    let worker = driver.spawned();
+    driver.hello(worker);
+    let is_said = |n: &&Notice| match n {
+        Notice::Warning { text, .. } => text.starts_with("1 of the inputs on disk are longer"),
+        _ => false,
+    };
+    assert!(driver.notices().iter().any(is_said), "{:?}", driver.notices());
+}
+
+#[test]
 fn large_inputs_travel_alone() {
     let mut campaign = campaign(1);
     let large = vec![1; 2 << 20];
