@@ -3,7 +3,7 @@
 //!
 //! Owns the grammar and the help, decides nothing.
 
-use crate::commands::{build, list, new, repro, run};
+use crate::commands::{build, list, new, repro, run, stability};
 use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Repro(repro::Arguments),
     /// Build the instrumented test binaries.
     Build(build::Arguments),
+    /// List the lines that do not come back when an input is run again.
+    Stability(stability::Arguments),
 }
 
 /// How results are told.
@@ -302,6 +304,8 @@ mod tests {
             "new",
             "repro test",
             "run --seed -1",
+            "stability",
+            "stability parse --times 1",
         ];
         for line in lines {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
@@ -315,6 +319,7 @@ mod tests {
             "new parse",
             "repro json a b",
             "build --message-format json",
+            "stability parse --times 20 --message-format json",
         ] {
             assert!(parse(line).unwrap().command.is_some(), "{line}");
         }

@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod repro;
 pub(crate) mod run;
+pub(crate) mod stability;
 
 use crate::building::{Build, FuzzTest};
 use crate::cli::{Cargo, Command, Filters, Selection};
@@ -18,7 +19,7 @@ use crate::flags::CfgFuzzing;
 use crate::options;
 use crate::report::console::Console;
 use crate::workspace::{BuildRequest, Workspace};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use camino::Utf8Path;
 use clap::Parser;
 use shmfuzz_runtime::limits::Limits;
@@ -34,6 +35,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::New(arguments)) => new::exec(&arguments),
         Some(Command::Repro(arguments)) => repro::exec(&arguments),
         Some(Command::Build(arguments)) => build::exec(&arguments),
+        Some(Command::Stability(arguments)) => stability::exec(&arguments),
     };
     done.unwrap_or_else(|Failed { code, error }| {
         Console::plain(Box::new(anstream::stderr())).error(&format!("{error:#}"));
@@ -100,6 +102,16 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
         );
     }
     Ok(selected)
+}
+
+/// The one fuzz test that `filter` means.
+fn only<'s>(selected: &'s [Selected], filter: &str) -> Result<&'s Selected, Failed> {
+    if let [one] = selected {
+        return Ok(one);
+    }
+    let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
+    let error = anyhow!("several fuzz tests match `{filter}`: {}", names.join(", "));
+    Err(Failed::new(ExitCode::Usage, error))
 }
 
 /// How to start a fuzz test's binary for it.

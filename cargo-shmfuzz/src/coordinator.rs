@@ -13,3 +13,4 @@ pub(crate) mod interrupt;
 pub(crate) mod notice;
 pub(crate) mod plain;
 pub(crate) mod store;
+pub(crate) mod survey;

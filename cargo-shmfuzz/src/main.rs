@@ -28,6 +28,7 @@ mod options;
 mod probe;
 mod report;
 mod show;
+mod source;
 mod tether;
 mod toolchain;
 mod workspace;

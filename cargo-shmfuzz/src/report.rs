@@ -8,11 +8,14 @@
 pub(crate) mod console;
 mod human;
 mod json;
+mod steadiness;
 
 use crate::cli::MessageFormat;
 use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Notice;
 use crate::exit_code::ExitCode;
+pub(crate) use steadiness::Steadiness;
+
 use console::Console;
 use human::Human;
 use json::Json;
@@ -35,6 +38,8 @@ pub(crate) struct Label {
     pub(crate) cargo_test: String,
     /// The command that runs one input; the input is to be added.
     pub(crate) repro: String,
+    /// The command that lists what does not come back.
+    pub(crate) stability: String,
 }
 
 /// What a campaign begins with.

@@ -1,5 +1,5 @@
 //! Entries on their way through the mapping: the log (what a worker found) and the inbox (what it
-//! is given to run).
+//! is given: inputs to run, or entries that another worker of the same build has run).
 //!
 //! The log is append-only during a job: an entry is written whole and then published by its
 //! `log_used`, before the worker's next call, so that it survives whatever that call does. What is
@@ -30,6 +30,9 @@ pub enum EntryChange {
     New,
     /// A smaller input for the entry with the same number, with all of its features.
     Smaller,
+    /// None of the features of the entry with the same number came back when it was run again: it
+    /// is not worth keeping. There are no features and no input here.
+    Flickering,
 }
 
 /// An entry as the log carries it.
@@ -71,24 +74,14 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Appends an entry and publishes it. Allocates; not for the hot path.
-///
-/// # Errors
-/// If it does not fit.
-pub fn append(
-    mapping: &Mapping,
-    _turn: &mut Turn,
-    entry: &LogEntry<&[u8], &[u32]>,
-) -> Result<(), LogFull> {
-    let len = (HEAD + entry.features.len() * 4 + entry.input.len()).next_multiple_of(8);
-    if len > LOG_LEN {
-        return Err(LogFull::Forever);
-    }
-    let used = mapping.header().log_used.load(Ordering::Relaxed);
-    let used = usize::try_from(used).ok().filter(|n| *n <= LOG_LEN).unwrap_or(LOG_LEN);
-    if len > LOG_LEN - used {
-        return Err(LogFull::ForNow);
-    }
+/// How many bytes an entry takes.
+fn encoded_len(n_features: usize, input_len: usize) -> usize {
+    (HEAD + n_features * 4 + input_len).next_multiple_of(8)
+}
+
+/// An entry as it stands in the log: lengths, a checksum, numbers, features, input, zeros.
+fn encode(entry: &LogEntry<&[u8], &[u32]>) -> Vec<u8> {
+    let len = encoded_len(entry.features.len(), entry.input.len());
     let mut bytes = Vec::with_capacity(len);
     let (origin, tag) = match entry.origin {
         Origin::Mutation => (0, 0),
@@ -97,7 +90,12 @@ pub fn append(
     };
     bytes.extend((len as u64).to_le_bytes());
     bytes.extend([0; 8]);
-    bytes.extend(u32::from(entry.change == EntryChange::Smaller).to_le_bytes());
+    let change: u32 = match entry.change {
+        EntryChange::New => 0,
+        EntryChange::Smaller => 1,
+        EntryChange::Flickering => 2,
+    };
+    bytes.extend(change.to_le_bytes());
     bytes.extend(u32::to_le_bytes(origin));
     bytes.extend(tag.to_le_bytes());
     bytes.extend(entry.id.to_le_bytes());
@@ -111,7 +109,28 @@ pub fn append(
     bytes.resize(len, 0);
     let sum = checksum(&bytes[16..]).to_le_bytes();
     bytes[8..16].copy_from_slice(&sum);
-    mapping.copy_in(LOG_AT + used, &bytes);
+    bytes
+}
+
+/// Appends an entry and publishes it. Allocates; not for the hot path.
+///
+/// # Errors
+/// If it does not fit.
+pub fn append(
+    mapping: &Mapping,
+    _turn: &mut Turn,
+    entry: &LogEntry<&[u8], &[u32]>,
+) -> Result<(), LogFull> {
+    let len = encoded_len(entry.features.len(), entry.input.len());
+    if len > LOG_LEN {
+        return Err(LogFull::Forever);
+    }
+    let used = mapping.header().log_used.load(Ordering::Relaxed);
+    let used = usize::try_from(used).ok().filter(|n| *n <= LOG_LEN).unwrap_or(LOG_LEN);
+    if len > LOG_LEN - used {
+        return Err(LogFull::ForNow);
+    }
+    mapping.copy_in(LOG_AT + used, &encode(entry));
     mapping.header().log_used.store((used + len) as u64, Ordering::Release);
     Ok(())
 }
@@ -146,21 +165,27 @@ pub fn read_log(mapping: &Mapping, _turn: &Turn) -> Log {
         log.damage = Some(LogDamage { offset: 0 });
         return log;
     };
-    let bytes = mapping.copy_out(LOG_AT, used);
-    let mut at = 0;
-    while at < used {
-        match parse(&bytes[at..]) {
-            Some((entry, len)) => {
-                log.entries.push(entry);
-                at += len;
-            }
-            None => {
-                log.damage = Some(LogDamage { offset: at });
-                break;
+    log.read(&mapping.copy_out(LOG_AT, used));
+    log
+}
+
+impl Log {
+    /// Takes entries out of `bytes`, up to the first that does not fit.
+    fn read(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            match parse(&bytes[at..]) {
+                Some((entry, len)) => {
+                    self.entries.push(entry);
+                    at += len;
+                }
+                None => {
+                    self.damage = Some(LogDamage { offset: at });
+                    break;
+                }
             }
         }
     }
-    log
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -192,6 +217,7 @@ fn parse(bytes: &[u8]) -> Option<(LogEntry, usize)> {
         change: match u32_at(bytes, 16)? {
             0 => EntryChange::New,
             1 => EntryChange::Smaller,
+            2 => EntryChange::Flickering,
             _ => return None,
         },
         origin: match u32_at(bytes, 20)? {
@@ -266,6 +292,42 @@ pub fn read_inbox(mapping: &Mapping, _turn: &Turn) -> Vec<InboxInput> {
     inputs
 }
 
+/// How much of the inbox an entry takes, in bytes: as many as [`INBOX_LEN`] fit.
+#[cfg(feature = "coordinator")]
+pub fn known_len(n_features: usize, input_len: usize) -> usize {
+    encoded_len(n_features, input_len)
+}
+
+/// Writes as many entries as fit into the inbox, in order; -> how many. Their features are those of
+/// another worker of the same build.
+#[cfg(feature = "coordinator")]
+pub fn fill_known<'e>(
+    mapping: &Mapping,
+    _turn: &mut Turn,
+    entries: impl IntoIterator<Item = LogEntry<&'e [u8], &'e [u32]>>,
+) -> usize {
+    let (mut used, mut n) = (0, 0);
+    for entry in entries {
+        let len = encoded_len(entry.features.len(), entry.input.len());
+        if len > INBOX_LEN - used {
+            break;
+        }
+        mapping.copy_in(INBOX_AT + used, &encode(&entry));
+        (used, n) = (used + len, n + 1);
+    }
+    mapping.header().inbox_used.store(used as u64, Ordering::Release);
+    n
+}
+
+/// Copies the entries of [`fill_known`] out of the inbox. What does not parse is left out.
+pub fn read_known(mapping: &Mapping, _turn: &Turn) -> Vec<LogEntry> {
+    let used = mapping.header().inbox_used.load(Ordering::Acquire);
+    let used = usize::try_from(used).unwrap_or(INBOX_LEN).min(INBOX_LEN);
+    let mut log = Log::default();
+    log.read(&mapping.copy_out(INBOX_AT, used));
+    log.entries
+}
+
 #[cfg(all(test, feature = "coordinator"))]
 mod tests {
     use super::*;
@@ -277,7 +339,11 @@ mod tests {
             any::<u64>().prop_map(Origin::Inbox),
             any::<u32>().prop_map(Origin::Attribute),
         ];
-        let change = prop_oneof![Just(EntryChange::New), Just(EntryChange::Smaller)];
+        let change = prop_oneof![
+            Just(EntryChange::New),
+            Just(EntryChange::Smaller),
+            Just(EntryChange::Flickering),
+        ];
         let numbers = (any::<u64>(), prop::option::of(0..u64::MAX), any::<u64>());
         (change, origin, numbers, any::<Vec<u32>>(), any::<Vec<u8>>()).prop_map(
             |(change, origin, (id, parent, work), features, input)| LogEntry {
@@ -316,6 +382,14 @@ mod tests {
             let log = read_log(&mapping, &turn);
             prop_assert_eq!(log.entries, entries);
             prop_assert_eq!(log.damage, None);
+        }
+
+        #[test]
+        fn entries_come_back_from_the_inbox(entries in prop::collection::vec(entry(), 0..8)) {
+            let (mapping, mut turn) = Mapping::create(16).unwrap();
+            let n = fill_known(&mapping, &mut turn, entries.iter().map(borrowed));
+            prop_assert_eq!(n, entries.len());
+            prop_assert_eq!(read_known(&mapping, &turn), entries);
         }
 
         #[test]

@@ -36,6 +36,9 @@ pub enum Request {
     Minimize(Minimize),
     /// Run the input in the input area. Answered by [`Reply::Replayed`].
     Replay(Replay),
+    /// Run inputs some times each, to see what does not come back. Answered by
+    /// [`Reply::Surveyed`].
+    Survey(Survey),
     /// End the process. Answered by nothing.
     Stop {},
 }
@@ -69,6 +72,9 @@ pub enum Source {
     },
     /// The seeds of the attribute.
     Attribute,
+    /// The inbox: entries that another worker of the same build has run. They are queued with the
+    /// features that it saw, where those are new, and not run.
+    Known,
 }
 
 /// Run inputs once each, in order, and queue those that reach something new.
@@ -129,6 +135,8 @@ pub enum Reply {
     Minimized(Minimized),
     /// To [`Request::Replay`].
     Replayed(Replayed),
+    /// To [`Request::Survey`].
+    Surveyed(Surveyed),
 }
 
 /// The worker has attached.
@@ -155,8 +163,10 @@ pub struct Coverage {
     pub features: u64,
     /// Entries in the queue.
     pub entries: u64,
-    /// Entries whose features came back when they were run a second time.
-    pub stable: u64,
+    /// Counters above 0 when an input was run again.
+    pub checked: u64,
+    /// Those of them that were not the same in all runs of some input.
+    pub flickering: u64,
 }
 
 /// Why a job ended.
@@ -241,6 +251,51 @@ pub struct Replayed {
     /// Whether the test rejected the input, or it was not valid for its type.
     pub rejected: bool,
 }
+
+/// Run inputs some times each, in order, and compare what their runs reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Where they are.
+    pub source: Source,
+    /// How many of them to pass over: they were run by an earlier request.
+    pub first: usize,
+    /// How often to run each.
+    pub times: u32,
+    /// When to pause, in milliseconds; the reply then says how far it came.
+    pub budget_ms: u64,
+}
+
+/// The most counters that one [`Surveyed`] names.
+pub const MAX_FLICKERING: usize = 4096;
+
+/// To [`Survey`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surveyed {
+    /// Why it ended. After [`JobEnd::Failed`] the input that failed is the last of `n_run`.
+    pub end: JobEnd,
+    /// How many inputs of the source are behind it, counting those passed over.
+    pub n_run: usize,
+    /// Calls made.
+    pub execs: u64,
+    /// Counters that differed between runs of an input of this job; [`MAX_FLICKERING`] at most.
+    pub flickering: Vec<Flickering>,
+    /// What it has seen.
+    pub coverage: Coverage,
+}
+
+/// A counter that differs between runs of the same input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flickering {
+    /// Its number.
+    pub counter: u32,
+    /// Where its block begins, relative to [`ANCHOR`]; `None` if the table of blocks does not say.
+    pub pc: Option<i64>,
+    /// How many inputs made it differ.
+    pub n_inputs: u32,
+}
+
+/// The symbol of the test binary to which [`Flickering::pc`] is relative.
+pub const ANCHOR: &str = "__sanitizer_cov_pcs_init";
 
 /// Why no message came.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod compare;
 mod coverage;
 mod dictionary;
 mod execute;
+mod flicker;
 mod frontier;
 mod fuzz;
 mod length;
@@ -35,6 +36,7 @@ mod schedule;
 mod shrink;
 mod signal;
 mod solve;
+mod survey;
 #[doc(hidden)]
 pub mod system_random;
 #[cfg(test)]
@@ -58,6 +60,7 @@ use budget::{Budget, Measure, Pace};
 use coverage::CoverageMap;
 use dictionary::Dictionary;
 use execute::{Executor, Silent};
+use flicker::Flicker;
 use frontier::Frontier;
 use length::LengthLimit;
 use queue::Queue;
@@ -202,6 +205,7 @@ struct Worker {
     mapping: &'static Mapping,
     executor: Executor,
     coverage: CoverageMap,
+    flicker: Flicker,
     queue: Queue,
     schedule: Schedule,
     dictionary: Dictionary,
@@ -213,6 +217,8 @@ struct Worker {
     length: LengthLimit,
     /// Changes of the queue that the log has had no room for.
     unpublished: VecDeque<(usize, EntryChange)>,
+    /// How many entries were run again.
+    n_measured: u64,
     /// How many of the inputs to begin with were run.
     n_first_tried: usize,
     shrinking: Option<shrink::Shrinking>,
@@ -249,6 +255,7 @@ impl Worker {
             mapping,
             executor: Executor::new(test, mapping.header(), WordsArea::of(mapping)),
             coverage: CoverageMap::new(),
+            flicker: Flicker::default(),
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
@@ -259,6 +266,7 @@ impl Worker {
             pace: Pace::new(Measure::Clock),
             length: LengthLimit::new(4096),
             unpublished: VecDeque::new(),
+            n_measured: 0,
             n_first_tried: 0,
             shrinking: None,
         }
@@ -297,6 +305,10 @@ impl Worker {
                 self.executor.set_phase(Phase::Replaying);
                 Reply::Replayed(self.replay(&mut turn, replay)?)
             }
+            Request::Survey(survey) => {
+                self.executor.set_phase(Phase::Loading);
+                Reply::Surveyed(self.survey(&mut turn, survey)?)
+            }
         };
         Ok((reply, turn))
     }
@@ -330,7 +342,8 @@ impl Worker {
             edges: self.coverage.edges(),
             features: self.coverage.features(),
             entries: self.queue.len() as u64,
-            stable: self.queue.n_stable(),
+            checked: self.flicker.n_checked(),
+            flickering: self.flicker.n_flickering(),
         }
     }
 }

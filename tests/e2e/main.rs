@@ -19,6 +19,8 @@ mod harness;
 mod instrumentation;
 mod interruption;
 mod kinds;
+mod loading;
 mod minimization;
 mod packages;
 mod seeds;
+mod stability;

@@ -24,6 +24,7 @@ pub(super) fn label(one: &Selected, selection: &Selection) -> Label {
         package: binary.package_name.clone(),
         cargo_test: command(&["cargo", "test"], &one.test.path()),
         repro: command(&["cargo", "shmfuzz", "repro"], &one.name),
+        stability: command(&["cargo", "shmfuzz", "stability"], &one.name),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::exit_code::{ExitCode, Failed};
 use crate::flags::CfgFuzzing;
 use crate::report::console::{Console, Tone};
 use crate::show;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use camino::Utf8PathBuf;
 use clap::Args;
 use shmfuzz_runtime::child::{self, End, Output};
@@ -54,12 +54,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
             return Ok(ExitCode::NoMatch);
         }
     };
-    let [selected] = &selected[..] else {
-        let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
-        let error =
-            anyhow!("several fuzz tests match `{}`: {}", arguments.fuzz_test, names.join(", "));
-        return Err(Failed::new(ExitCode::Usage, error));
-    };
+    let selected = super::only(&selected, &arguments.fuzz_test)?;
     let paths: anyhow::Result<Vec<Utf8PathBuf>> =
         arguments.input.iter().map(|input| find(selected, input)).collect();
     let mut code = ExitCode::Nothing;

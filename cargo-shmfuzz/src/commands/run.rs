@@ -174,7 +174,7 @@ fn prepare(
             return Ok(None);
         }
     };
-    let limits = resolve(arguments, &workspace, &selected)
+    let limits = resolve(&arguments.limits(), &workspace, &selected)
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
     let homes = selected.iter().zip(&limits).map(|(one, limits)| super::home(one, limits));
@@ -191,8 +191,8 @@ fn prepare(
 }
 
 /// The limits of each test: defaults, package, attribute, flags.
-fn resolve(
-    arguments: &Arguments,
+pub(super) fn resolve(
+    flags: &Layer,
     workspace: &Workspace,
     selected: &[Selected],
 ) -> anyhow::Result<Vec<Limits>> {
@@ -204,12 +204,13 @@ fn resolve(
             None => Layer::default(),
         };
         let attribute = Layer::from(&test.record.options);
-        Ok(Limits::resolve(&[layer, attribute, arguments.limits()]))
+        Ok(Limits::resolve(&[layer, attribute, *flags]))
     };
     selected.iter().map(one).collect()
 }
 
-fn campaign_test(one: &Selected, limits: &Limits, corpus: Vec<CorpusInput>) -> Test {
+/// A fuzz test as a campaign takes it.
+pub(super) fn campaign_test(one: &Selected, limits: &Limits, corpus: Vec<CorpusInput>) -> Test {
     Test {
         name: one.name.clone(),
         timeout: limits.timeout,

@@ -5,6 +5,7 @@ use super::notice::Notice;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::message::Request;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One thing to do.
@@ -95,10 +96,25 @@ pub(crate) enum Freight {
     None,
     /// Inputs for the inbox, with their tags; all of them fit.
     Inbox(Vec<(u64, Bytes)>),
+    /// Entries for the inbox that another worker has run, with their features; all of them fit.
+    Known(Vec<Known>),
     /// One input for the input area, which is grown for it.
     Input(Bytes),
     /// Nothing, but the input area is grown to this many bytes.
     Room(usize),
+}
+
+/// An entry that a worker is given and need not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Its tag.
+    pub(crate) tag: u64,
+    /// Its bytes.
+    pub(crate) input: Bytes,
+    /// The features that the worker which ran it was the first to reach.
+    pub(crate) features: Arc<[u32]>,
+    /// What an execution of it costs.
+    pub(crate) work: u64,
 }
 
 /// Where a finding's file belongs.

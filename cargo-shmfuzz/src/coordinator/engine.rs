@@ -19,7 +19,9 @@ mod classify;
 mod death;
 mod end;
 mod finding;
+mod loading;
 mod mutant;
+mod pool;
 mod random;
 mod request;
 mod share;
@@ -32,6 +34,8 @@ mod test;
 #[cfg(test)]
 mod tests;
 mod worker;
+
+pub(super) use classify::describe;
 
 use super::action::Action;
 use super::campaign::{Campaign, TestIdx, WorkerId};
@@ -144,8 +148,10 @@ impl Engine {
     /// Does what time, free slots and the state of all else ask for.
     fn proceed(&mut self) {
         self.watch();
+        self.settle_pools();
         self.fill_slots();
         self.show_figures();
+        self.show_loading();
         self.settle();
     }
 
@@ -173,7 +179,7 @@ impl Engine {
             state.n_workers += 1;
             worker.first_seed = state.first_seed;
             worker.next_seed = state.first_seed;
-            worker.baseline_end = state.pool.len();
+            worker.baseline_end = state.pool.feed_len();
         }
         self.workers.insert(id, worker);
         self.act(Action::Spawn { worker: id, test });

@@ -21,6 +21,18 @@ pub(crate) enum Notice {
         /// Workers of the campaign.
         workers: usize,
     },
+    /// How far the seeds and cached inputs of a fuzz test were run: a few times a second, and when
+    /// all were.
+    Loading {
+        /// Which test.
+        test: TestIdx,
+        /// How far.
+        trial: Trial,
+        /// Time since the first of them was run.
+        elapsed: Duration,
+        /// Whether all were run.
+        is_done: bool,
+    },
     /// Figures, a few times a second.
     Stats {
         /// Which test.
@@ -92,6 +104,17 @@ pub(crate) enum Notice {
     },
 }
 
+/// How far the inputs on disk were run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trial {
+    /// Inputs that were run, or that fail and are passed over.
+    pub(crate) done: usize,
+    /// Inputs there are to run.
+    pub(crate) total: usize,
+    /// How many of those that were run have added something so far.
+    pub(crate) useful: usize,
+}
+
 /// Figures of one fuzz test.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Stats {
@@ -103,7 +126,7 @@ pub(crate) struct Stats {
     pub(crate) extra_execs: u64,
     /// Calls a second, over the last seconds.
     pub(crate) execs_per_sec: f64,
-    /// Entries in the corpus.
+    /// Inputs of the corpus that reach something the others do not.
     pub(crate) corpus: usize,
     /// Entries added by this campaign.
     pub(crate) new_entries: usize,
@@ -113,7 +136,7 @@ pub(crate) struct Stats {
     pub(crate) edges_total: u64,
     /// Distinct failures found.
     pub(crate) findings: usize,
-    /// Part of the entries whose features come back, from 0 to 1.
+    /// Part of the edges that come back when an input is run again, from 0 to 1.
     pub(crate) stability: f64,
 }
 

@@ -6,7 +6,9 @@
 use super::console::{Console, Tone};
 use super::{Label, Opening, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
-use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible, Stats};
+use crate::coordinator::notice::{
+    End, Failure, Finding, Limit, Notice, Reproducible, Stats, Trial,
+};
 use crate::show;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,10 @@ use std::time::Duration;
 
 /// How often a test's figures are printed where lines cannot be redrawn.
 const INTERVAL: Duration = Duration::from_secs(3);
+/// From how many inputs on the end of loading is worth a line.
+const LARGE_CORPUS: usize = 1000;
+/// Below this stability the end of a campaign says how to find out why.
+const STEADY: f64 = 0.95;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
 
@@ -24,6 +30,8 @@ pub(crate) struct Human {
     labels: Vec<Label>,
     /// When each test's figures were last printed, on the campaign's clock.
     printed: Vec<Duration>,
+    /// How long each test had been loading when that was last printed.
+    loading: Vec<Duration>,
     /// The file of each finding, as last shown.
     paths: HashMap<FindingId, PathBuf>,
 }
@@ -31,12 +39,19 @@ pub(crate) struct Human {
 impl Human {
     /// Prints to a console.
     pub(crate) fn new(console: Console) -> Self {
-        Self { console, labels: Vec::new(), printed: Vec::new(), paths: HashMap::new() }
+        Self {
+            console,
+            labels: Vec::new(),
+            printed: Vec::new(),
+            loading: Vec::new(),
+            paths: HashMap::new(),
+        }
     }
 
     /// The campaign's tests are called so.
     pub(crate) fn name(&mut self, labels: Vec<Label>) {
         self.printed = vec![Duration::ZERO; labels.len()];
+        self.loading = self.printed.clone();
         self.labels = labels;
     }
 
@@ -69,6 +84,11 @@ impl Human {
         self.tail(rest, "");
     }
 
+    /// A survey was made.
+    pub(super) fn surveyed(&mut self, text: &str) {
+        self.console.status(Tone::Good, "Surveyed", text);
+    }
+
     /// Tells one thing.
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         match notice {
@@ -79,6 +99,9 @@ impl Human {
                     show::count(*seeds, "seed")
                 );
                 self.console.status(Tone::Good, "Started", &text);
+            }
+            Notice::Loading { test, trial, elapsed, is_done } => {
+                self.loading(*test, *trial, *elapsed, *is_done);
             }
             Notice::Stats { test, stats } => self.stats(*test, stats),
             // A line for each would be all there is to see.
@@ -108,6 +131,31 @@ impl Human {
                 self.output(output);
             }
             Notice::Finish { totals, end, .. } => self.finish(totals, *end),
+        }
+    }
+
+    fn loading(&mut self, test: TestIdx, trial: Trial, elapsed: Duration, is_done: bool) {
+        let Trial { done, total, useful } = trial;
+        if is_done {
+            // A small corpus is no news: "Started" has told of it.
+            if total >= LARGE_CORPUS {
+                let text = format!(
+                    "{}: {done} inputs in {}, {useful} of them reach something that the others \
+                     do not",
+                    self.test(test),
+                    show::time(elapsed)
+                );
+                self.console.status(Tone::Good, "Loaded", &text);
+            }
+            return;
+        }
+        let text = format!("{}: {done} of {total} inputs, {useful} useful", self.test(test));
+        if self.console.is_live() {
+            return self.console.redraw(test.0, format!("loading {text}"));
+        }
+        if elapsed.saturating_sub(self.loading[test.0]) >= INTERVAL {
+            self.loading[test.0] = elapsed;
+            self.console.status(Tone::Good, "Loading", &text);
         }
     }
 
@@ -246,6 +294,12 @@ impl Human {
             elapsed = elapsed.max(stats.elapsed);
             let text = format!("{}: {}", self.test(*test), figures(stats));
             self.console.status(Tone::Good, "Fuzzed", &text);
+            if stats.execs > 0 && stats.stability < STEADY {
+                let command = label(&self.labels, *test).stability.clone();
+                self.console.detail(&format!(
+                    "what an input reaches differs from run to run; `{command}` lists the lines"
+                ));
+            }
         }
         let why = match end {
             End::Time => "the time is over",

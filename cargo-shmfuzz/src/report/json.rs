@@ -51,6 +51,15 @@ enum Event<'a> {
         workers: usize,
         seed: u64,
     },
+    Loading {
+        #[serde(flatten)]
+        of: Of<'a>,
+        elapsed: f64,
+        done: usize,
+        total: usize,
+        useful: usize,
+        is_done: bool,
+    },
     Stats {
         #[serde(flatten)]
         of: Of<'a>,
@@ -216,6 +225,14 @@ impl Json {
                 counters: *counters,
                 workers: *workers,
                 seed: self.seed,
+            },
+            Notice::Loading { test, trial, elapsed, is_done } => Event::Loading {
+                of: of(labels, *test),
+                elapsed: elapsed.as_secs_f64(),
+                done: trial.done,
+                total: trial.total,
+                useful: trial.useful,
+                is_done: *is_done,
             },
             Notice::Stats { test, stats } => {
                 self.last[test.0] = Some(*stats);

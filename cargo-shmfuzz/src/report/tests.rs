@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::coordinator::campaign::FindingId;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Limit, Reproducible, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Limit, Reproducible, Stats, Trial};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -45,6 +45,7 @@ fn opening() -> Opening {
         package: "gps".to_owned(),
         cargo_test: format!("cargo test -p gps {name}"),
         repro: format!("cargo shmfuzz repro {name}"),
+        stability: format!("cargo shmfuzz stability {name}"),
     };
     let labels = vec![label("parse"), label("print")];
     Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)), runs: None }
@@ -104,6 +105,16 @@ fn play(report: &mut Report) {
     let test = TestIdx(0);
     let show = |report: &mut Report, notice| report.show(&notice, None);
     show(report, Notice::Start { test, seeds: 1, corpus: 2, counters: 1204, workers: 2 });
+    let trial = |done| Trial { done, total: 2000, useful: done / 10 };
+    let loading = |seconds, done| Notice::Loading {
+        test,
+        trial: trial(done),
+        elapsed: Duration::from_secs(seconds),
+        is_done: done == 2000,
+    };
+    for (seconds, done) in [(1, 100), (3, 1500), (4, 2000)] {
+        show(report, loading(seconds, done));
+    }
     let known = failure(FailureKind::Panic, "was there before");
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
     show(report, Notice::Stats { test, stats: stats(0.5) });
@@ -146,6 +157,8 @@ fn people_read_this() {
         str![[r#"
      Fuzzing 2 fuzz tests for 1m, 2 workers, --seed 7
      Started parse: 1 seed, 2 cached, 1204 counters
+     Loading parse: 1500 of 2000 inputs, 150 useful
+      Loaded parse: 2000 inputs in 4.00s, 200 of them reach something that the others do not
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
@@ -227,6 +240,9 @@ fn programs_read_this() {
     assert_data_eq!(out.text(), str![[r#"
 {"event":"build","version":1,"command":"0.1.0","elapsed":2.0,"binaries":[{"package":"gps","target":"fuzz","kind":"test","path":"/t/fuzz-1","tests":["parse","print"]}]}
 {"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"counters":1204,"workers":2,"seed":7}
+{"event":"loading","test":"parse","package":"gps","elapsed":1.0,"done":100,"total":2000,"useful":10,"is_done":false}
+{"event":"loading","test":"parse","package":"gps","elapsed":3.0,"done":1500,"total":2000,"useful":150,"is_done":false}
+{"event":"loading","test":"parse","package":"gps","elapsed":4.0,"done":2000,"total":2000,"useful":200,"is_done":true}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
 {"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}

@@ -4,6 +4,7 @@
 
 use super::budget::{CALL, Pace};
 use super::execute::Outcome;
+use super::flicker::{Reached, differences};
 use super::minimize::{Minimizer, Scope};
 use super::queue::Entry;
 use super::{Tally, Worker, WorkerError};
@@ -49,27 +50,35 @@ impl Worker {
         entry.has_new_edge = self.coverage.n_fresh_edges() > 0;
         self.length.found(input.len());
         let idx = self.queue.push(entry);
-        self.schedule.add(idx);
         self.unpublished.push_back((idx, EntryChange::New));
-        match self.publish(turn)? {
-            Some(end) => Ok(Some(end)),
-            None if find.origin == Origin::Mutation => self.examine(turn, idx, tally),
-            None => Ok(None),
+        let end = match self.publish(turn)? {
+            Some(end) => Some(end),
+            None if find.origin == Origin::Mutation => self.examine(turn, idx, tally)?,
+            // A few of what is loaded are run again at once, so that much is known of stability
+            // when loading is over, and a corpus is still run once.
+            None if idx.is_power_of_two() => self.measure(turn, idx, tally)?,
+            None => None,
+        };
+        // What does not come back is not worth first picks.
+        if !self.queue.get(idx).features.is_empty() {
+            self.schedule.add(idx);
         }
+        Ok(end)
     }
 
     /// Publishes what the log has room for.
     pub(super) fn publish(&mut self, turn: &mut Turn) -> Step {
         while let Some((idx, change)) = self.unpublished.front().copied() {
             let entry = self.queue.get(idx);
+            let has_content = change != EntryChange::Flickering;
             let log_entry = LogEntry {
                 change,
                 id: idx as u64,
                 parent: entry.parent,
                 origin: entry.origin,
                 work: entry.work,
-                features: &entry.features[..],
-                input: &entry.input[..],
+                features: if has_content { &entry.features[..] } else { &[] },
+                input: if has_content { &entry.input[..] } else { &[] },
             };
             match entries::append(self.mapping, turn, &log_entry) {
                 Ok(()) => {}
@@ -139,35 +148,94 @@ impl Worker {
         })
     }
 
-    /// Runs an entry a second time, to see whether its features come back, and trims it if so.
+    /// Runs an entry again, to see whether its features come back, and trims it if so. One of which
+    /// none does is not worth keeping: what it has reached is noted as seen, and that is all.
     pub(super) fn examine(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
         let phase = self.executor.phase();
         self.executor.set_phase(Phase::Tracing);
-        let (input, features) = {
-            let entry = self.queue.get_mut(idx);
-            entry.is_examined = true;
-            (entry.input.clone(), entry.features.clone())
-        };
-        let start = self.pace.start();
-        let is_stable = match self.extra_call(turn, &input, tally)? {
-            Extra::Failed => return Ok(Some(JobEnd::Failed)),
-            Extra::Not => false,
-            Extra::Kept => {
-                let is_stable = self.coverage.holds(&features);
-                // What flickers is noted as seen: it is no find of the next input.
-                self.coverage.merge();
-                is_stable
+        self.queue.get_mut(idx).is_examined = true;
+        let mut end = self.measure(turn, idx, tally)?;
+        if end.is_none() && self.queue.get(idx).is_stable {
+            end = self.trim(turn, idx, tally)?;
+        } else if end.is_none() && self.queue.get(idx).features.is_empty() {
+            self.queue.disown(idx);
+            if self.queue.get(idx).origin == Origin::Mutation {
+                self.unpublished.push_back((idx, EntryChange::Flickering));
+                end = self.publish(turn)?;
             }
-        };
-        let nanos = Pace::nanos_since(start);
-        let entry = self.queue.get_mut(idx);
-        (entry.is_stable, entry.nanos) = (is_stable, nanos);
-        tally.budget.spend(entry.work + CALL, 1);
-        let end = if is_stable { self.trim(turn, idx, tally)? } else { None };
+        }
         if end.is_none() {
             self.executor.restore_phase(phase);
         }
         Ok(end)
+    }
+
+    /// Runs an entry again, once or twice, notes what flickers, and leaves the entry those of its
+    /// features that have come back each time.
+    fn measure(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
+        /// Entries of which the first are all run a third time, and later on one in so many.
+        const THIRD_RUNS: u64 = 16;
+        let (input, features, work) = {
+            let entry = self.queue.get(idx);
+            (entry.input.clone(), entry.features.clone(), entry.work)
+        };
+        if let Some(end) = self.warm_up(turn, &input, tally)? {
+            return Ok(Some(end));
+        }
+        let start = self.pace.start();
+        let again = self.extra_call(turn, &input, tally)?;
+        let nanos = Pace::nanos_since(start);
+        tally.budget.spend(work + CALL, 1);
+        let mut kept = features.to_vec();
+        let Extra::Kept = again else {
+            if let Extra::Failed = again {
+                return Ok(Some(JobEnd::Failed));
+            }
+            self.keep_features(idx, Vec::new(), nanos);
+            return Ok(None);
+        };
+        let reached = self.note_run(&mut kept);
+        self.n_measured += 1;
+        let is_odd = kept.len() < features.len() || !self.coverage.fresh().is_empty();
+        let is_sampled = self.n_measured < THIRD_RUNS || self.n_measured % THIRD_RUNS == 0;
+        if is_odd || is_sampled {
+            tally.budget.spend(work + CALL, 1);
+            match self.extra_call(turn, &input, tally)? {
+                Extra::Failed => return Ok(Some(JobEnd::Failed)),
+                Extra::Not => kept.clear(),
+                Extra::Kept => {
+                    let third = self.note_run(&mut kept);
+                    differences(&reached, &third, |feature| self.flicker.differs(feature));
+                }
+            }
+        }
+        self.keep_features(idx, kept, nanos);
+        Ok(None)
+    }
+
+    /// Takes note of what a run of an input has reached that was run before, when it reached
+    /// `kept`; -> all of it. What flickers is noted as seen: it is no find of the next input.
+    fn note_run(&mut self, kept: &mut Vec<u32>) -> Reached {
+        let reached = self.coverage.reached();
+        self.flicker.check(&reached);
+        kept.retain(|feature| {
+            let came_back = reached.binary_search(feature).is_ok();
+            if !came_back {
+                self.flicker.differs(*feature);
+            }
+            came_back
+        });
+        self.coverage.merge();
+        for feature in self.coverage.fresh() {
+            self.flicker.differs(*feature);
+        }
+        reached
+    }
+
+    fn keep_features(&mut self, idx: usize, kept: Vec<u32>, nanos: u64) {
+        let entry = self.queue.get_mut(idx);
+        (entry.is_stable, entry.nanos) = (kept.len() == entry.features.len(), nanos);
+        entry.features = kept.into();
     }
 
     /// Removes what a new entry does not need for its features, within a small budget. Not for one

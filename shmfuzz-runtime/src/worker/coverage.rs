@@ -70,6 +70,24 @@ impl CoverageMap {
         work
     }
 
+    /// Takes features as seen that another worker of this build has seen; -> those that are new
+    /// here. What is no feature of this build is left out.
+    pub(super) fn adopt(&mut self, features: &[u32]) -> Vec<u32> {
+        let mut fresh = Vec::new();
+        for feature in features {
+            let (counter, bit) = (feature / 8, 1 << (feature % 8));
+            let run = self.runs.iter_mut().rev().find(|run| run.first <= counter);
+            let seen = run.and_then(|run| run.seen.get_mut((counter - run.first) as usize));
+            if let Some(seen) = seen.filter(|seen| **seen & bit == 0) {
+                self.edges += u64::from(*seen == 0);
+                *seen |= bit;
+                fresh.push(*feature);
+            }
+        }
+        self.features += fresh.len() as u64;
+        fresh
+    }
+
     /// Clears the counters without looking at them.
     pub(super) fn clear(&mut self) {
         self.fresh.clear();
@@ -96,6 +114,24 @@ impl CoverageMap {
             let value = run.map_or(0, |run| run.counters.get((counter - run.first) as usize));
             pass::bucket(value) == 1 << (feature % 8)
         })
+    }
+
+    /// The features in which the counters stand, before they are merged or cleared; sorted.
+    pub(super) fn reached(&self) -> Vec<u32> {
+        let mut reached = Vec::new();
+        for run in &self.runs {
+            run.counters.each_above_0(|at, value| {
+                let bit = pass::bucket(value).trailing_zeros();
+                reached.push((run.first + at as u32) * 8 + bit);
+            });
+        }
+        reached
+    }
+
+    /// Which run a counter belongs to, and which counter of it it is.
+    pub(super) fn place(&self, counter: u32) -> Option<(usize, usize)> {
+        let run = self.runs.iter().rposition(|run| run.first <= counter)?;
+        Some((run, (counter - self.runs[run].first) as usize))
     }
 
     /// Says that the body was called, before the counters are merged or cleared.

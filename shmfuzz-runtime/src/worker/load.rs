@@ -1,7 +1,11 @@
-//! The loading job: inputs that exist already, once each, in order.
+//! The loading job: inputs that exist already, once each, in order; and entries that another worker
+//! has run, which are taken over as they are.
+//!
+//! Invariant: an input whose features are known is not run here to learn them again.
 
 use super::admit::{Extra, Find, Step};
 use super::budget::{Budget, CALL};
+use super::queue::Entry;
 use super::{Tally, Worker, WorkerError};
 use crate::entries::{self, Origin};
 use crate::message::{JobEnd, Load, Loaded, Source};
@@ -11,6 +15,9 @@ use std::sync::atomic::Ordering;
 
 impl Worker {
     pub(super) fn load(&mut self, turn: &mut Turn, ask: Load) -> Result<Loaded, WorkerError> {
+        if ask.source == Source::Known {
+            return self.adopt(turn);
+        }
         let inputs = self.inputs_of(turn, ask.source)?;
         // The attribute's seeds are made by code of the fuzz test, instrumented like the rest of it.
         self.coverage.clear();
@@ -37,6 +44,30 @@ impl Worker {
         Ok(loaded)
     }
 
+    /// Queues entries that another worker of this build has run, where they reach what is new here.
+    fn adopt(&mut self, turn: &mut Turn) -> Result<Loaded, WorkerError> {
+        let entries = entries::read_known(self.mapping, turn);
+        for known in &entries {
+            let features = self.coverage.adopt(&known.features);
+            if features.is_empty() {
+                continue;
+            }
+            // Its edges are no news to its finder, which has shortened it already.
+            let mut entry = Entry::new(&known.input, &features, known.origin);
+            entry.work = known.work;
+            let idx = self.queue.push(entry);
+            self.schedule.add(idx);
+        }
+        Ok(Loaded {
+            end: self.publish(turn)?.unwrap_or(JobEnd::Done),
+            n_run: entries.len(),
+            n_invalid: 0,
+            first_moved: self.coverage.first_moved(),
+            execs: 0,
+            coverage: self.coverage_so_far(),
+        })
+    }
+
     fn load_until(
         &mut self,
         turn: &mut Turn,
@@ -57,12 +88,7 @@ impl Worker {
             if input.len() > capacity {
                 return Ok(Some(JobEnd::NeedsCapacity { bytes: input.len() }));
             }
-            let tag = match origin {
-                Origin::Inbox(tag) => i64::try_from(*tag).unwrap_or(-1),
-                Origin::Attribute(index) => i64::from(*index),
-                Origin::Mutation => -1,
-            };
-            self.mapping.header().loading.store(tag, Ordering::Relaxed);
+            self.mapping.header().loading.store(tag(*origin), Ordering::Relaxed);
             loaded.n_run += 1;
             let is_valid =
                 self.test.record.kind == InputKind::Bytes || std::str::from_utf8(input).is_ok();
@@ -78,7 +104,8 @@ impl Worker {
         Ok(None)
     }
 
-    fn inputs_of(
+    /// What there is to run.
+    pub(super) fn inputs_of(
         &self,
         turn: &mut Turn,
         source: Source,
@@ -92,6 +119,7 @@ impl Worker {
                 let input = self.mapping.value_copy(turn).map_err(WorkerError::Mapping)?;
                 vec![(Origin::Inbox(tag), input)]
             }
+            Source::Known => Vec::new(),
             Source::Attribute => {
                 let mut seeds = Vec::new();
                 (self.test.seeds)(&mut |seed| {
@@ -110,13 +138,8 @@ impl Worker {
         origin: Origin,
         tally: &mut Tally,
     ) -> Step {
-        if self.coverage.first_moved().is_none() {
-            // What is initialised once, by whatever input comes first, would make it look unstable
-            // for good: the worker's first call is made twice, and only the second one counts.
-            if let Extra::Failed = self.extra_call(turn, input, tally)? {
-                return Ok(Some(JobEnd::Failed));
-            }
-            self.coverage.clear();
+        if let Some(end) = self.warm_up(turn, input, tally)? {
+            return Ok(Some(end));
         }
         match self.call_of_phase(turn, input, tally)? {
             Extra::Failed => return Ok(Some(JobEnd::Failed)),
@@ -132,5 +155,28 @@ impl Worker {
             return Ok(None);
         }
         self.admit(turn, Find { origin, parent: None, work }, tally)
+    }
+
+    /// Makes the worker's first call apart. What is initialised once, by whatever input comes
+    /// first, would make that input look unstable for good: it is run twice, and only the second
+    /// call counts.
+    pub(super) fn warm_up(&mut self, turn: &mut Turn, input: &[u8], tally: &mut Tally) -> Step {
+        if self.coverage.first_moved().is_some() {
+            return Ok(None);
+        }
+        if let Extra::Failed = self.extra_call(turn, input, tally)? {
+            return Ok(Some(JobEnd::Failed));
+        }
+        self.coverage.clear();
+        Ok(None)
+    }
+}
+
+/// How the header names an input that is being loaded.
+pub(super) fn tag(origin: Origin) -> i64 {
+    match origin {
+        Origin::Inbox(tag) => i64::try_from(tag).unwrap_or(-1),
+        Origin::Attribute(index) => i64::from(index),
+        Origin::Mutation => -1,
     }
 }

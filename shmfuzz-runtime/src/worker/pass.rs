@@ -79,6 +79,24 @@ impl Counters {
         self.clear_range(at, self.len - at);
     }
 
+    /// Calls `each` with the place and value of every counter that is not 0, in order.
+    pub(super) fn each_above_0(self, mut each: impl FnMut(usize, u8)) {
+        const N: usize = 64;
+        let mut at = 0;
+        while at < self.len {
+            let n = N.min(self.len - at);
+            if n < N || self.copy::<N>(at) != [0; N] {
+                for i in at..at + n {
+                    match self.get(i) {
+                        0 => {}
+                        value => each(i, value),
+                    }
+                }
+            }
+            at += n;
+        }
+    }
+
     fn copy<const N: usize>(self, at: usize) -> [u8; N] {
         assert!(at + N <= self.len, "{N} counters at {at} of {}", self.len);
         // SAFETY: `at + N <= len`.

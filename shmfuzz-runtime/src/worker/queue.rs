@@ -93,9 +93,12 @@ impl Queue {
         self.entries.iter()
     }
 
-    /// How many entries are stable.
-    pub(super) fn n_stable(&self) -> u64 {
-        self.entries.iter().filter(|entry| entry.is_stable).count() as u64
+    /// What an entry reached does not come back: its parent gets no credit for it.
+    pub(super) fn disown(&mut self, idx: usize) {
+        let parent = self.entries[idx].parent;
+        if let Some(parent) = parent.and_then(|id| self.entries.get_mut(id as usize)) {
+            parent.n_finds = parent.n_finds.saturating_sub(1);
+        }
     }
 }
 
@@ -110,8 +113,8 @@ mod tests {
         let mut child = Entry::new(b"abc", &[2], Origin::Mutation);
         child.parent = Some(first as u64);
         let second = queue.push(child);
-        queue.get_mut(second).is_stable = true;
         assert_eq!((queue.get(first).n_finds, queue.get(second).n_finds), (1, 0));
-        assert_eq!((queue.len(), queue.n_stable()), (2, 1));
+        queue.disown(second);
+        assert_eq!((queue.get(first).n_finds, queue.len()), (0, 2));
     }
 }

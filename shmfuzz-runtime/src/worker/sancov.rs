@@ -45,6 +45,21 @@ static RUNS: [Run; MAX_RUNS] =
 static N_RUNS: AtomicUsize = AtomicUsize::new(0);
 static N_PCS: AtomicU64 = AtomicU64::new(0);
 
+/// A table of blocks: pairs of address and flags, one for each counter of a run.
+struct Pcs {
+    start: AtomicPtr<usize>,
+    /// How many pairs.
+    len: AtomicUsize,
+}
+
+static PCS: [Pcs; MAX_RUNS] =
+    [const { Pcs { start: AtomicPtr::new(std::ptr::null_mut()), len: AtomicUsize::new(0) } };
+        MAX_RUNS];
+static N_PC_TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// What LLVM writes where a block's address would be, if the block was deleted.
+const DELETED: usize = 1;
+
 /// The runs of counters registered so far, in order of registration.
 pub(super) fn runs() -> impl Iterator<Item = Counters> {
     let n = N_RUNS.load(Ordering::Acquire).min(MAX_RUNS);
@@ -80,11 +95,37 @@ pub unsafe extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, stop
     N_RUNS.store(n + 1, Ordering::Release);
 }
 
-/// Registers a pc table: pairs of address and flags.
+/// Registers a pc table: pairs of address and flags. A module registers its counters first, then
+/// its table, and as many of the one as of the other.
 #[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
 pub extern "C" fn __sanitizer_cov_pcs_init(start: *const usize, stop: *const usize) {
-    let bytes = (stop as usize).saturating_sub(start as usize);
-    N_PCS.fetch_add((bytes / (2 * size_of::<usize>())) as u64, Ordering::Relaxed);
+    let len = (stop as usize).saturating_sub(start as usize) / (2 * size_of::<usize>());
+    N_PCS.fetch_add(len as u64, Ordering::Relaxed);
+    let n = N_PC_TABLES.load(Ordering::Relaxed);
+    let is_known = |pcs: &Pcs| pcs.start.load(Ordering::Relaxed).cast_const() == start;
+    if len == 0 || n >= MAX_RUNS || PCS[..n].iter().any(is_known) {
+        return;
+    }
+    PCS[n].start.store(start.cast_mut(), Ordering::Relaxed);
+    PCS[n].len.store(len, Ordering::Relaxed);
+    N_PC_TABLES.store(n + 1, Ordering::Release);
+}
+
+/// Where the block of a run's counter begins, relative to the symbol
+/// [`ANCHOR`](crate::message::ANCHOR), which is in the same binary unless the run belongs to a
+/// library.
+pub(super) fn pc(run: usize, counter: usize) -> Option<i64> {
+    let n = N_PC_TABLES.load(Ordering::Acquire);
+    let (pcs, run) = (PCS[..n].get(run)?, RUNS.get(run)?);
+    let (start, len) = (pcs.start.load(Ordering::Relaxed), pcs.len.load(Ordering::Relaxed));
+    if run.len.load(Ordering::Relaxed) != len || counter >= len {
+        return None;
+    }
+    let place = start.wrapping_add(2 * counter).cast_const();
+    // SAFETY: the table lives as long as its module, and has `len` pairs.
+    let pc = unsafe { place.read() };
+    let anchor = __sanitizer_cov_pcs_init as *const () as usize;
+    (pc > DELETED).then(|| (pc as i64).wrapping_sub(anchor as i64))
 }
 
 /// Makes hooks out of functions that also take the place they are called from, as their last

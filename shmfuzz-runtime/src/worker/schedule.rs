@@ -82,6 +82,10 @@ impl Schedule {
 
 /// The weight of an entry: 64 for an average one, at least 1.
 fn weight(entry: &Entry, mean: Mean, age: u64) -> u64 {
+    // Nothing that it has reached comes back.
+    if entry.features.is_empty() {
+        return 1;
+    }
     // Ratios to the average, from 1/4 to 4, in sixteenths.
     let ratio = |mean: u64, own: u64| (mean.saturating_mul(16) / own.max(1)).clamp(4, 64);
     let speed = ratio(mean.cost, entry.work + CALL);

@@ -28,6 +28,7 @@ impl InputArea {
             Reply::Loaded(loaded) => loaded.end,
             Reply::Fuzzed(fuzzed) => fuzzed.end,
             Reply::Replayed(replayed) => replayed.end,
+            Reply::Surveyed(surveyed) => surveyed.end,
         };
         match end {
             JobEnd::Failed | JobEnd::LargeEntry => Self::Filled,

@@ -47,6 +47,7 @@ impl Watch {
             Request::Fuzz(fuzz) => (fuzz.budget_ms, 1),
             Request::Minimize(minimize) => (minimize.budget_ms, 1),
             Request::Replay(replay) => (0, replay.times),
+            Request::Survey(survey) => (survey.budget_ms, survey.times),
         };
         // A budget in work can take many times its length on a slow or busy machine, and a job
         // may start one more call when its budget is all but used up.

@@ -10,12 +10,12 @@ use super::launch::Launch;
 use super::output::Output;
 use super::process::{Groups, Process, timespec};
 use super::watch::{Verdict, Watch};
-use crate::coordinator::action::Freight;
+use crate::coordinator::action::{Freight, Known};
 use crate::coordinator::campaign::WorkerId;
 use crate::coordinator::event::{Cause, Death, Event, Harvest};
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
-use shmfuzz_runtime::entries::{self, InboxInput};
+use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{ChannelError, Reply, Request, WORKER_ENV};
 use shmfuzz_runtime::turn::Turn;
@@ -447,6 +447,7 @@ fn is_answer(request: &Request, reply: &Reply) -> bool {
             | (Request::Fuzz(_), Reply::Fuzzed(_))
             | (Request::Minimize(_), Reply::Minimized(_))
             | (Request::Replay(_), Reply::Replayed(_))
+            | (Request::Survey(_), Reply::Surveyed(_))
     )
 }
 
@@ -462,10 +463,30 @@ fn load(mapping: &Mapping, turn: &mut Turn, freight: Freight) -> Result<(), Stri
                 n => Err(format!("internal error: {n} of {n_inputs} inputs fit the inbox")),
             }
         }
+        Freight::Known(known) => {
+            let n_known = known.len();
+            match entries::fill_known(mapping, turn, known.iter().map(as_entry)) {
+                n if n == n_known => Ok(()),
+                n => Err(format!("internal error: {n} of {n_known} entries fit the inbox")),
+            }
+        }
         Freight::Input(input) => mapping
             .grow(turn, input.len())
             .and_then(|()| mapping.set_value(turn, &input))
             .map_err(|e| e.to_string()),
         Freight::Room(bytes) => mapping.grow(turn, bytes).map_err(|e| e.to_string()),
+    }
+}
+
+/// As it goes through the inbox. The receiver numbers its entries itself.
+fn as_entry(known: &Known) -> LogEntry<&[u8], &[u32]> {
+    LogEntry {
+        change: EntryChange::New,
+        id: 0,
+        parent: None,
+        origin: Origin::Inbox(known.tag),
+        work: known.work,
+        features: &known.features,
+        input: &known.input,
     }
 }

@@ -3,12 +3,14 @@
 
 use super::Engine;
 use super::mutant::Mutant;
-use super::test::{BUCKETS, PoolOrigin};
+use super::pool::{PoolOrigin, Reach};
+use super::test::BUCKETS;
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{Bytes, WorkerId};
 use crate::coordinator::event::Harvest;
 use crate::coordinator::notice::Notice;
 use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
+use std::collections::BTreeSet;
 
 /// Whether what was read out of a mapping can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +36,17 @@ impl Engine {
             self.warn_once(idx, "damage", text.to_owned());
             return Integrity::Damaged;
         }
+        let is_flicker = |e: &&LogEntry| e.change == EntryChange::Flickering;
+        let flickers: BTreeSet<u64> = entries.iter().filter(is_flicker).map(|e| e.id).collect();
         for entry in entries {
             match entry.change {
+                // Its worker does not use it, and what it has reached is no news to it any more.
+                _ if flickers.contains(&entry.id) => {
+                    self.tests[idx.0].features.add(&entry.features);
+                }
                 EntryChange::New => self.take_new(id, entry),
                 EntryChange::Smaller => self.take_smaller(id, entry),
+                EntryChange::Flickering => {}
             }
         }
         match harvest.damage.take() {
@@ -55,11 +64,11 @@ impl Engine {
         let idx = worker.test;
         let state = &mut self.tests[idx.0];
         let n_new = state.features.add(&entry.features);
-        if let Some(tag) = given(state.pool.get_mut(tag_of(entry.origin)), &entry.input) {
-            if n_new > 0 && tag.owner.is_none() {
-                tag.owner = Some(id);
-            }
-            worker.entries.insert(entry.id, tag_of(entry.origin));
+        let reach = Reach::Known { features: entry.features.into(), work: entry.work };
+        let tag = tag_of(entry.origin);
+        if state.pool.get(tag).is_some_and(|input| *input.bytes == *entry.input) {
+            state.pool.learn(tag, id, reach, n_new > 0);
+            worker.entries.insert(entry.id, tag);
             return;
         }
         if (n_new == 0 && !is_mutated) || state.pool.holds(&entry.input) {
@@ -72,7 +81,7 @@ impl Engine {
             Origin::Mutation | Origin::Inbox(_) => PoolOrigin::Found(id),
         };
         let is_seed = matches!(origin, PoolOrigin::Attribute(_));
-        let tag = state.pool.push(input.clone(), origin, Some(id));
+        let tag = state.pool.push(input.clone(), origin, id, reach);
         worker.entries.insert(entry.id, tag);
         if !is_seed {
             self.keep(id, input, n_new);
@@ -101,10 +110,13 @@ impl Engine {
             return;
         }
         let input: Bytes = entry.input.into();
+        let reach = Reach::Known { features: entry.features.into(), work: entry.work };
         let replaces = match old.origin {
-            PoolOrigin::Cache | PoolOrigin::Found(_) => state.pool.shrink(tag, input.clone()),
+            PoolOrigin::Cache | PoolOrigin::Found(_) => {
+                state.pool.shrink(tag, input.clone(), reach)
+            }
             PoolOrigin::Seed(_) | PoolOrigin::Attribute(_) => {
-                let tag = state.pool.push(input.clone(), PoolOrigin::Found(id), Some(id));
+                let tag = state.pool.push(input.clone(), PoolOrigin::Found(id), id, reach);
                 worker.entries.insert(entry.id, tag);
                 None
             }
@@ -113,15 +125,17 @@ impl Engine {
     }
 
     /// An entry that did not fit the log. Its features are not known, so it is kept unless the
-    /// same bytes are there.
+    /// same bytes are there, and other workers must run it.
     pub(super) fn take_large(&mut self, id: WorkerId, harvest: &mut Harvest) {
         let Some(worker) = self.workers.get(&id) else { return };
         let pool = &mut self.tests[worker.test.0].pool;
-        if let Some(input) = harvest.input.take().filter(|input| !pool.holds(input)) {
-            let input: Bytes = input.into();
-            pool.push(input.clone(), PoolOrigin::Found(id), Some(id));
-            self.keep(id, input, 0);
+        let Some(input) = harvest.input.take() else { return };
+        if let Some(tag) = pool.tag_of(&input) {
+            return pool.keep_unknown(tag, id);
         }
+        let input: Bytes = input.into();
+        pool.push(input.clone(), PoolOrigin::Found(id), id, Reach::Unknown);
+        self.keep(id, input, 0);
     }
 }
 
@@ -130,12 +144,4 @@ fn tag_of(origin: Origin) -> usize {
         Origin::Inbox(tag) => usize::try_from(tag).unwrap_or(usize::MAX),
         Origin::Mutation | Origin::Attribute(_) => usize::MAX,
     }
-}
-
-/// The pool's input, if it is the one that the worker says it ran.
-fn given<'p>(
-    input: Option<&'p mut super::test::PoolInput>,
-    bytes: &[u8],
-) -> Option<&'p mut super::test::PoolInput> {
-    input.filter(|input| *input.bytes == *bytes)
 }

@@ -4,8 +4,8 @@ use super::Engine;
 use super::absorb::Integrity;
 use super::classify;
 use super::mutant::Mutant;
+use super::pool::PoolOrigin;
 use super::request;
-use super::test::PoolOrigin;
 use super::worker::{Job, JobKind, Role, State};
 use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::Harvest;
@@ -41,12 +41,27 @@ impl Engine {
         if state.n_counters.is_none() {
             state.n_counters = Some(hello.n_counters);
             state.n_seeds = hello.n_seeds;
-            let corpus = state.pool.n_cached();
-            let seeds = state.pool.len() - corpus + hello.n_seeds as usize;
+            let (n_on_disk, corpus) = state.pool.n_cached();
+            let seeds = n_on_disk - corpus + hello.n_seeds as usize;
             let (counters, workers) = (hello.n_counters, self.campaign.jobs);
             self.show(Notice::Start { test: idx, seeds, corpus, counters, workers });
+            self.name_long_inputs(idx);
         }
         self.carry_on(id);
+    }
+
+    /// Says that inputs on disk are longer than those that are made.
+    fn name_long_inputs(&mut self, idx: TestIdx) {
+        let test = &self.campaign.tests[idx.0];
+        let max = test.max_len;
+        let n = test.corpus.iter().filter(|input| input.bytes.len() > max).count();
+        if n > 0 {
+            let text = format!(
+                "{n} of the inputs on disk are longer than {max} bytes, the limit of those that \
+                 are made: each is run once as it is, and mutated up to there"
+            );
+            self.warn_once(idx, "long", text);
+        }
     }
 
     /// A worker has answered.
@@ -75,6 +90,10 @@ impl Engine {
             Role::Fuzzer => self.judge(id, &job, reply, harvest),
             Role::Chore(finding) => self.judge_chore(id, finding, &job, reply, harvest),
         }
+        if let JobKind::Load(tags) = &job.kind {
+            self.tests[idx.0].pool.release(tags, id);
+        }
+        self.tests[idx.0].pool.settle();
         if integrity == Integrity::Damaged {
             self.replace(id, "wrote over the mapping");
         }
@@ -93,8 +112,8 @@ impl Engine {
             (JobKind::Attribute { first }, Reply::Loaded(loaded)) => {
                 self.loaded_attribute(id, *first, &loaded, harvest);
             }
-            (JobKind::Load(tags), Reply::Loaded(loaded)) => {
-                self.loaded(id, tags, &loaded, harvest);
+            (JobKind::Load(_) | JobKind::Feed { .. }, Reply::Loaded(loaded)) => {
+                self.loaded(id, &job.kind, &loaded, harvest);
             }
             (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
                 self.fuzzed(id, *granted, &fuzzed, harvest);
@@ -138,32 +157,7 @@ impl Engine {
         }
     }
 
-    fn loaded(&mut self, id: WorkerId, tags: &[usize], loaded: &Loaded, mut harvest: Harvest) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let idx = worker.test;
-        if loaded.n_run > tags.len() && !tags.is_empty() {
-            return self.reject(id, "it ran inputs that it was not given");
-        }
-        worker.cursor = after(tags, loaded.n_run, worker.cursor);
-        self.count_load(id, loaded);
-        match loaded.end {
-            JobEnd::Failed => {
-                let failure = classify::words(harvest.words.as_ref());
-                match loaded.n_run.checked_sub(1).and_then(|n| tags.get(n)) {
-                    Some(tag) => self.input_failed(idx, *tag, failure, harvest.input.take()),
-                    None => self.failure_found(idx, failure, harvest.input.take()),
-                }
-            }
-            JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
-            _ => {}
-        }
-        if self.stalled(id, loaded.n_run as u64) {
-            let Some(worker) = self.workers.get_mut(&id) else { return };
-            worker.cursor = after(tags, 1, worker.cursor);
-        }
-    }
-
-    fn count_load(&mut self, id: WorkerId, loaded: &Loaded) {
+    pub(super) fn count_load(&mut self, id: WorkerId, loaded: &Loaded) {
         let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
         let state = &mut self.tests[idx.0];
         state.extra_execs = state.extra_execs.saturating_add(loaded.execs);
@@ -226,6 +220,8 @@ impl Engine {
         let idx = worker.test;
         let state = &mut self.tests[idx.0];
         state.edges = state.edges.max(coverage.edges.min(state.n_counters.unwrap_or(0)));
+        let checked = (coverage.checked, coverage.flickering.min(coverage.checked));
+        state.checked = state.checked.max(checked);
         if first_moved == Some(0) {
             let why = "no counter moved when the first input was run: the code that the fuzz \
                        test calls is not instrumented";
@@ -234,7 +230,7 @@ impl Engine {
     }
 
     /// Grows the worker's input area with its next request.
-    fn make_room(&mut self, id: WorkerId, bytes: usize) {
+    pub(super) fn make_room(&mut self, id: WorkerId, bytes: usize) {
         if bytes > MAX_VALUE_LEN {
             return self.reject(id, "it wants a larger input than any mapping can hold");
         }
@@ -244,7 +240,7 @@ impl Engine {
     }
 
     /// Counts jobs that brought nothing; whether there were too many in a row.
-    fn stalled(&mut self, id: WorkerId, progress: u64) -> bool {
+    pub(super) fn stalled(&mut self, id: WorkerId, progress: u64) -> bool {
         let Some(worker) = self.workers.get_mut(&id) else { return false };
         worker.stalls = if progress > 0 { 0 } else { worker.stalls + 1 };
         let is_stalled = worker.stalls >= STALLS;
@@ -319,14 +315,5 @@ impl Engine {
             Role::Fuzzer if self.may_fuzz(worker.test) && !self.is_chore_waiting() => self.ask(id),
             Role::Fuzzer => {}
         }
-    }
-}
-
-/// The first tag behind the first `n` of `tags`.
-fn after(tags: &[usize], n: usize, cursor: usize) -> usize {
-    match (tags.get(n), tags.last()) {
-        (Some(next), _) => *next,
-        (None, Some(last)) => last + 1,
-        (None, None) => cursor,
     }
 }

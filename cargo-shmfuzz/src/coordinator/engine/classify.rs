@@ -79,7 +79,7 @@ pub(super) fn place(failure: &Failure) -> Bucket {
 }
 
 /// How a process ended, as a lowercase fragment.
-pub(super) fn describe(cause: &Cause) -> String {
+pub(in crate::coordinator) fn describe(cause: &Cause) -> String {
     match cause {
         Cause::NotStarted(why) => format!("could not be started: {why}"),
         Cause::Exited(status) => format!("exited with status {status}"),

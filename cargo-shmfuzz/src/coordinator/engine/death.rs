@@ -49,6 +49,7 @@ impl Engine {
         };
         self.charge(idx, role, job.since);
         self.count_calls_of_lost(idx, &job.kind, &harvest);
+        self.take_back(id, idx, &job.kind, &harvest);
         let rss_limit = self.campaign.tests[idx.0].rss_limit;
         let meaning = classify::death(death, &harvest, rss_limit);
         match role {
@@ -126,9 +127,9 @@ impl Engine {
                 self.back_off(idx);
                 self.seed_died(idx, *first, &harvest, Some(failure));
             }
-            (Meaning::Failure(failure), JobKind::Load(tags)) => {
+            (Meaning::Failure(failure), JobKind::Load(_) | JobKind::Feed { .. }) => {
                 self.back_off(idx);
-                match self.at_fault(idx, tags, &harvest) {
+                match self.at_fault(idx, kind.tags(), &harvest) {
                     Some(tag) => self.input_failed(idx, tag, failure, harvest.input.take()),
                     None => self.failure_found(idx, failure, harvest.input.take()),
                 }
@@ -160,7 +161,9 @@ impl Engine {
     /// unless the input to pass over is known.
     fn came_to_something(&self, idx: TestIdx, kind: &JobKind, harvest: &Harvest) -> bool {
         let is_known = match kind {
-            JobKind::Load(tags) => self.at_fault(idx, tags, harvest).is_some(),
+            JobKind::Load(_) | JobKind::Feed { .. } => {
+                self.at_fault(idx, kind.tags(), harvest).is_some()
+            }
             _ => true,
         };
         harvest.count > 0 && is_known
@@ -173,8 +176,8 @@ impl Engine {
             JobKind::Attribute { first } if limit == 1 => {
                 self.seed_died(idx, *first, harvest, None);
             }
-            JobKind::Load(tags) => {
-                let Some(tag) = self.at_fault(idx, tags, harvest) else { return };
+            JobKind::Load(_) | JobKind::Feed { .. } => {
+                let Some(tag) = self.at_fault(idx, kind.tags(), harvest) else { return };
                 let Some(input) = self.tests[idx.0].pool.get_mut(tag) else { return };
                 input.n_outside_deaths += 1;
                 if input.n_outside_deaths >= limit {
@@ -208,10 +211,15 @@ impl Engine {
     }
 
     /// The input of a load that was being run: by its tag, else by its bytes.
-    fn at_fault(&self, idx: TestIdx, tags: &[usize], harvest: &Harvest) -> Option<usize> {
+    pub(super) fn at_fault(
+        &self,
+        idx: TestIdx,
+        tags: &[usize],
+        harvest: &Harvest,
+    ) -> Option<usize> {
         let named = harvest.loading.and_then(|tag| usize::try_from(tag).ok());
         if self.is_mutated(Mutant::TrustTags) {
-            return named.inspect(|tag| assert!(*tag < self.tests[idx.0].pool.len()));
+            return named.inspect(|tag| assert!(self.tests[idx.0].pool.get(*tag).is_some()));
         }
         let pool = &self.tests[idx.0].pool;
         let has_bytes = |tag: &&usize| {

@@ -12,7 +12,7 @@ use super::worker::{self, JobKind, Role, State as Doing};
 use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{TestIdx, WorkerId};
-use crate::coordinator::event::{Cause, Death};
+use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::{End, Exit, Limit, Notice, Stats};
 use std::time::Duration;
 
@@ -89,10 +89,11 @@ impl Engine {
     /// Forgets a worker whose death is never reported.
     fn abandon(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if let Doing::Dying { job: Some(job), .. } = &worker.state
-            && let JobKind::Fuzz { granted } = job.kind
-        {
-            self.count_execs(worker.test, granted, 0);
+        if let Doing::Dying { job: Some(job), .. } = &worker.state {
+            if let JobKind::Fuzz { granted } = job.kind {
+                self.count_execs(worker.test, granted, 0);
+            }
+            self.take_back(id, worker.test, &job.kind, &Harvest::default());
         }
         let how = classify::describe(&Cause::Unresponsive);
         let text = format!("a worker {how} when it was told to end; it was left behind");
@@ -232,8 +233,7 @@ impl Engine {
             State::Running | State::Finished => self.now,
         };
         let elapsed = until.saturating_sub(self.begun);
-        let figures =
-            |(i, state)| (TestIdx(i), stats::figures(elapsed, TestIdx(i), state, &self.workers));
+        let figures = |(i, state)| (TestIdx(i), stats::figures(elapsed, state));
         let totals: Vec<_> = self.tests.iter().enumerate().map(figures).collect();
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
@@ -305,7 +305,7 @@ impl Engine {
                 continue;
             }
             state.speed.sample(self.now, state.execs);
-            let stats = stats::figures(elapsed, test, state, &self.workers);
+            let stats = stats::figures(elapsed, state);
             // Time alone is no news of a test that waits for its turn.
             let news = Some(Stats { elapsed: Duration::ZERO, ..stats });
             let state = &mut self.tests[i];

@@ -32,6 +32,8 @@ pub(super) enum Mutant {
     IgnoreDeadline,
     /// A seed that ends the process is given to the next worker.
     RunFatalSeedAgain,
+    /// What a worker has run is forgotten.
+    LoadAgain,
     /// A committed seed that fails counts as a finding.
     SeedIsFinding,
 }

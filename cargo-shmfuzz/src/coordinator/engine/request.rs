@@ -1,24 +1,22 @@
-//! What a worker is asked next: settings, then the attribute's seeds, then the corpus, then to
-//! fuzz, with what others find delivered between jobs.
+//! What a worker is asked next: settings, then the attribute's seeds, then the corpus (see
+//! `loading`), then to fuzz, with what others find delivered between jobs.
 
 use super::Engine;
 use super::classify;
 use super::mutant::Mutant;
 use super::random;
-use super::test::PoolOrigin;
-use super::worker::{Job, JobKind, Role, State, Worker};
+use super::worker::{Job, JobKind, Role, State};
 use crate::coordinator::action::{Action, Freight};
-use crate::coordinator::campaign::{Bytes, TestIdx, WorkerId};
+use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::Cause;
 use crate::coordinator::notice::Notice;
-use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
-use shmfuzz_runtime::layout::{INBOX_LEN, MAX_VALUE_LEN};
 use shmfuzz_runtime::message::{Fuzz, Load, Request, Setup, Source};
 use std::time::Duration;
 
 /// How long a job is.
 pub(super) const JOB: Duration = Duration::from_millis(100);
-const JOB_MS: u64 = JOB.as_millis() as u64;
+/// The same in milliseconds.
+pub(super) const JOB_MS: u64 = JOB.as_millis() as u64;
 /// How long a worker may take for anything but calls of the fuzz test.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Calls that may be slow, one after the other, before a job sees that its budget is used up: a
@@ -52,10 +50,15 @@ impl Engine {
         } else if worker.next_seed < self.tests[idx.0].n_seeds {
             self.attribute(id)
         } else {
-            match self.load(id) {
+            match self.try_out(id) {
                 Some(load) => load,
-                None if self.tests[idx.0].budget.has_left() => self.fuzz_job(id),
-                None => return,
+                // Others run the last inputs: what they reach is not to be found again.
+                None if self.tests[idx.0].pool.is_waiting() => return,
+                None => match self.feed(id) {
+                    Some(load) => load,
+                    None if self.tests[idx.0].budget.has_left() => self.fuzz_job(id),
+                    None => return,
+                },
             }
         };
         self.send(id, parcel);
@@ -101,68 +104,6 @@ impl Engine {
         let freight = worker.room.take().map_or(Freight::None, Freight::Room);
         let load = Load { source: Source::Attribute, first: first as usize, budget_ms: JOB_MS };
         Parcel { request: Request::Load(load), freight, kind: JobKind::Attribute { first } }
-    }
-
-    /// The next inputs that the worker has not seen: all of its baseline one job after the other,
-    /// and then what others found, one job between two jobs of fuzzing.
-    fn load(&mut self, id: WorkerId) -> Option<Parcel> {
-        self.pass_over_own(id);
-        let worker = self.workers.get_mut(&id)?;
-        let pool = &self.tests[worker.test.0].pool;
-        if worker.cursor >= pool.len()
-            || (worker.cursor >= worker.baseline_end && worker.has_loaded)
-        {
-            worker.has_loaded = false;
-            return None;
-        }
-        worker.has_loaded = true;
-        let alone = worker.room.take().is_some();
-        let (mut batch, mut room) = (Vec::new(), INBOX_LEN);
-        for tag in worker.cursor..pool.len() {
-            let Some(input) = pool.live(tag).filter(|_| is_foreign(worker, id, pool.get(tag)))
-            else {
-                continue;
-            };
-            let len = input.bytes.len();
-            if (alone || len > LARGEST_INBOX_INPUT) && batch.is_empty() {
-                return Some(by_input_area(tag, input.bytes.clone()));
-            }
-            let len = 16 + len.next_multiple_of(8);
-            if len > room {
-                break;
-            }
-            room -= len;
-            batch.push((tag, input.bytes.clone()));
-        }
-        let tags = batch.iter().map(|(tag, _)| *tag).collect();
-        let batch = batch.into_iter().map(|(tag, bytes)| (tag as u64, bytes)).collect();
-        let load = Load { source: Source::Inbox, first: 0, budget_ms: JOB_MS };
-        Some(Parcel {
-            request: Request::Load(load),
-            freight: Freight::Inbox(batch),
-            kind: JobKind::Load(tags),
-        })
-    }
-
-    /// Moves the cursor to the next input that the worker must be given; drops what no mapping
-    /// can hold.
-    fn pass_over_own(&mut self, id: WorkerId) {
-        loop {
-            let Some(worker) = self.workers.get_mut(&id) else { return };
-            let (idx, tag) = (worker.test, worker.cursor);
-            let pool = &mut self.tests[idx.0].pool;
-            let Some(input) = pool.get(tag) else { return };
-            let len = input.bytes.len();
-            if len > MAX_VALUE_LEN {
-                pool.drop(tag);
-                let text = format!("an input of {len} bytes is left out: it is too large to run");
-                self.warn_once(idx, "too large", text);
-            } else if pool.live(tag).is_some() && is_foreign(worker, id, pool.get(tag)) {
-                return;
-            } else {
-                worker.cursor += 1;
-            }
-        }
     }
 
     fn fuzz_job(&mut self, id: WorkerId) -> Parcel {
@@ -263,24 +204,4 @@ impl Engine {
 /// What a worker did, as a warning.
 pub(super) fn worker_did(what: &str) -> String {
     format!("a worker {what}; it was replaced")
-}
-
-/// Whether an input of the pool is not the worker's own.
-fn is_foreign(worker: &Worker, id: WorkerId, input: Option<&super::test::PoolInput>) -> bool {
-    match input.map(|input| &input.origin) {
-        Some(PoolOrigin::Found(finder)) => *finder != id,
-        Some(PoolOrigin::Attribute(seed)) => *seed < worker.first_seed,
-        Some(PoolOrigin::Seed(_) | PoolOrigin::Cache) => true,
-        None => false,
-    }
-}
-
-fn by_input_area(tag: usize, bytes: Bytes) -> Parcel {
-    let source = Source::InputArea { tag: tag as u64 };
-    let load = Load { source, first: 0, budget_ms: JOB_MS };
-    Parcel {
-        request: Request::Load(load),
-        freight: Freight::Input(bytes),
-        kind: JobKind::Load(vec![tag]),
-    }
 }

@@ -60,6 +60,7 @@ fn every_mutant_is_caught_by_its_invariant() {
         (Mutant::TrustTags, Invariant::NoPanic),
         (Mutant::IgnoreDeadline, Invariant::DeadlineEnds),
         (Mutant::RunFatalSeedAgain, Invariant::FatalOnce),
+        (Mutant::LoadAgain, Invariant::LoadedOnce),
         (Mutant::SeedIsFinding, Invariant::FindingsReal),
     ] {
         assert!(is_caught(mutant, invariant), "{mutant:?} is not caught by {invariant:?}");
@@ -68,7 +69,7 @@ fn every_mutant_is_caught_by_its_invariant() {
 
 #[test]
 fn the_campaigns_reach_what_they_check() {
-    let traces: Vec<_> = (0..300).flat_map(|seed| World::new(seed, None).trace()).collect();
+    let traces: Vec<_> = (0..400).flat_map(|seed| World::new(seed, None).trace()).collect();
     for what in [
         "Show(Finding(",
         "reproducible: Yes",
@@ -84,6 +85,9 @@ fn the_campaigns_reach_what_they_check() {
         "limit: Time",
         "limit: Setbacks",
         "Show(NewEntry",
+        "Show(Loading",
+        "is_done: true",
+        "freight: Known([Known",
         "source: Attribute, first: 2",
         "freight: Room(",
         "Interrupt {",

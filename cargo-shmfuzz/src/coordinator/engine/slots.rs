@@ -108,7 +108,8 @@ impl Engine {
         let claim = |(i, test): (usize, &super::FuzzTest)| {
             let idx = TestIdx(i);
             // Only a start must wait after deaths: workers that live go on.
-            let can_run = has_idle[i] || self.now >= test.not_before;
+            let has_work = !test.pool.is_waiting();
+            let can_run = has_work && (has_idle[i] || self.now >= test.not_before);
             let who = Claimant::Test(idx);
             (can_run && self.may_fuzz(idx)).then_some(Claim {
                 who,

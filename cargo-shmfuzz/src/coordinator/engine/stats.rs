@@ -1,8 +1,6 @@
 //! Figures of a fuzz test: what is shown of it a few times a second.
 
 use super::test::FuzzTest;
-use super::worker::{Worker, Workers};
-use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Stats;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -44,28 +42,19 @@ impl Speed {
 }
 
 /// The figures of a fuzz test now.
-pub(super) fn figures(
-    elapsed: Duration,
-    idx: TestIdx,
-    test: &FuzzTest,
-    workers: &Workers,
-) -> Stats {
-    let mine = || workers.values().filter(|w| w.test == idx && w.is_fuzzer());
-    let sum = |of: fn(&Worker) -> u64| mine().map(of).fold(0, u64::saturating_add);
-    let (entries, stable) = (sum(|w| w.coverage.entries), sum(|w| w.coverage.stable));
-    let stability = if entries == 0 { 1.0 } else { (stable as f64 / entries as f64).min(1.0) };
+pub(super) fn figures(elapsed: Duration, test: &FuzzTest) -> Stats {
     let edges_total = test.n_counters.unwrap_or(0);
     Stats {
         elapsed,
         execs: test.execs,
         extra_execs: test.extra_execs,
         execs_per_sec: test.speed.per_second(),
-        corpus: test.pool.n_live(),
+        corpus: test.pool.n_in_use(),
         new_entries: test.new_entries,
         edges: test.features.edges().max(test.edges).min(edges_total),
         edges_total,
         findings: test.n_findings,
-        stability,
+        stability: test.stability(),
     }
 }
 

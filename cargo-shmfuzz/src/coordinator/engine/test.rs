@@ -1,133 +1,12 @@
-//! One fuzz test of a campaign: its inputs, what they reach, its budget of calls, its troubles.
+//! One fuzz test of a campaign: what its inputs reach, its budget of calls, its troubles.
 
+use super::pool::Pool;
 use super::silence::Silence;
 use super::stats::Speed;
-use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
+use crate::coordinator::campaign::Test;
 use crate::coordinator::notice::Stats;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// Where an input of the pool is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PoolOrigin {
-    /// A committed file of this name.
-    Seed(String),
-    /// The cache.
-    Cache,
-    /// The attribute; the seed's index.
-    Attribute(u32),
-    /// A worker found it in this campaign.
-    Found(WorkerId),
-}
-
-/// An input that workers are given.
-#[derive(Debug)]
-pub(super) struct PoolInput {
-    /// Its bytes.
-    pub(super) bytes: Bytes,
-    /// Where it is from.
-    pub(super) origin: PoolOrigin,
-    /// The worker by which its features are known: the only one that may shrink it, since others
-    /// may have kept it for fewer features.
-    pub(super) owner: Option<WorkerId>,
-    /// Workers that were ended from outside while they ran it.
-    pub(super) n_outside_deaths: u32,
-    live: bool,
-}
-
-/// The inputs of a fuzz test, in the order in which workers get them. An input's index is its tag.
-#[derive(Debug, Default)]
-pub(super) struct Pool {
-    inputs: Vec<PoolInput>,
-    by_bytes: BTreeMap<Bytes, usize>,
-}
-
-impl Pool {
-    /// The pool of what is on disk: seeds before cached entries.
-    fn new(test: &Test) -> Self {
-        let mut pool = Self::default();
-        for place in [Place::Seed, Place::Cache] {
-            for input in test.corpus.iter().filter(|input| input.place == place) {
-                let origin = match place {
-                    Place::Seed => PoolOrigin::Seed(input.name.clone()),
-                    Place::Cache => PoolOrigin::Cache,
-                };
-                pool.push(input.bytes.clone(), origin, None);
-            }
-        }
-        pool
-    }
-
-    /// Adds an input; -> its tag. What is there already stays as it is.
-    pub(super) fn push(
-        &mut self,
-        bytes: Bytes,
-        origin: PoolOrigin,
-        owner: Option<WorkerId>,
-    ) -> usize {
-        if let Some(tag) = self.by_bytes.get(&bytes) {
-            return *tag;
-        }
-        let tag = self.inputs.len();
-        self.by_bytes.insert(bytes.clone(), tag);
-        self.inputs.push(PoolInput { bytes, origin, owner, n_outside_deaths: 0, live: true });
-        tag
-    }
-
-    /// Whether an input of these bytes was ever in the pool.
-    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
-        self.by_bytes.contains_key(bytes)
-    }
-
-    /// The input with this tag.
-    pub(super) fn get(&self, tag: usize) -> Option<&PoolInput> {
-        self.inputs.get(tag)
-    }
-
-    /// The input with this tag, to change.
-    pub(super) fn get_mut(&mut self, tag: usize) -> Option<&mut PoolInput> {
-        self.inputs.get_mut(tag)
-    }
-
-    /// The input with this tag, unless it was dropped.
-    pub(super) fn live(&self, tag: usize) -> Option<&PoolInput> {
-        self.inputs.get(tag).filter(|input| input.live)
-    }
-
-    /// What is known of the attribute's seed of this index: nothing before a worker has logged it.
-    pub(super) fn attribute(&self, seed: u32) -> Option<&PoolInput> {
-        self.inputs.iter().find(|input| input.origin == PoolOrigin::Attribute(seed))
-    }
-
-    /// Puts smaller bytes in an input's place; -> the old ones.
-    pub(super) fn shrink(&mut self, tag: usize, bytes: Bytes) -> Option<Bytes> {
-        let input = self.inputs.get_mut(tag)?;
-        self.by_bytes.insert(bytes.clone(), tag);
-        Some(std::mem::replace(&mut input.bytes, bytes))
-    }
-
-    /// Keeps an input from ever being run again.
-    pub(super) fn drop(&mut self, tag: usize) {
-        if let Some(input) = self.inputs.get_mut(tag) {
-            input.live = false;
-        }
-    }
-
-    /// How many inputs there ever were.
-    pub(super) fn len(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// How many inputs there are.
-    pub(super) fn n_live(&self) -> usize {
-        self.inputs.iter().filter(|input| input.live).count()
-    }
-
-    /// How many came from the cache.
-    pub(super) fn n_cached(&self) -> usize {
-        self.inputs.iter().filter(|input| input.origin == PoolOrigin::Cache).count()
-    }
-}
 
 /// What all workers of a fuzz test together have reached.
 #[derive(Debug, Default)]
@@ -215,6 +94,9 @@ pub(super) struct FuzzTest {
     pub(super) features: Features,
     /// Most edges that one worker has seen.
     pub(super) edges: u64,
+    /// Counters above 0 when an input was run again, and those of them that flickered, in the worker
+    /// that has seen most.
+    pub(super) checked: (u64, u64),
     /// Counters in its binary, once a worker has said so.
     pub(super) n_counters: Option<u64>,
     /// Seeds in its attribute.
@@ -256,6 +138,12 @@ pub(super) struct FuzzTest {
     pub(super) speed: Speed,
     /// Its figures as last shown, without the time.
     pub(super) shown: Option<Stats>,
+    /// When the first of its inputs on disk was given out.
+    pub(super) loading_since: Option<Duration>,
+    /// When it was last told how far they are.
+    pub(super) loading_told: Option<Duration>,
+    /// Whether the end of loading was told.
+    pub(super) is_loaded: bool,
 }
 
 impl FuzzTest {
@@ -265,6 +153,7 @@ impl FuzzTest {
             pool: Pool::new(test),
             features: Features::default(),
             edges: 0,
+            checked: (0, 0),
             n_counters: None,
             n_seeds: test.n_attribute_seeds,
             first_seed: 0,
@@ -285,7 +174,16 @@ impl FuzzTest {
             warned: BTreeSet::new(),
             speed: Speed::default(),
             shown: None,
+            loading_since: None,
+            loading_told: None,
+            is_loaded: false,
         }
+    }
+
+    /// Part of the edges that come back when an input is run again: 1 before any was.
+    pub(super) fn stability(&self) -> f64 {
+        let (checked, flickering) = self.checked;
+        if checked == 0 { 1.0 } else { 1.0 - flickering as f64 / checked as f64 }
     }
 
     /// Whether it will never be fuzzed again.

@@ -124,7 +124,10 @@ impl Driver {
         for _ in 0..2000 {
             self.now += MS * 90;
             self.step(Event::Tick);
-            self.actions.retain(|a| !matches!(a, Action::Show(Notice::Stats { .. })));
+            let is_figures = |a: &Action| {
+                matches!(a, Action::Show(Notice::Stats { .. } | Notice::Loading { .. }))
+            };
+            self.actions.retain(|a| !is_figures(a));
             if !self.actions.is_empty() {
                 return;
             }
@@ -137,7 +140,8 @@ impl Driver {
             Action::Show(notice) => Some(notice),
             _ => None,
         });
-        notices.filter(|n| !matches!(n, Notice::Stats { .. })).collect()
+        let is_figures = |n: &&Notice| matches!(n, Notice::Stats { .. } | Notice::Loading { .. });
+        notices.filter(|n| !is_figures(n)).collect()
     }
 
     fn killed(&self) -> Vec<WorkerId> {

@@ -62,8 +62,15 @@ pub(super) enum JobKind {
         /// The first one.
         first: u32,
     },
-    /// To run these inputs of the pool.
+    /// To run these inputs of the pool, which nobody has run.
     Load(Vec<usize>),
+    /// To take these inputs in, which are in use by other workers.
+    Feed {
+        /// Their tags.
+        tags: Vec<usize>,
+        /// Where they stand in the feed.
+        places: Vec<usize>,
+    },
     /// To fuzz, with at most so many calls.
     Fuzz {
         /// Out of the test's budget, if it has one.
@@ -73,6 +80,16 @@ pub(super) enum JobKind {
     Minimize,
     /// To run its finding's input.
     Replay,
+}
+
+impl JobKind {
+    /// The inputs of the pool that it is about.
+    pub(super) fn tags(&self) -> &[usize] {
+        match self {
+            Self::Load(tags) | Self::Feed { tags, .. } => tags,
+            _ => &[],
+        }
+    }
 }
 
 /// A worker.
@@ -96,11 +113,13 @@ pub(super) struct Worker {
     pub(super) first_seed: u32,
     /// The next of the attribute's seeds to run.
     pub(super) next_seed: u32,
-    /// The next input of the pool to look at.
+    /// The next place of the pool's feed to look at.
     pub(super) cursor: usize,
-    /// Where its baseline ends in the pool.
+    /// Where its baseline ends in the feed.
     pub(super) baseline_end: usize,
-    /// Whether its last job was a load, so that fuzzing is next.
+    /// How many inputs its last job of loading came to.
+    pub(super) n_last_run: usize,
+    /// Whether its last job was to take inputs in, so that fuzzing is next.
     pub(super) has_loaded: bool,
     /// How many of the test's silent buckets it was told.
     pub(super) n_silent: usize,
@@ -131,6 +150,7 @@ impl Worker {
             next_seed: 0,
             cursor: 0,
             baseline_end: 0,
+            n_last_run: usize::MAX / 4,
             has_loaded: false,
             n_silent: 0,
             room: None,

@@ -28,12 +28,13 @@ fn making_seeds_and_initialising_once_are_no_coverage_of_an_input() {
     let loaded = rig.load_from(Source::Attribute, 0);
     assert_eq!((loaded.first_moved, loaded.execs), (Some(2), 2));
     assert_eq!(rig.log()[0].features, [0]);
-    assert_eq!(rig.fuzz(1).coverage.stable, 1);
+    let coverage = rig.fuzz(1).coverage;
+    assert_eq!((coverage.checked, coverage.flickering), (1, 0));
     IS_INITIALISED.store(0, Ordering::Relaxed);
     drop(rig);
     let mut rig = Rig::new(&INITIALISES, by_work());
     let fuzzed = rig.fuzz(1);
-    assert_eq!((fuzzed.execs, fuzzed.coverage.stable), (1, 1));
+    assert_eq!((fuzzed.execs, fuzzed.coverage.checked, fuzzed.coverage.flickering), (1, 1, 0));
 }
 
 fn fails_when_shorter(data: &[u8]) -> Verdict {
@@ -129,4 +130,104 @@ fn a_magic_number_deep_inside_a_long_input_is_found_by_its_comparison() {
     rig.load(&[&long]);
     assert_eq!(rig.fuzz(600).end, JobEnd::Done);
     assert!(rig.log().iter().any(|entry| entry.features.contains(&(2 * 8))));
+}
+
+static N_CALLS: AtomicU8 = AtomicU8::new(0);
+
+fn every_other_time(data: &[u8]) -> Verdict {
+    hit(0);
+    let is_odd = N_CALLS.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+    match data.first() {
+        Some(b'f') if is_odd => hit(10),
+        Some(b's') => hit(11),
+        _ => {}
+    }
+    Verdict::Kept
+}
+
+static FLICKERS: FuzzTest = test_of(InputKind::Bytes, every_other_time);
+
+fn known(tag: u64, features: &[u32], input: &[u8]) -> LogEntry {
+    LogEntry {
+        change: EntryChange::New,
+        id: 0,
+        parent: None,
+        origin: Origin::Inbox(tag),
+        work: 3,
+        features: features.to_vec(),
+        input: input.to_vec(),
+    }
+}
+
+impl Rig {
+    fn adopt(&mut self, entries: &[LogEntry]) -> Loaded {
+        self.reset();
+        let borrowed = entries.iter().map(|entry| LogEntry {
+            change: entry.change,
+            id: entry.id,
+            parent: entry.parent,
+            origin: entry.origin,
+            work: entry.work,
+            features: &entry.features[..],
+            input: &entry.input[..],
+        });
+        assert_eq!(entries::fill_known(self.mapping, self.turn(), borrowed), entries.len());
+        self.load_from(Source::Known, 0)
+    }
+
+    fn survey(&mut self, inputs: &[&[u8]], times: u32) -> Surveyed {
+        self.reset();
+        let all = inputs.iter().enumerate();
+        let all = all.map(|(i, input)| InboxInput { tag: i as u64, input });
+        assert_eq!(entries::fill_inbox(self.mapping, self.turn(), all), inputs.len());
+        let survey = Survey { source: Source::Inbox, first: 0, times, budget_ms: 60_000 };
+        match self.ask(Request::Survey(survey)) {
+            Reply::Surveyed(surveyed) => surveyed,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_another_worker_has_run_is_queued_without_a_call() {
+    let mut rig = Rig::new(&FLICKERS, by_work());
+    let entries = [known(1, &[0, 88], b"s"), known(2, &[88], b"ss"), known(3, &[u32::MAX], b"lie")];
+    let loaded = rig.adopt(&entries);
+    assert_eq!((loaded.end, loaded.n_run, loaded.execs), (JobEnd::Done, 3, 0));
+    assert_eq!((loaded.coverage.edges, loaded.coverage.entries), (2, 1));
+    assert!(rig.log().is_empty(), "whoever sent them knows them");
+    let loaded = rig.load(&[b"s"]);
+    assert_eq!(loaded.coverage.entries, 1, "what it reaches is known");
+}
+
+#[test]
+fn a_survey_names_what_does_not_come_back() {
+    let mut rig = Rig::new(&FLICKERS, by_work());
+    let surveyed = rig.survey(&[b"f", b"s", b"x", b"ff"], 4);
+    assert_eq!((surveyed.end, surveyed.n_run, surveyed.execs), (JobEnd::Done, 4, 17));
+    let found: Vec<_> = surveyed.flickering.iter().map(|f| (f.counter, f.n_inputs)).collect();
+    assert_eq!(found, [(10, 2)]);
+    assert_eq!((surveyed.coverage.checked, surveyed.coverage.flickering), (3, 1));
+    assert_eq!((surveyed.coverage.edges, surveyed.coverage.entries), (3, 0));
+}
+
+#[test]
+fn an_entry_of_which_nothing_comes_back_is_taken_back() {
+    let mut rig = Rig::new(&FLICKERS, by_work());
+    rig.load(&[b"x", b"s"]);
+    N_CALLS.store(0, Ordering::Relaxed);
+    let mut entries = Vec::new();
+    for seed in 0..50 {
+        rig.seed_random(seed);
+        entries.extend(rig.fuzz(200).coverage.flickering.ge(&1).then(|| rig.log()));
+        if !entries.is_empty() {
+            break;
+        }
+    }
+    let log = entries.concat();
+    let new = log.iter().find(|entry| entry.features.iter().any(|f| f / 8 == 10));
+    let new = new.expect("it was found, and published before it was run again");
+    let is_it = |e: &&LogEntry| e.change == EntryChange::Flickering && e.id == new.id;
+    let taken_back = log.iter().find(is_it).expect("it did not come back");
+    assert_eq!((taken_back.features.len(), taken_back.input.len()), (0, 0));
 }

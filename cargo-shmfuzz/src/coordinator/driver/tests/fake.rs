@@ -80,7 +80,7 @@ impl Fake {
                     turn = self.play(turn);
                     Reply::Replayed(Replayed { end: JobEnd::Done, execs: 1, rejected: false })
                 }
-                Request::Fuzz(_) => Reply::Pong {},
+                Request::Fuzz(_) | Request::Survey(_) => Reply::Pong {},
                 Request::Stop {} => exit(0),
             };
             self.mapping.give(turn);

@@ -122,13 +122,14 @@ impl World {
         freight: &Freight,
         harvest: &mut Harvest,
     ) -> Loaded {
-        let inputs: Vec<Bytes> = match (source, freight) {
+        let inputs: Vec<(u64, Bytes)> = match (source, freight) {
             (Source::Attribute, _) => return loaded(JobEnd::Done, (first + 2).min(3)),
-            (_, Freight::Inbox(inputs)) => inputs.iter().map(|(_, input)| input.clone()).collect(),
-            (_, Freight::Input(input)) => vec![input.clone()],
+            (_, Freight::Known(known)) => return loaded(JobEnd::Done, known.len()),
+            (_, Freight::Inbox(inputs)) => inputs.clone(),
+            (Source::InputArea { tag }, Freight::Input(input)) => vec![(tag, input.clone())],
             _ => Vec::new(),
         };
-        for (n, input) in inputs.iter().enumerate() {
+        for (n, (tag, input)) in inputs.iter().enumerate() {
             if input.first() == Some(&b'P') {
                 harvest.words = Some(words(input));
                 harvest.input = Some(input.to_vec());
@@ -137,6 +138,12 @@ impl World {
             }
             if self.random.chance(50) {
                 return loaded(JobEnd::LogFull, n);
+            }
+            self.check.ran.insert((test, input.clone()));
+            if self.random.chance(500) {
+                let features = vec![self.random.below(256) as u32];
+                let id = 1 << 32 | tag;
+                harvest.entries.push(entry(Origin::Inbox(*tag), id, features, input.to_vec()));
             }
         }
         loaded(JobEnd::Done, inputs.len())

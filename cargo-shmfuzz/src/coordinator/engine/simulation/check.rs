@@ -36,6 +36,8 @@ pub(super) enum Invariant {
     FinishLast,
     /// An input that ended a process while it was loaded is never loaded again.
     FatalOnce,
+    /// An input that a worker has run is never given to be run again.
+    LoadedOnce,
     /// What is a finding did fail, and is no committed seed.
     FindingsReal,
     /// No sequence of events makes the engine panic.
@@ -63,6 +65,8 @@ pub(super) struct Check {
     /// Inputs and seeds of the attribute that ended a process while they were loaded.
     pub(super) fatal: BTreeSet<(usize, Bytes)>,
     pub(super) fatal_seeds: BTreeSet<(usize, usize)>,
+    /// Inputs that a worker has said it ran, while loading.
+    pub(super) ran: BTreeSet<(usize, Bytes)>,
     /// Entries that must be written in this step.
     pub(super) due: BTreeSet<(usize, Bytes)>,
     written: BTreeSet<(usize, Bytes)>,
@@ -158,6 +162,8 @@ impl Check {
             (_, Freight::Input(input)) => vec![input],
             _ => Vec::new(),
         };
+        let again = loaded.iter().any(|input| self.ran.contains(&(test, (*input).clone())));
+        self.require(!again, Invariant::LoadedOnce, "an input is run again");
         let is_fatal = |input: &&Bytes| self.fatal.contains(&(test, (*input).clone()));
         let again = loaded.into_iter().any(|input| is_fatal(&input));
         self.require(!again, Invariant::FatalOnce, "a fatal input is run again");

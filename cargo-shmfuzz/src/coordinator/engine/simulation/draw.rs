@@ -142,6 +142,6 @@ pub(super) fn fuzzed(end: JobEnd, execs: u64) -> Fuzzed {
         rejected: 0,
         input_bytes: 0,
         first_moved: Some(3),
-        coverage: Coverage { edges: 3, features: 9, entries: 2, stable: 1 },
+        coverage: Coverage { edges: 3, features: 9, entries: 2, checked: 3, flickering: 1 },
     }
 }

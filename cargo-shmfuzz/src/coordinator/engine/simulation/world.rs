@@ -321,7 +321,7 @@ impl World {
         let test = self.workers[&id].test;
         let mut harvest = Harvest::default();
         let reply = match request {
-            Request::Ping {} | Request::Stop {} => Reply::Pong {},
+            Request::Ping {} | Request::Stop {} | Request::Survey(_) => Reply::Pong {},
             Request::Setup(_) => Reply::Ready {},
             Request::Load(load) => {
                 self.entries(id, &mut harvest);

@@ -24,8 +24,8 @@ fn a_failing_seed_is_known_and_never_run_again() {
     driver.hello(second);
     assert!(matches!(driver.sent().1, Request::Setup(setup) if setup.silent.len() == 1));
     driver.answer(Reply::Ready {}, Harvest::default());
-    assert_eq!(tags(&driver), [0, 2]);
-    driver.answer(loaded(JobEnd::Done, 2), Harvest::default());
+    assert_eq!(tags(&driver), [2], "the one before it was run, and added nothing");
+    driver.answer(loaded(JobEnd::Done, 1), Harvest::default());
     driver.answer(fuzzed(JobEnd::Done, 9), Harvest::default());
     driver.step(Event::Interrupt);
     driver.answer_interrupted(second);
@@ -75,8 +75,8 @@ fn a_fatal_seed_of_the_attribute_is_passed_over_by_later_workers() {
     driver.set_up();
     assert_eq!(load(&driver), (Source::Attribute, 2));
     driver.answer(loaded(JobEnd::Done, 3), Harvest::default());
-    let Freight::Inbox(inputs) = driver.sent().2 else { panic!() };
-    assert_eq!(&*inputs[0].1, b"seed 0", "what came before it is delivered as an entry");
+    let Freight::Known(known) = driver.sent().2 else { panic!() };
+    assert_eq!(&*known[0].input, b"seed 0", "what came before it is delivered as an entry");
 }
 
 #[test]
@@ -143,9 +143,26 @@ fn what_one_worker_finds_reaches_the_others_between_their_jobs() {
     assert!(matches!(driver.sent(), (_, Request::Fuzz(_), _)), "its own entry is not sent back");
     step(&mut driver, second, found(vec![9], b"b"));
     assert!(driver.notices().is_empty(), "nothing new");
-    assert!(matches!(driver.sent(), (_, Request::Load(_), Freight::Inbox(i)) if *i[0].1 == *b"a"));
+    let (_, Request::Load(load), Freight::Known(known)) = driver.sent() else { panic!() };
+    assert_eq!(load.source, Source::Known, "it is not run again");
+    assert_eq!((&*known[0].input, &*known[0].features), (&b"a"[..], &[8, 9][..]));
     driver.answer(loaded(JobEnd::Done, 1), Harvest::default());
     assert!(matches!(driver.sent(), (_, Request::Fuzz(_), _)));
+}
+
+#[test]
+fn inputs_longer_than_those_that_are_made_are_said() {
+    let mut campaign = campaign(1);
+    campaign.tests[0].max_len = 2;
+    campaign.tests[0].corpus = vec![input(Place::Seed, b"ab"), input(Place::Seed, b"abc")];
+    let mut driver = Driver::start(campaign);
+    let worker = driver.spawned();
+    driver.hello(worker);
+    let is_said = |n: &&Notice| match n {
+        Notice::Warning { text, .. } => text.starts_with("1 of the inputs on disk are longer"),
+        _ => false,
+    };
+    assert!(driver.notices().iter().any(is_said), "{:?}", driver.notices());
 }
 
 #[test]
@@ -187,6 +204,7 @@ fn an_entry_is_shrunk_in_its_place_unless_it_is_a_committed_seed() {
     ];
     driver.answer(loaded(JobEnd::Done, 2), Harvest { entries, ..Harvest::default() });
     assert!(driver.notices().is_empty(), "both are on disk already");
+    assert!(matches!(driver.sent().1, Request::Fuzz(_)), "its own are not given back to it");
     let entries = vec![
         entry(EntryChange::Smaller, 0, Origin::Mutation, &[1], b"se"),
         entry(EntryChange::Smaller, 1, Origin::Mutation, &[2], b"ca"),
@@ -198,6 +216,33 @@ fn an_entry_is_shrunk_in_its_place_unless_it_is_a_committed_seed() {
     });
     let saved: Vec<_> = saved.collect();
     assert_eq!(saved, [(&b"se"[..], None), (&b"ca"[..], Some(&b"cached"[..]))]);
+}
+
+#[test]
+fn an_entry_that_did_not_come_back_is_not_kept() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let entry = |change, id, features: &[u32], input: &[u8]| LogEntry {
+        change,
+        id,
+        parent: None,
+        origin: Origin::Mutation,
+        work: 1,
+        features: features.to_vec(),
+        input: input.to_vec(),
+    };
+    let entries = vec![
+        entry(EntryChange::New, 0, &[8], b"steady"),
+        entry(EntryChange::New, 1, &[16], b"flickers"),
+        entry(EntryChange::Flickering, 1, &[], b""),
+        entry(EntryChange::New, 2, &[16], b"flickers, too"),
+    ];
+    driver.answer(fuzzed(JobEnd::Done, 9), Harvest { entries, ..Harvest::default() });
+    let saved = driver.actions.iter().filter_map(|action| match action {
+        Action::SaveEntry { input, .. } => Some(&**input),
+        _ => None,
+    });
+    assert_eq!(saved.collect::<Vec<_>>(), [b"steady"]);
 }
 
 #[test]
@@ -229,4 +274,116 @@ fn an_entry_too_large_for_the_log_is_kept() {
     assert!(driver.actions.iter().any(|a| matches!(a, Action::SaveEntry { .. })));
     driver.answer(fuzzed(JobEnd::LargeEntry, 1), harvest);
     assert!(driver.actions.iter().all(|a| !matches!(a, Action::SaveEntry { .. })), "once");
+}
+
+/// An entry of the inbox's input with this tag.
+fn of_tag(tag: u64, features: &[u32], input: &[u8]) -> LogEntry {
+    LogEntry {
+        change: EntryChange::New,
+        id: tag,
+        parent: None,
+        origin: Origin::Inbox(tag),
+        work: 5,
+        features: features.to_vec(),
+        input: input.to_vec(),
+    }
+}
+
+#[test]
+fn workers_share_the_load_and_give_each_other_what_was_of_use() {
+    let inputs: Vec<Vec<u8>> = (0..100u8).map(|n| vec![n; 2]).collect();
+    let mut campaign = Campaign { jobs: 2, ..campaign(1) };
+    campaign.tests[0].corpus = inputs.iter().map(|bytes| input(Place::Cache, bytes)).collect();
+    let mut driver = Driver::start(campaign);
+    let workers = [WorkerId(0), WorkerId(1)];
+    let mut given = [const { Vec::new() }; 2];
+    let tags = |driver: &Driver| match driver.sent().2 {
+        Freight::Inbox(inputs) => inputs.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    for worker in workers {
+        driver.hello(worker);
+        driver.answer(Reply::Ready {}, Harvest::default());
+        given[worker.0 as usize] = tags(&driver);
+    }
+    assert_eq!((given[0][0], given[1][0]), (0, given[0].len() as u64), "in order");
+    // The first one stays at its batch: the other one runs all the rest.
+    let useful = given[1][0];
+    let mut n_run = 0;
+    while !given[1].is_empty() {
+        n_run += given[1].len();
+        let entries = vec![of_tag(useful, &[16], &inputs[useful as usize])];
+        let harvest = Harvest { entries, ..Harvest::default() };
+        let reply = loaded(JobEnd::Done, given[1].len());
+        driver.step(Event::Answered { worker: workers[1], reply, harvest });
+        let is_sent = driver.actions.iter().any(|a| matches!(a, Action::Send { .. }));
+        given[1] = if is_sent { tags(&driver) } else { Vec::new() };
+    }
+    assert_eq!(n_run + given[0].len(), 100);
+    // It waits now, since it would find what the first one is loading.
+    let entries = vec![of_tag(3, &[8, 16], &inputs[3])];
+    let reply = loaded(JobEnd::Done, given[0].len());
+    let harvest = Harvest { entries, ..Harvest::default() };
+    driver.step(Event::Answered { worker: workers[0], reply, harvest });
+    let sent = driver.actions.iter().filter_map(|action| match action {
+        Action::Send {
+            worker,
+            request: Request::Load(load),
+            freight: Freight::Known(known),
+            ..
+        } => {
+            let tags: Vec<_> = known.iter().map(|known| known.tag).collect();
+            Some((*worker, load.source, tags))
+        }
+        Action::Send { worker, request: Request::Fuzz(_), .. } => {
+            Some((*worker, Source::Attribute, Vec::new()))
+        }
+        _ => None,
+    });
+    // The second one's only useful input adds nothing to that of the first.
+    let expected = [(workers[0], Source::Attribute, vec![]), (workers[1], Source::Known, vec![3])];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
+    let is_end = |action: &Action| match action {
+        Action::Show(Notice::Loading { trial, is_done: true, .. }) => {
+            (trial.done, trial.total, trial.useful) == (100, 100, 1)
+        }
+        _ => false,
+    };
+    assert!(driver.actions.iter().any(is_end), "{:?}", driver.actions);
+}
+
+#[test]
+fn a_new_worker_runs_nothing_that_was_run() {
+    let mut campaign = campaign(1);
+    campaign.tests[0].corpus = vec![input(Place::Cache, b"a"), input(Place::Cache, b"bc")];
+    let mut driver = Driver::start(campaign);
+    let first = driver.set_up();
+    let entries = vec![of_tag(0, &[8], b"a")];
+    driver.answer(loaded(JobEnd::Done, 2), Harvest { entries, ..Harvest::default() });
+    driver.die(first, Cause::Signaled(6), in_call(b"x"));
+    let mut has_fed = false;
+    for _ in 0..20 {
+        let spawned = driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. }));
+        match driver.actions.iter().find(|a| matches!(a, Action::Send { .. })).cloned() {
+            Some(Action::Send { request: Request::Load(load), freight, .. }) => {
+                assert!(matches!(freight, Freight::Known(known) if known.len() == 1));
+                assert_eq!(load.source, Source::Known);
+                has_fed = true;
+                break;
+            }
+            Some(Action::Send { request: Request::Setup(_), .. }) => {
+                driver.answer(Reply::Ready {}, Harvest::default());
+            }
+            Some(Action::Send { request: Request::Replay(_), .. }) => {
+                driver.answer(replayed(JobEnd::Failed), panicked(b"x", "no"));
+            }
+            Some(_) => driver.answer(fuzzed(JobEnd::Done, 1), Harvest::default()),
+            None if spawned => {
+                let worker = driver.spawned();
+                driver.hello(worker);
+            }
+            None => driver.wait(),
+        }
+    }
+    assert!(has_fed);
 }

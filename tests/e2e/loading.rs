@@ -1,0 +1,62 @@
+//! Loading a corpus: each input once in a campaign, whatever happens to workers.
+
+use crate::campaign::logs;
+use crate::corpus::total;
+use crate::project::{Project, RunToEnd, files_below};
+use fs_err as fs;
+use std::collections::{BTreeMap, BTreeSet};
+
+const N_INPUTS: usize = 2000;
+
+/// A folder of distinct inputs that a mutation will not make by chance; -> the inputs.
+fn large_corpus(zoo: &Project) -> BTreeSet<Vec<u8>> {
+    let folder = zoo.private("corpus");
+    fs::create_dir(&folder).unwrap();
+    let input = |n: usize| {
+        let hash = blake3::hash(&n.to_le_bytes()).to_hex();
+        format!("{}{hash}", ["x", "a", "b", "c"][n % 4]).into_bytes()
+    };
+    let inputs: Vec<_> = (0..N_INPUTS).map(input).collect();
+    for (n, input) in inputs.iter().enumerate() {
+        fs::write(folder.join(format!("input-{n}")), input).unwrap();
+    }
+    inputs.into_iter().collect()
+}
+
+#[test]
+fn an_input_on_disk_is_run_once_whoever_dies_and_none_is_deleted() {
+    for jobs in [1, 2] {
+        let zoo = Project::zoo(&format!("loading-{jobs}"));
+        let inputs = large_corpus(&zoo);
+        let folder = zoo.private("corpus").into_os_string().into_string().unwrap();
+        let args = ["--runs", "9000", "--jobs", &jobs.to_string(), "--corpus-dir", &folder];
+        let output = zoo.fuzz("log::ends_while_fuzzing", &args).run().code(100);
+
+        let events = output.events_named("loading");
+        let last = events.last().expect("loading is told");
+        assert_eq!((&last["done"], &last["total"]), (&N_INPUTS.into(), &N_INPUTS.into()));
+        assert_eq!(last["is_done"], true, "{output}");
+        let n_useful = last["useful"].as_u64().unwrap();
+        assert!((4..100).contains(&n_useful), "{output}");
+        let has_end = |event: &&serde_json::Value| event["is_done"] == true;
+        assert_eq!(events.iter().filter(has_end).count(), 1, "{output}");
+        assert!(total(&output, "corpus") < 300, "what adds nothing is left out\n{output}");
+
+        let logs = logs(&zoo, "loading");
+        assert!(logs.len() >= 4, "a worker after the other died: {}", logs.len());
+        let mut n_calls = BTreeMap::new();
+        for input in logs.iter().flat_map(|(_, calls)| calls).filter(|i| inputs.contains(*i)) {
+            *n_calls.entry(input).or_insert(0) += 1;
+        }
+        assert_eq!(n_calls.len(), N_INPUTS, "all were run");
+        // What is in use is run again, to be traced and mutated, in each worker that has run as
+        // much. So is each worker's first input.
+        let n_again = n_calls.values().filter(|n| **n > 1).count() as u64;
+        let n_used = jobs * (n_useful + 1);
+        assert!(n_again <= n_used, "{n_again} were run again, {n_useful} are in use");
+
+        let is_ours = |path: &std::path::PathBuf| inputs.contains(&fs::read(path).unwrap());
+        let n_left = files_below(&zoo.private("corpus")).iter().filter(|p| is_ours(p)).count();
+        assert_eq!(n_left, N_INPUTS, "none is deleted");
+    }
+}
