@@ -11,7 +11,9 @@
 mod admit;
 mod budget;
 mod chase;
+mod code;
 mod compare;
+mod constants;
 mod coverage;
 mod dictionary;
 mod execute;
@@ -57,6 +59,7 @@ use crate::message::{
 use crate::turn::Turn;
 use crate::words::WordsArea;
 use budget::{Budget, Measure, Pace};
+use code::Code;
 use coverage::CoverageMap;
 use dictionary::Dictionary;
 use execute::{Executor, Silent};
@@ -211,6 +214,7 @@ struct Worker {
     dictionary: Dictionary,
     frontier: Frontier,
     chasing: Chasing,
+    code: Code,
     silent: Silent,
     measure: Measure,
     pace: Pace,
@@ -261,6 +265,7 @@ impl Worker {
             dictionary: Dictionary::default(),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
+            code: Code::new(),
             silent: Silent::default(),
             measure: Measure::Clock,
             pace: Pace::new(Measure::Clock),

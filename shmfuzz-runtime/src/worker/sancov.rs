@@ -57,6 +57,9 @@ static PCS: [Pcs; MAX_RUNS] =
         MAX_RUNS];
 static N_PC_TABLES: AtomicUsize = AtomicUsize::new(0);
 
+/// The flag of a block with which a function begins.
+const ENTRY: usize = 1;
+
 /// What LLVM writes where a block's address would be, if the block was deleted.
 const DELETED: usize = 1;
 
@@ -126,6 +129,26 @@ pub(super) fn pc(run: usize, counter: usize) -> Option<i64> {
     let pc = unsafe { place.read() };
     let anchor = __sanitizer_cov_pcs_init as *const () as usize;
     (pc > DELETED).then(|| (pc as i64).wrapping_sub(anchor as i64))
+}
+
+/// The functions of the program: the number of the counter at their entry, counted over all runs,
+/// and their address.
+pub(super) fn function_entries() -> impl Iterator<Item = (u32, u64)> {
+    let n = N_PC_TABLES.load(Ordering::Acquire).min(N_RUNS.load(Ordering::Acquire)).min(MAX_RUNS);
+    let mut first = 0;
+    (0..n).flat_map(move |run| {
+        let (start, len) =
+            (PCS[run].start.load(Ordering::Relaxed), PCS[run].len.load(Ordering::Relaxed));
+        let n_counters = RUNS[run].len.load(Ordering::Relaxed);
+        let counter = first;
+        first += n_counters as u32;
+        (0..if n_counters == len { len } else { 0 }).filter_map(move |i| {
+            let place = start.wrapping_add(2 * i).cast_const().cast::<[usize; 2]>();
+            // SAFETY: the table lives as long as its module, and has `len` pairs.
+            let [pc, flags] = unsafe { place.read() };
+            (pc > DELETED && flags & ENTRY != 0).then_some((counter + i as u32, pc as u64))
+        })
+    })
 }
 
 /// Makes hooks out of functions that also take the place they are called from, as their last

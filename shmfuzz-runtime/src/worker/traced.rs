@@ -7,6 +7,7 @@
 use super::admit::{Extra, Find, Step};
 use super::budget::{CALL, Pace};
 use super::chase::{Chase, Limits};
+use super::code::Novelty;
 use super::frontier::Frontier;
 use super::solve::{self, Traced};
 use super::trace::Trace;
@@ -26,9 +27,10 @@ const START: u64 = 20_000_000;
 /// Work without a new edge after which the search is stalled: about 0.1 s.
 const STALLED: u64 = 100_000_000;
 /// How often a comparison is tried before others are all that is tried; more while stalled.
-const MAX_ATTEMPTS: u64 = 3;
-/// How much longer than the entry an input may be made by chance.
-const MAX_GROWTH: usize = 1024;
+const MAX_ATTEMPTS: u32 = 3;
+/// How much longer than the entry a comparison may make an input: what is right by its length is
+/// easily too long for all that comes after. More with every doubling of a stall.
+const MAX_GROWTH: usize = 512;
 
 /// What chases have cost, and how the search goes.
 #[derive(Debug, Default)]
@@ -61,10 +63,19 @@ impl Chasing {
         self.spent.saturating_mul(share) <= self.total.saturating_add(START)
     }
 
-    /// How often a comparison may have been tried: more with every doubling of the stall.
+    /// How often the time after which the search is stalled has doubled.
+    fn doublings(&self) -> u32 {
+        ((self.total - self.at_edge) / STALLED + 1).ilog2()
+    }
+
+    /// How often a comparison may have been tried.
     fn max_attempts(&self) -> u8 {
-        let doublings = ((self.total - self.at_edge) / STALLED + 1).ilog2();
-        (MAX_ATTEMPTS + 2 * u64::from(doublings)).min(200) as u8
+        (MAX_ATTEMPTS + 2 * self.doublings()).min(200) as u8
+    }
+
+    /// How much longer than an entry an input may be made, in bytes.
+    fn max_growth(&self) -> usize {
+        MAX_GROWTH << (2 * self.doublings()).min(16)
     }
 }
 
@@ -92,9 +103,19 @@ impl Worker {
         let traced = Traced {
             input: &input,
             kind: self.test.record.kind,
-            max_len: self.length.max().min(input.len() + MAX_GROWTH),
+            max_len: self.length.max().min(input.len() + self.chasing.max_growth()),
         };
-        let edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
+        let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
+        let mut tokens = Vec::new();
+        for (found, novelty) in self.code.tokens_of(&self.queue.get(idx).features) {
+            if novelty == Novelty::New {
+                found.iter().for_each(|token| self.dictionary.add(token));
+            }
+            tokens.push(found);
+        }
+        let tokens: Vec<&[u8]> =
+            tokens.iter().flat_map(|found| found.iter().map(|t| &**t)).collect();
+        edits.extend(solve::token_edits(traced, &tokens));
         self.queue.get_mut(idx).edits = Some(edits.into());
         if let Extra::Failed = extra? {
             return Ok(Some(JobEnd::Failed));
@@ -160,12 +181,13 @@ impl Worker {
     /// How far a chase from an entry may go.
     fn limits(&self, idx: usize, max_execs: u64) -> Result<Limits, WorkerError> {
         let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
-        let cost = TRACED * (self.queue.get(idx).work + CALL);
+        let entry = self.queue.get(idx);
+        let (len, cost) = (entry.input.len(), TRACED * (entry.work + CALL));
         let n_picks = if self.chasing.is_stalled() { 8 } else { 2 };
         let n_runs = (n_picks * self.pace.pick_cost() / cost).clamp(16, 1 << 14);
         Ok(Limits {
             kind: self.test.record.kind,
-            max_len: self.length.max().min(capacity),
+            max_len: self.length.max().min(capacity).min(len + self.chasing.max_growth()),
             n_runs: n_runs.min(max_execs),
             max_attempts: self.chasing.max_attempts(),
         })
