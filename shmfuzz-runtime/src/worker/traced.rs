@@ -30,7 +30,7 @@ const STALLED: u64 = 100_000_000;
 const MAX_ATTEMPTS: u32 = 3;
 /// How much longer than the entry a comparison may make an input: what is right by its length is
 /// easily too long for all that comes after. More with every doubling of a stall.
-const MAX_GROWTH: usize = 512;
+const MAX_GROWTH: usize = 1024;
 
 /// What chases have cost, and how the search goes.
 #[derive(Debug, Default)]
