@@ -11,6 +11,7 @@
 mod admit;
 mod budget;
 mod chase;
+mod climb;
 mod code;
 mod compare;
 mod constants;
@@ -29,6 +30,7 @@ mod mutate;
 mod panics;
 mod pass;
 mod places;
+mod profile;
 mod queue;
 mod random;
 mod replay;
@@ -66,6 +68,7 @@ use execute::{Executor, Silent};
 use flicker::Flicker;
 use frontier::Frontier;
 use length::LengthLimit;
+use profile::Profile;
 use queue::Queue;
 use schedule::Schedule;
 use std::collections::VecDeque;
@@ -215,6 +218,7 @@ struct Worker {
     frontier: Frontier,
     chasing: Chasing,
     code: Code,
+    profile: Profile,
     silent: Silent,
     measure: Measure,
     pace: Pace,
@@ -266,6 +270,7 @@ impl Worker {
             frontier: Frontier::default(),
             chasing: Chasing::default(),
             code: Code::new(),
+            profile: Profile::default(),
             silent: Silent::default(),
             measure: Measure::Clock,
             pace: Pace::new(Measure::Clock),

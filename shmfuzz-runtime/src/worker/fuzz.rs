@@ -154,6 +154,9 @@ impl Worker {
                 }
             }
         }
+        if self.wants_climb() && random.one_in(4) {
+            return self.climb(turn, random, max_execs - tally.execs, tally);
+        }
         let mut pick = self.prepare(idx, random, max_execs - tally.execs)?;
         let (execs_before, start) = (tally.execs, self.pace.start());
         pick.start = start;

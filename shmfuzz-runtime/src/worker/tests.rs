@@ -1,6 +1,7 @@
 //! The message loop over real mappings and channels, with a body that moves counters by hand; and
 //! whole worker processes, which are this test binary once more, for bodies that end the process.
 
+mod chains;
 mod deaths;
 mod limits;
 mod news;

@@ -10,7 +10,7 @@ use super::chase::{Chase, Limits};
 use super::code::Novelty;
 use super::frontier::Frontier;
 use super::solve::{self, Traced};
-use super::trace::Trace;
+use super::trace::{Event, Trace};
 use super::{Tally, Worker, WorkerError, compare, sancov};
 use crate::entries::Origin;
 use crate::layout::Phase;
@@ -19,7 +19,7 @@ use crate::turn::Turn;
 use std::ops::ControlFlow;
 
 /// What an execution with the gate open costs, in plain ones.
-const TRACED: u64 = 4;
+pub(super) const TRACED: u64 = 4;
 /// Chases take one part in so many of the work, beyond what they are given for a start.
 const SHARE: u64 = 8;
 const SHARE_OF_STALLED: u64 = 3;
@@ -53,12 +53,23 @@ impl Chasing {
         }
     }
 
-    fn is_stalled(&self) -> bool {
+    pub(super) fn is_stalled(&self) -> bool {
         self.total - self.at_edge > STALLED
     }
 
+    /// Takes in work done with the gate open.
+    pub(super) fn spend_traced(&mut self, cost: u64, edges: u64) {
+        self.spent = self.spent.saturating_add(cost);
+        self.spend(cost, edges);
+    }
+
+    /// Whether a comparison was tried often enough in vain.
+    pub(super) fn is_given_up(&self, frontier: &Frontier, event: &Event) -> bool {
+        frontier.is_unsolved(event) && u32::from(frontier.attempts(event)) >= MAX_ATTEMPTS
+    }
+
     /// Whether it is the chases' turn.
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let share = if self.is_stalled() { SHARE_OF_STALLED } else { SHARE };
         self.spent.saturating_mul(share) <= self.total.saturating_add(START)
     }
@@ -149,6 +160,7 @@ impl Worker {
         if let Extra::Failed = extra {
             return Ok(Some(JobEnd::Failed));
         }
+        self.follow(&trace, &input, idx);
         let limits = self.limits(idx, max_execs)?;
         let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
         let mut end = Ok(None);
@@ -168,8 +180,7 @@ impl Worker {
                 }
             };
             let n_runs = Chase::new(limits, &mut frontier, &mut run).search(&input, trace);
-            self.chasing.spent += n_runs * cost;
-            self.chasing.spend(n_runs * cost, self.coverage.edges());
+            self.chasing.spend_traced(n_runs * cost, self.coverage.edges());
         }
         self.frontier = frontier;
         if let Ok(None) = end {
@@ -194,7 +205,7 @@ impl Worker {
     }
 
     /// Runs one candidate of a chase, and admits it if it reaches something new.
-    fn run_candidate(
+    pub(super) fn run_candidate(
         &mut self,
         turn: &mut Turn,
         parent: usize,
