@@ -9,6 +9,7 @@
 //! libraries that read messages are instrumented like the user's.
 
 mod admit;
+mod again;
 mod budget;
 mod compare;
 mod coverage;
@@ -49,7 +50,8 @@ use crate::message::{
     self, ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
 };
 use crate::turn::Turn;
-use crate::words::WordsArea;
+use crate::words::{LastWords, WordsArea};
+use again::{Again, Patience};
 use budget::{Budget, Measure, Pace};
 use coverage::CoverageMap;
 use dictionary::Dictionary;
@@ -208,6 +210,9 @@ struct Worker {
     /// How many of the inputs to begin with were run.
     n_first_tried: usize,
     shrinking: Option<shrink::Shrinking>,
+    patience: Patience,
+    /// Calls to be run again before others.
+    again: Vec<Again>,
 }
 
 /// What a job has done so far.
@@ -232,6 +237,16 @@ impl Tally {
             None => self.silenced.push((bucket, 1)),
         }
     }
+
+    /// Whether a failure is to be reported; if it is known, it is counted.
+    fn is_news(&mut self, words: &LastWords, silent: &mut Silent) -> bool {
+        if let Some(known) = silent.known(words) {
+            self.silence(known);
+            return false;
+        }
+        silent.add(words.bucket());
+        true
+    }
 }
 
 impl Worker {
@@ -251,6 +266,8 @@ impl Worker {
             unpublished: VecDeque::new(),
             n_first_tried: 0,
             shrinking: None,
+            patience: Patience::new(),
+            again: Vec::new(),
         }
     }
 

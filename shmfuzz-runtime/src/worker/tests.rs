@@ -1,6 +1,7 @@
 //! The message loop over real mappings and channels, with a body that moves counters by hand; and
 //! whole worker processes, which are this test binary once more, for bodies that end the process.
 
+mod batches;
 mod deaths;
 mod limits;
 mod news;
@@ -21,7 +22,8 @@ use std::sync::atomic::AtomicU8;
 use std::sync::{MutexGuard, Once};
 use std::thread::{self, JoinHandle};
 
-static COUNTERS: [AtomicU8; 100] = [const { AtomicU8::new(0) }; 100];
+/// So many that they are looked at in batches of calls.
+static COUNTERS: [AtomicU8; 20_000] = [const { AtomicU8::new(0) }; 20_000];
 
 fn hit(i: usize) {
     COUNTERS[i].store(COUNTERS[i].load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -399,7 +401,7 @@ fn hashes(data: &[u8]) -> Verdict {
     KEY.set(key.wrapping_add(1));
     for byte in data {
         let hash = (key ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hit((hash >> 40) as usize % COUNTERS.len());
+        hit((hash >> 40) as usize % 100);
     }
     Verdict::Kept
 }
@@ -457,7 +459,7 @@ fn a_job_stops_when_it_is_told_to() {
 
 fn every_input_is_new(data: &[u8]) -> Verdict {
     for byte in data.iter().take(80) {
-        hit(usize::from(*byte) % COUNTERS.len());
+        hit(usize::from(*byte) % 100);
     }
     Verdict::Kept
 }
