@@ -100,38 +100,28 @@ impl Counters {
 
     /// The first block from `from` on that holds a counter above 0.
     pub(super) fn next_dirty(self, kernel: Kernel, from: u32) -> Option<u32> {
-        let mut block = from;
-        while (block as usize) < self.n_blocks() {
-            block += match kernel {
-                Kernel::Portable => self.n_clean_portable(block),
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: this kernel is only made where AVX2 was detected.
-                Kernel::Avx2 => unsafe { avx2::n_clean(self, block) },
-            };
-            if (block as usize) >= self.n_blocks() {
-                break;
-            }
-            let (at, n) = self.block(block);
-            if (at..at + n).any(|at| self.get(at) != 0) {
-                return Some(block);
-            }
-            block += 1;
-        }
-        None
+        let block = match kernel {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this kernel is only made where AVX2 was detected.
+            Kernel::Avx2 if self.len >= BLOCK => unsafe { avx2::skip_clean(self, from) },
+            _ => self.skip_clean(from),
+        };
+        ((block as usize) < self.n_blocks()).then_some(block)
     }
 
-    /// How many whole blocks from `block` on are 0, at least.
-    fn n_clean_portable(self, block: u32) -> u32 {
-        let from = block as usize * BLOCK;
-        let mut at = from;
-        while at + BLOCK <= self.len {
-            let word = |i| u64::from_ne_bytes(self.copy::<8>(at + 8 * i));
-            if (0..BLOCK / 8).fold(0, |any, i| any | word(i)) != 0 {
-                break;
+    /// The first block from `block` on that is not 0, or a number beyond the last block's.
+    fn skip_clean(self, mut block: u32) -> u32 {
+        let is_clean = |block| match self.block(block) {
+            (at, BLOCK) => {
+                let word = |i| u64::from_ne_bytes(self.copy::<8>(at + 8 * i));
+                (0..BLOCK / 8).fold(0, |any, i| any | word(i)) == 0
             }
-            at += BLOCK;
+            (at, n) => (at..at + n).all(|at| self.get(at) == 0),
+        };
+        while (block as usize) < self.n_blocks() && is_clean(block) {
+            block += 1;
         }
-        ((at - from) / BLOCK) as u32
+        block
     }
 
     fn copy<const N: usize>(self, at: usize) -> [u8; N] {
@@ -280,16 +270,15 @@ mod avx2 {
         zero: __m256i,
     }
 
-    /// How many whole blocks from `block` on are 0, at least.
+    /// The first block from `block` on that is not 0, or a number beyond the last block's.
     ///
     /// # Safety
-    /// The processor must have AVX2.
+    /// The processor must have AVX2, and `counters` must be one block at least.
     #[target_feature(enable = "avx2")]
     #[expect(unused_unsafe, reason = "intrinsics without pointers are safe since Rust 1.87")]
     #[expect(clippy::multiple_unsafe_ops_per_block, reason = "arithmetic on registers is one step")]
-    pub(super) unsafe fn n_clean(counters: Counters, block: u32) -> u32 {
-        let from = block as usize * BLOCK;
-        let mut at = from;
+    pub(super) unsafe fn skip_clean(counters: Counters, block: u32) -> u32 {
+        let mut at = block as usize * BLOCK;
         // Two blocks at once: what limits it are the loads.
         while at + 2 * BLOCK <= counters.len {
             // SAFETY: `at + 128 <= len`, and the loads need no alignment.
@@ -309,7 +298,21 @@ mod avx2 {
             }
             at += 2 * BLOCK;
         }
-        ((at - from) / BLOCK) as u32
+        let mut block = (at / BLOCK) as u32;
+        while (block as usize) < counters.n_blocks() {
+            let (at, _) = counters.block(block);
+            // SAFETY: a block of a run that is as long as one, and the loads need no alignment.
+            let any = unsafe {
+                let place = counters.start.add(at).cast::<__m256i>();
+                _mm256_or_si256(_mm256_loadu_si256(place), _mm256_loadu_si256(place.add(1)))
+            };
+            // SAFETY: arithmetic on registers.
+            if unsafe { _mm256_testz_si256(any, any) } == 0 {
+                break;
+            }
+            block += 1;
+        }
+        block
     }
 
     /// # Safety
@@ -332,15 +335,6 @@ mod avx2 {
         for block in blocks {
             // The last block overlaps the one before it, whose counters are 0 by then.
             let at = (*block as usize * BLOCK).min(last);
-            // SAFETY: `at + 64 <= len`, and the loads need no alignment.
-            let any = unsafe {
-                let place = counters.start.add(at).cast::<__m256i>();
-                _mm256_or_si256(_mm256_loadu_si256(place), _mm256_loadu_si256(place.add(1)))
-            };
-            // SAFETY: arithmetic on registers.
-            if unsafe { _mm256_testz_si256(any, any) } == 1 {
-                continue;
-            }
             // SAFETY: `at + 64 <= len`.
             unsafe { vector(counters, at, constants, &mut sum, notes) };
             // SAFETY: as above.
@@ -370,6 +364,10 @@ mod avx2 {
         let place = unsafe { counters.start.add(at) };
         // SAFETY: 32 readable bytes; the load needs no alignment.
         let values = unsafe { _mm256_loadu_si256(place.cast()) };
+        // SAFETY: arithmetic on registers.
+        if unsafe { _mm256_testz_si256(values, values) } == 1 {
+            return;
+        }
         // SAFETY: 32 writable bytes.
         unsafe { _mm256_storeu_si256(place.cast(), zero) };
         // SAFETY: arithmetic on registers.
