@@ -10,6 +10,9 @@
 
 mod admit;
 mod again;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench_door;
 mod budget;
 mod compare;
 mod coverage;

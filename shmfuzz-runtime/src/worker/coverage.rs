@@ -70,6 +70,11 @@ impl Run {
 impl CoverageMap {
     /// A map over the counters registered so far, of which nothing was seen.
     pub(super) fn new() -> Self {
+        Self::over(sancov::runs())
+    }
+
+    /// A map over these counters.
+    pub(super) fn over(runs: impl Iterator<Item = Counters>) -> Self {
         let mut map = Self {
             kernel: Kernel::detect(),
             runs: Vec::new(),
@@ -79,13 +84,17 @@ impl CoverageMap {
             features: 0,
             first_moved: None,
         };
-        map.refresh();
+        map.add(runs);
         map
     }
 
     /// Takes in runs that were registered meanwhile, by libraries loaded at run time.
     pub(super) fn refresh(&mut self) {
-        for counters in sancov::runs().skip(self.runs.len()) {
+        self.add(sancov::runs().skip(self.runs.len()));
+    }
+
+    fn add(&mut self, runs: impl Iterator<Item = Counters>) {
+        for counters in runs {
             let first = self.runs.last().map_or(0, |run| run.first + run.counters.len() as u32);
             self.runs.push(Run {
                 counters,

@@ -53,8 +53,7 @@ pub(super) fn replace(
 /// The most bytes of one repeated pattern that are inserted at once.
 pub(super) const MAX_REPEATED: usize = 256;
 
-/// Inserts `pattern` `n` times at `at`; false if there is no room. `n` patterns are at most
-/// [`MAX_REPEATED`] bytes.
+/// Inserts `pattern` `n` times at `at`; false if there is no room.
 pub(super) fn insert_repeated(
     area: &mut Area<'_>,
     at: usize,
