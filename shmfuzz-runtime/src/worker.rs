@@ -4,9 +4,9 @@
 //! It owns the process once it runs: signals, limits, panic hook, the queue, and the thread of the
 //! fuzz test's stack size on which everything happens, so that worker, minimizer and replay call
 //! the body at the same depth. Within a job it picks entries by itself and queues what it finds.
-//! Invariants: an entry is published in the log before the next call; the areas are touched with
-//! the [`Turn`] only; between two messages the counters are 0 and the gate is closed, since the
-//! libraries that read messages are instrumented like the user's.
+//! Invariants: an entry is published in the log before another input is run; the areas are touched
+//! with the [`Turn`] only; between two messages the counters are 0 and the gate is closed, since
+//! the libraries that read messages are instrumented like the user's.
 
 mod admit;
 mod again;
