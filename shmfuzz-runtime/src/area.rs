@@ -106,6 +106,15 @@ impl<'t> Area<'t> {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) }
     }
 
+    /// Overwrites `n` bytes from `at` on with one.
+    pub fn fill(&mut self, at: usize, n: usize, byte: u8) {
+        self.check(at, n);
+        // SAFETY: `at <= len <= capacity`.
+        let place = unsafe { self.ptr.add(at) };
+        // SAFETY: the destination was checked, and may be written during `'t`.
+        unsafe { place.write_bytes(byte, n) }
+    }
+
     /// Moves `n` bytes from `from` to `to`; they may overlap.
     pub fn copy_within(&mut self, from: usize, to: usize, n: usize) {
         self.check(from, n);
@@ -151,6 +160,8 @@ mod tests {
         assert_eq!(area.read::<2>(6), *b"yz");
         area.set(0, b'!');
         assert_eq!(area.as_slice(), b"!babcdyz");
+        area.fill(2, 3, b'-');
+        assert_eq!(area.as_slice(), b"!b---dyz");
         area.assign(b"new");
         assert_eq!((area.as_slice(), area.get(2)), (&b"new"[..], b'w'));
     }

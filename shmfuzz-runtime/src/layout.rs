@@ -93,7 +93,8 @@ pub struct Header {
     /// Bytes of the log that are published.
     pub log_used: AtomicU64,
     /// How many of the calls that `count` counts were none of the phase's own: traces, second runs
-    /// of new entries, trimming. Incremented *before* each of them, and reset with `count`.
+    /// of new entries, trimming, batches run again. Incremented *before* each of them, and reset
+    /// with `count`.
     pub extra_count: AtomicU64,
 }
 

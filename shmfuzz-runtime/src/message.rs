@@ -214,7 +214,7 @@ pub struct Fuzzed {
     pub end: JobEnd,
     /// Calls of the fuzzing phase: never more than [`Fuzz::max_execs`].
     pub execs: u64,
-    /// Other calls: traces, second runs of new entries, trimming.
+    /// Other calls: traces, second runs of new entries, trimming, batches run again.
     pub extra_execs: u64,
     /// Failures that fell into silent buckets, by bucket.
     pub silenced: Vec<(Bucket, u64)>,

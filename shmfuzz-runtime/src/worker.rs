@@ -4,11 +4,15 @@
 //! It owns the process once it runs: signals, limits, panic hook, the queue, and the thread of the
 //! fuzz test's stack size on which everything happens, so that worker, minimizer and replay call
 //! the body at the same depth. Within a job it picks entries by itself and queues what it finds.
-//! Invariants: an entry is published in the log before the next call; the areas are touched with
-//! the [`Turn`] only; between two messages the counters are 0 and the gate is closed, since the
-//! libraries that read messages are instrumented like the user's.
+//! Invariants: an entry is published in the log before another input is run; the areas are touched
+//! with the [`Turn`] only; between two messages the counters are 0 and the gate is closed, since
+//! the libraries that read messages are instrumented like the user's.
 
 mod admit;
+mod again;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench_door;
 mod budget;
 mod chase;
 mod climb;
@@ -59,7 +63,8 @@ use crate::message::{
     self, ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
 };
 use crate::turn::Turn;
-use crate::words::WordsArea;
+use crate::words::{LastWords, WordsArea};
+use again::{Again, Patience};
 use budget::{Budget, Measure, Pace};
 use code::Code;
 use coverage::CoverageMap;
@@ -230,6 +235,9 @@ struct Worker {
     /// How many of the inputs to begin with were run.
     n_first_tried: usize,
     shrinking: Option<shrink::Shrinking>,
+    patience: Patience,
+    /// Calls to be run again before others.
+    again: Vec<Again>,
 }
 
 /// What a job has done so far.
@@ -253,6 +261,16 @@ impl Tally {
             Some((_, n)) => *n += 1,
             None => self.silenced.push((bucket, 1)),
         }
+    }
+
+    /// Whether a failure is to be reported; if it is known, it is counted.
+    fn is_news(&mut self, words: &LastWords, silent: &mut Silent) -> bool {
+        if let Some(known) = silent.known(words) {
+            self.silence(known);
+            return false;
+        }
+        silent.add(words.bucket());
+        true
     }
 }
 
@@ -279,6 +297,8 @@ impl Worker {
             n_measured: 0,
             n_first_tried: 0,
             shrinking: None,
+            patience: Patience::new(),
+            again: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ const MAX_TOKENS: usize = 256;
 const MAX_TOKEN_LEN: usize = 64;
 
 /// Tokens to insert.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Dictionary {
     tokens: Vec<Vec<u8>>,
     /// Indices of the tokens that are text, sorted.

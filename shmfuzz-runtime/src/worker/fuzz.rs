@@ -6,12 +6,16 @@
 //! counted exactly.
 
 use super::admit::{Find, Step};
+use super::again::{Again, Batch, Ended};
 use super::budget::{Budget, CALL, FAILURE, Pace};
+use super::coverage::Blocks;
+use super::dictionary::Dictionary;
 use super::execute::Outcome;
 use super::mutate::{self, Context};
 use super::random::Random;
 use super::solve::Edit;
 use super::{Tally, Worker, WorkerError};
+use crate::area::Area;
 use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
 use crate::record::InputKind;
@@ -24,13 +28,15 @@ use std::time::Instant;
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
 
 /// An entry to mutate, and what for.
-#[derive(Debug)]
-struct Pick {
+#[derive(Clone, Debug)]
+pub(super) struct Pick {
+    /// The entry's number.
+    idx: Option<usize>,
     input: Rc<[u8]>,
     donor: Rc<[u8]>,
     edits: Rc<[Edit]>,
     /// How many edits are to be passed over.
-    n_edits_tried: usize,
+    pub(super) n_edits_tried: usize,
     max_execs: u64,
     max_cost: u64,
     /// Cost of a call whose counters are not summed.
@@ -41,10 +47,54 @@ struct Pick {
     hard_limit: usize,
     /// When its first call began, where there is a clock.
     start: Option<Instant>,
+    /// Whether its calls were made before: they are none of the phase.
+    is_again: bool,
+}
+
+/// What the inputs of a pick are made from.
+#[derive(Debug)]
+struct Source<'a> {
+    input: &'a [u8],
+    context: Context<'a>,
+    hard_limit: usize,
+}
+
+impl<'a> Source<'a> {
+    fn of(pick: &'a Pick, kind: InputKind, dictionary: &'a Dictionary) -> Self {
+        let (limit, donor, edits) = (pick.limit, &pick.donor, &pick.edits);
+        Self {
+            input: &pick.input,
+            context: Context { kind, limit, donor, dictionary, edits },
+            hard_limit: pick.hard_limit,
+        }
+    }
+
+    /// Makes the next input; false if it is the next edit's turn, and that changes nothing: it may
+    /// fit the input no more, or run into the limit.
+    #[inline]
+    fn make_input(&self, area: &mut Area<'_>, random: &mut Random, n_tried: &mut usize) -> bool {
+        area.assign(self.input);
+        let Some(edit) = self.context.edits.get(*n_tried) else {
+            mutate::mutate(area, random, &self.context);
+            return true;
+        };
+        *n_tried += 1;
+        let exact = Context { limit: self.hard_limit, ..self.context };
+        mutate::apply(area, random, edit, &exact)
+    }
+}
+
+impl Pick {
+    /// Makes it a pick of calls to be run again, so many.
+    pub(super) fn limit_again(&mut self, n_calls: u64) {
+        (self.max_execs, self.max_cost) = (n_calls, u64::MAX);
+        (self.start, self.is_again) = (None, true);
+    }
 }
 
 /// Why a run of mutations ended.
-enum Burst {
+#[derive(Debug)]
+pub(super) enum Burst {
     /// Its budget is used up.
     Over,
     /// The input in the input area reached something new, with this work.
@@ -95,6 +145,12 @@ impl Worker {
         loop {
             if self.is_stopped() {
                 return Ok(JobEnd::Stopped);
+            }
+            if let Some(again) = self.again.pop() {
+                if let Some(end) = self.run_again(turn, again, tally)? {
+                    return Ok(end);
+                }
+                continue;
             }
             if tally.execs >= max_execs || tally.budget.is_over() {
                 return Ok(JobEnd::Done);
@@ -170,6 +226,16 @@ impl Worker {
             let entry = self.queue.get_mut(idx);
             (entry.n_edits_tried, entry.n_picks) = (pick.n_edits_tried, entry.n_picks + 1);
         }
+        self.end_burst(turn, idx, burst, tally)
+    }
+
+    fn end_burst(
+        &mut self,
+        turn: &mut Turn,
+        idx: Option<usize>,
+        burst: Burst,
+        tally: &mut Tally,
+    ) -> Step {
         match burst {
             Burst::Over => Ok(None),
             Burst::Failed => Ok(Some(JobEnd::Failed)),
@@ -178,6 +244,30 @@ impl Worker {
                 self.admit(turn, Find { origin: Origin::Mutation, parent, work }, tally)
             }
         }
+    }
+
+    /// Runs calls once more of which one, at least, has reached something new.
+    fn run_again(&mut self, turn: &mut Turn, again: Again, tally: &mut Tally) -> Step {
+        let Again { mut pick, mut random, mut dictionary } = again;
+        self.store_random(&random);
+        let idx = pick.idx;
+        self.mapping.header().entry.store(idx.map_or(-1, |idx| idx as i64), Ordering::Relaxed);
+        std::mem::swap(&mut self.dictionary, &mut dictionary);
+        let (n_calls, before) = (pick.max_execs, tally.extra_execs);
+        let result = self.burst(turn, &mut random, &mut pick, tally);
+        std::mem::swap(&mut self.dictionary, &mut dictionary);
+        let (burst, cost) = result?;
+        let made = tally.extra_execs - before;
+        tally.budget.spend(cost, made);
+        if made < n_calls {
+            // The rest may have reached something else.
+            self.again.push(Batch::begin(&random, pick.n_edits_tried).again(
+                &pick,
+                &dictionary,
+                n_calls - made,
+            ));
+        }
+        self.end_burst(turn, idx, burst, tally)
     }
 
     fn prepare(
@@ -189,10 +279,11 @@ impl Worker {
         let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
         let max_cost = self.pace.pick_cost();
         let limit = self.length.now().min(capacity);
-        let Some(idx) = idx else {
+        let Some(entry_idx) = idx else {
             let input = FIRST_INPUTS[random.index(FIRST_INPUTS.len())];
             let input = &input[..input.len().min(self.length.max())];
             return Ok(Pick {
+                idx,
                 input: input.into(),
                 donor: Rc::from([]),
                 edits: Rc::from([]),
@@ -203,12 +294,14 @@ impl Worker {
                 limit: limit.max(input.len()),
                 hard_limit: limit,
                 start: None,
+                is_again: false,
             });
         };
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
-        let entry = self.queue.get(idx);
-        let input = self.start_of(idx);
+        let entry = self.queue.get(entry_idx);
+        let input = self.start_of(entry_idx);
         Ok(Pick {
+            idx,
             donor,
             edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
             n_edits_tried: entry.n_edits_tried,
@@ -220,6 +313,7 @@ impl Worker {
             hard_limit: self.length.max().min(capacity),
             input,
             start: None,
+            is_again: false,
         })
     }
 
@@ -245,66 +339,71 @@ impl Worker {
         tally: &mut Tally,
     ) -> Result<(Burst, u64), WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        let context = Context {
-            kind: self.test.record.kind,
-            limit: pick.limit,
-            donor: &pick.donor,
-            dictionary: &self.dictionary,
-            edits: &pick.edits,
-        };
-        let exact = Context { limit: pick.hard_limit, ..context };
-        let (mut cost, mut execs) = (0, 0);
-        let mut burst = Burst::Over;
+        let source = Source::of(pick, self.test.record.kind, &self.dictionary);
+        let n_batch = self.patience.n_calls(pick.usual_cost, self.coverage.n_counters());
+        let blocks = if n_batch == 1 { Blocks::All } else { Blocks::Hot };
+        let mut n_tried = pick.n_edits_tried;
+        let mut batch = Batch::begin(random, n_tried);
+        let (mut cost, mut execs, mut n_bytes) = (0, 0, 0);
+        let (mut burst, mut hit) = (Burst::Over, false);
         let stop = &self.mapping.header().stop;
         while execs < pick.max_execs
             && cost < pick.max_cost
             && stop.load(Ordering::Relaxed) == 0
             && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
         {
-            area.assign(&pick.input);
-            match pick.edits.get(pick.n_edits_tried) {
-                Some(edit) => {
-                    pick.n_edits_tried += 1;
-                    // It may fit this input no more, or run into the limit.
-                    if !mutate::apply(&mut area, random, edit, &exact) {
-                        continue;
-                    }
-                }
-                None => mutate::mutate(&mut area, random, &context),
+            if !source.make_input(&mut area, random, &mut n_tried) {
+                continue;
             }
             execs += 1;
-            tally.input_bytes += area.len() as u64;
+            batch.n_calls += 1;
+            n_bytes += area.len() as u64;
+            if pick.is_again {
+                self.executor.count_extra();
+            }
             let outcome = self.executor.call(&area);
             self.coverage.called();
-            match outcome {
-                Outcome::Kept => {
-                    let work = self.coverage.merge();
-                    cost += work + CALL;
-                    if !self.coverage.fresh().is_empty() {
-                        burst = Burst::Found(work);
-                        break;
-                    }
-                }
-                Outcome::Rejected => {
-                    self.coverage.clear();
-                    tally.rejected += 1;
-                    cost += pick.usual_cost;
-                }
-                Outcome::Failed(words) => {
-                    self.coverage.clear();
-                    cost += pick.usual_cost + FAILURE;
-                    if let Some(known) = self.silent.known(&words) {
-                        tally.silence(known);
-                        continue;
-                    }
-                    self.silent.add(words.bucket());
-                    self.executor.report(&words, &area);
-                    burst = Burst::Failed;
+            if let Outcome::Kept = outcome {
+                let work = self.coverage.merge_of(blocks);
+                cost += work + CALL;
+                if !self.coverage.fresh().is_empty() {
+                    burst = Burst::Found(work);
                     break;
                 }
+            } else {
+                self.coverage.clear_of(blocks);
+                cost += pick.usual_cost;
+                if let Outcome::Failed(words) = &outcome {
+                    cost += FAILURE;
+                    if tally.is_news(words, &mut self.silent) {
+                        self.executor.report(words, &area);
+                        burst = Burst::Failed;
+                        break;
+                    }
+                } else {
+                    tally.rejected += u64::from(!pick.is_again);
+                }
+            }
+            if batch.n_calls >= n_batch {
+                if blocks == Blocks::Hot && self.coverage.warm() {
+                    hit = true;
+                    break;
+                }
+                batch = Batch::begin(random, n_tried);
             }
         }
-        tally.execs += execs;
+        pick.n_edits_tried = n_tried;
+        self.patience.learn(execs);
+        if blocks == Blocks::Hot {
+            burst = self.end_batch(&area, pick, Ended { batch, hit, burst }, tally);
+        }
+        match pick.is_again {
+            true => tally.extra_execs += execs,
+            false => {
+                (tally.execs, tally.input_bytes) =
+                    (tally.execs + execs, tally.input_bytes + n_bytes)
+            }
+        }
         Ok((burst, cost))
     }
 

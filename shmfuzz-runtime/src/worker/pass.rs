@@ -1,6 +1,7 @@
 //! The one pass over a run of counters: bucket, compare with what was seen, sum, clear.
 //!
-//! Unsafe lives here: counters are memory that instrumented code writes without synchronisation,
+//! It is made over blocks, which the caller lists. Unsafe lives here: counters are memory that
+//! instrumented code writes without synchronisation,
 //! from any thread, so they are reached by raw pointers only. Invariant: a [`Counters`] spans bytes
 //! that stay mapped and writable for the life of the process. Two kernels give equal results:
 //! AVX2 (a table shuffle on nibbles, 32 counters at a time) and a portable one, eight at a time.
@@ -31,6 +32,9 @@ pub(super) fn bucket(count: u8) -> u8 {
     BUCKETS[count as usize]
 }
 
+/// Counters that a pass takes together: a line of the processor's cache.
+pub(super) const BLOCK: usize = 64;
+
 /// A run of counters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
@@ -53,6 +57,18 @@ impl Counters {
         self.len
     }
 
+    /// How many blocks they make.
+    pub(super) fn n_blocks(self) -> usize {
+        self.len.div_ceil(BLOCK)
+    }
+
+    /// Where a block begins, and its length. The last block is whole if the run has as many
+    /// counters: it overlaps the one before it.
+    fn block(self, block: u32) -> (usize, usize) {
+        let len = self.len.min(BLOCK);
+        ((block as usize * BLOCK).min(self.len - len), len)
+    }
+
     /// The counter at `at`, 0 if there is none.
     pub(super) fn get(self, at: usize) -> u8 {
         if at >= self.len {
@@ -66,17 +82,46 @@ impl Counters {
 
     /// Sets all of them to 0. Writes only where one is not: most are 0 already, and writing costs
     /// more than looking.
-    pub(super) fn clear(self) {
-        const N: usize = 128;
-        let mut at = 0;
-        while at + N <= self.len {
-            let word = |i| u64::from_ne_bytes(self.copy::<8>(at + 8 * i));
-            if (0..N / 8).fold(0, |any, i| any | word(i)) != 0 {
-                self.clear_range(at, N);
-            }
-            at += N;
+    pub(super) fn clear(self, kernel: Kernel) {
+        let mut from = 0;
+        while let Some(block) = self.next_dirty(kernel, from) {
+            self.clear_blocks(&[block]);
+            from = block + 1;
         }
-        self.clear_range(at, self.len - at);
+    }
+
+    /// Sets those of the blocks to 0.
+    pub(super) fn clear_blocks(self, blocks: &[u32]) {
+        for block in blocks {
+            let (at, n) = self.block(*block);
+            self.clear_range(at, n);
+        }
+    }
+
+    /// The first block from `from` on that holds a counter above 0.
+    pub(super) fn next_dirty(self, kernel: Kernel, from: u32) -> Option<u32> {
+        let block = match kernel {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this kernel is only made where AVX2 was detected.
+            Kernel::Avx2 if self.len >= BLOCK => unsafe { avx2::skip_clean(self, from) },
+            _ => self.skip_clean(from),
+        };
+        ((block as usize) < self.n_blocks()).then_some(block)
+    }
+
+    /// The first block from `block` on that is not 0, or a number beyond the last block's.
+    fn skip_clean(self, mut block: u32) -> u32 {
+        let is_clean = |block| match self.block(block) {
+            (at, BLOCK) => {
+                let word = |i| u64::from_ne_bytes(self.copy::<8>(at + 8 * i));
+                (0..BLOCK / 8).fold(0, |any, i| any | word(i)) == 0
+            }
+            (at, n) => (at..at + n).all(|at| self.get(at) == 0),
+        };
+        while (block as usize) < self.n_blocks() && is_clean(block) {
+            block += 1;
+        }
+        block
     }
 
     /// Calls `each` with the place and value of every counter that is not 0, in order.
@@ -164,25 +209,35 @@ impl Notes<'_> {
     }
 }
 
-/// Makes the pass over one run, which is all 0 afterwards; -> the sum of its counters.
+/// Makes the pass over these blocks of a run, which are all 0 afterwards; -> the sum of their
+/// counters.
 ///
 /// # Panics
 /// If `notes.seen` has another length than the run.
-pub(super) fn scan(kernel: Kernel, counters: Counters, notes: &mut Notes<'_>) -> u64 {
+#[inline]
+pub(super) fn scan(
+    kernel: Kernel,
+    counters: Counters,
+    blocks: &[u32],
+    notes: &mut Notes<'_>,
+) -> u64 {
     assert_eq!(notes.seen.len(), counters.len(), "a byte for each counter");
     match kernel {
-        Kernel::Portable => scan_portable(counters, 0, notes),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: this kernel is only made where AVX2 was detected, and the lengths agree.
-        Kernel::Avx2 => unsafe { avx2::scan(counters, notes) },
+        Kernel::Avx2 if counters.len() >= BLOCK => {
+            // SAFETY: this kernel is only made where AVX2 was detected, and the lengths are right.
+            unsafe { avx2::scan(counters, blocks, notes) }
+        }
+        _ => blocks.iter().map(|block| scan_portable(counters, *block, notes)).sum(),
     }
 }
 
-/// The pass from `from` on.
-fn scan_portable(counters: Counters, from: usize, notes: &mut Notes<'_>) -> u64 {
-    let (mut at, mut work) = (from, 0);
-    while at < counters.len() {
-        let n = (counters.len() - at).min(8);
+/// The pass over one block.
+fn scan_portable(counters: Counters, block: u32, notes: &mut Notes<'_>) -> u64 {
+    let (start, len) = counters.block(block);
+    let mut work = 0;
+    for at in (start..start + len).step_by(8) {
+        let n = (start + len - at).min(8);
         let mut values = [0; 8];
         if n == 8 {
             values = counters.copy::<8>(at);
@@ -202,14 +257,13 @@ fn scan_portable(counters: Counters, from: usize, notes: &mut Notes<'_>) -> u64 
                 notes.take(at, &values[..n]);
             }
         }
-        at += n;
     }
     work
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Counters, Notes, scan_portable};
+    use super::{BLOCK, Counters, Notes};
     use std::arch::x86_64::*;
 
     /// Bytes of a vector.
@@ -234,28 +288,17 @@ mod avx2 {
         zero: __m256i,
     }
 
+    /// The first block from `block` on that is not 0, or a number beyond the last block's.
+    ///
     /// # Safety
-    /// The processor must have AVX2, and `notes.seen` the length of `counters`.
+    /// The processor must have AVX2, and `counters` must be one block at least.
     #[target_feature(enable = "avx2")]
     #[expect(unused_unsafe, reason = "intrinsics without pointers are safe since Rust 1.87")]
     #[expect(clippy::multiple_unsafe_ops_per_block, reason = "arithmetic on registers is one step")]
-    pub(super) unsafe fn scan(counters: Counters, notes: &mut Notes<'_>) -> u64 {
-        if counters.len < N {
-            return scan_portable(counters, 0, notes);
-        }
-        // SAFETY: the tables have 32 bytes, and the loads need no alignment.
-        let constants = unsafe {
-            Constants {
-                low: _mm256_loadu_si256(LOW.as_ptr().cast()),
-                high: _mm256_loadu_si256(HIGH.as_ptr().cast()),
-                nibble: _mm256_set1_epi8(0x0f),
-                zero: _mm256_setzero_si256(),
-            }
-        };
-        let mut sum = constants.zero;
-        let mut at = 0;
-        // Most counters are 0: look at four vectors at once.
-        while at + 4 * N <= counters.len {
+    pub(super) unsafe fn skip_clean(counters: Counters, block: u32) -> u32 {
+        let mut at = block as usize * BLOCK;
+        // Two blocks at once: what limits it are the loads.
+        while at + 2 * BLOCK <= counters.len {
             // SAFETY: `at + 128 <= len`, and the loads need no alignment.
             let any = unsafe {
                 let place = counters.start.add(at).cast::<__m256i>();
@@ -269,18 +312,51 @@ mod avx2 {
             };
             // SAFETY: arithmetic on registers.
             if unsafe { _mm256_testz_si256(any, any) } == 0 {
-                for i in 0..4 {
-                    // SAFETY: `at + 128 <= len`.
-                    unsafe { vector(counters, at + i * N, constants, &mut sum, notes) };
-                }
+                break;
             }
-            at += 4 * N;
+            at += 2 * BLOCK;
         }
-        while at < counters.len {
-            // The last vector overlaps the one before it, whose counters are 0 by now.
-            // SAFETY: at least 32 counters, of which the last are taken at most.
-            unsafe { vector(counters, at.min(counters.len - N), constants, &mut sum, notes) };
-            at += N;
+        let mut block = (at / BLOCK) as u32;
+        while (block as usize) < counters.n_blocks() {
+            let (at, _) = counters.block(block);
+            // SAFETY: a block of a run that is as long as one, and the loads need no alignment.
+            let any = unsafe {
+                let place = counters.start.add(at).cast::<__m256i>();
+                _mm256_or_si256(_mm256_loadu_si256(place), _mm256_loadu_si256(place.add(1)))
+            };
+            // SAFETY: arithmetic on registers.
+            if unsafe { _mm256_testz_si256(any, any) } == 0 {
+                break;
+            }
+            block += 1;
+        }
+        block
+    }
+
+    /// # Safety
+    /// The processor must have AVX2, `notes.seen` the length of `counters`, and that must be one
+    /// block at least.
+    #[target_feature(enable = "avx2")]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "arithmetic on registers is one step")]
+    pub(super) unsafe fn scan(counters: Counters, blocks: &[u32], notes: &mut Notes<'_>) -> u64 {
+        // SAFETY: the tables have 32 bytes, and the loads need no alignment.
+        let constants = unsafe {
+            Constants {
+                low: _mm256_loadu_si256(LOW.as_ptr().cast()),
+                high: _mm256_loadu_si256(HIGH.as_ptr().cast()),
+                nibble: _mm256_set1_epi8(0x0f),
+                zero: _mm256_setzero_si256(),
+            }
+        };
+        let mut sum = constants.zero;
+        let last = counters.len - BLOCK;
+        for block in blocks {
+            // The last block overlaps the one before it, whose counters are 0 by then.
+            let at = (*block as usize * BLOCK).min(last);
+            // SAFETY: `at + 64 <= len`.
+            unsafe { vector(counters, at, constants, &mut sum, notes) };
+            // SAFETY: as above.
+            unsafe { vector(counters, at + N, constants, &mut sum, notes) };
         }
         let mut sums = [0u64; 4];
         // SAFETY: the array has 32 bytes.
@@ -362,7 +438,8 @@ mod tests {
             fresh: &mut result.fresh,
             edges: &mut result.edges,
         };
-        result.work = scan(kernel, counters, &mut notes);
+        let blocks: Vec<u32> = (0..counters.n_blocks() as u32).collect();
+        result.work = scan(kernel, counters, &blocks, &mut notes);
         assert_eq!((around[0], around[values.len() + 1]), (9, 9), "nothing beyond the run");
         result.counters = around[1..=values.len()].to_vec();
         result
@@ -386,37 +463,6 @@ mod tests {
         prop::collection::vec((value, prop_oneof![Just(0u8), Just(0xffu8), any::<u8>()]), 0..200)
     }
 
-    #[test]
-    #[ignore = "a measurement, for release builds"]
-    fn speed_of_a_pass() {
-        for (n, n_hit) in [(1300, 130), (30_000, 300), (1_000_000, 1000)] {
-            for kernel in [Kernel::detect(), Kernel::Portable] {
-                let mut values = vec![0u8; n];
-                // SAFETY: the buffer outlives the run, and is reached through it only.
-                let counters = unsafe { Counters::new(values.as_mut_ptr(), n) };
-                let (mut seen, mut fresh, mut edges) = (vec![0xff; n], Vec::new(), 0);
-                let mut best = u128::MAX;
-                for _ in 0..200 {
-                    for i in 0..n_hit {
-                        // SAFETY: the index is below `n`.
-                        unsafe { counters.start.wrapping_add(i * (n / n_hit)).write(3) };
-                    }
-                    let notes = &mut Notes {
-                        seen: &mut seen,
-                        first: 0,
-                        fresh: &mut fresh,
-                        edges: &mut edges,
-                    };
-                    let start = std::time::Instant::now();
-                    assert_eq!(scan(kernel, counters, notes), 3 * n_hit as u64);
-                    best = best.min(start.elapsed().as_nanos());
-                }
-                let line = format!("{n} counters, {n_hit} hit, {kernel:?}: {best} ns\n");
-                std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-            }
-        }
-    }
-
     proptest! {
         #[test]
         fn a_pass_notes_each_new_bucket_once(pairs in values()) {
@@ -437,13 +483,27 @@ mod tests {
 
         #[test]
         fn all_counters_are_cleared_and_nothing_beyond(
-            values in prop::collection::vec(prop_oneof![9 => Just(0u8), 1 => any::<u8>()], 0..600),
+            values in prop::collection::vec(prop_oneof![99 => Just(0u8), 1 => any::<u8>()], 0..1600),
+            portable: bool,
         ) {
+            let kernel = if portable { Kernel::Portable } else { Kernel::detect() };
             let mut around = [&[9], &values[..], &[9]].concat();
             // SAFETY: the buffer outlives the run, and nothing else touches it meanwhile.
             let counters =
                 unsafe { Counters::new(around.as_mut_ptr().wrapping_add(1), values.len()) };
-            counters.clear();
+            let mut dirty = Vec::new();
+            while let Some(block) =
+                counters.next_dirty(kernel, dirty.last().map_or(0, |last| last + 1))
+            {
+                dirty.push(block);
+            }
+            let is_dirty = |block: &u32| {
+                let (at, n) = counters.block(*block);
+                values[at..at + n].iter().any(|value| *value != 0)
+            };
+            let all: Vec<u32> = (0..counters.n_blocks() as u32).filter(is_dirty).collect();
+            prop_assert_eq!(&dirty, &all);
+            counters.clear(kernel);
             prop_assert_eq!(around, [&[9], &vec![0; values.len()][..], &[9]].concat());
         }
 

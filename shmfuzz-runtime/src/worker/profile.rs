@@ -2,15 +2,15 @@
 //! nearest to equality. Pure.
 //!
 //! The idea is libFuzzer's `-use_value_profile`; here it is bounded, and used on plateaus only: a
-//! comparison keeps its best few inputs, which are mutated with the gate open. Invariant: there
-//! are at most [`MAX_PLACES`] comparisons with [`N_BEST`] inputs each.
+//! comparison keeps its best few inputs by either measure of distance, which are mutated with the
+//! gate open. Invariant: there are at most [`MAX_PLACES`] places with [`N_BEST`] inputs each.
 
 use super::random::Random;
 use super::trace::{Event, Operands};
 use std::rc::Rc;
 
-/// How many comparisons are followed.
-const MAX_PLACES: usize = 64;
+/// How many comparisons are followed, counted once for each measure.
+const MAX_PLACES: usize = 128;
 /// How many inputs are kept of each.
 const N_BEST: usize = 4;
 /// How many picks without a better input make a comparison give its place to another.
@@ -28,10 +28,20 @@ pub(super) struct Near {
     distance: u32,
 }
 
+/// What is called near. Each has its own best inputs: a few wrong bits may be the highest ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measure {
+    /// Few bits differ.
+    Bits,
+    /// The difference is small.
+    Difference,
+}
+
 #[derive(Debug)]
 struct Place {
     site: u64,
     nth: u32,
+    measure: Measure,
     /// The nearest first.
     best: Vec<Near>,
     /// Picks since the last better input.
@@ -45,14 +55,14 @@ pub(super) struct Profile {
 }
 
 /// How far operands are from being equal: the bits that differ, or those of the difference of
-/// numbers, whichever are fewer; of strings, 8 for each byte from the first wrong one on, but for
-/// that one's bits that are right.
-fn distance(operands: &Operands) -> u32 {
-    match operands {
-        Operands::Int { a, b, .. } => {
-            (a ^ b).count_ones().min(u64::BITS - a.abs_diff(*b).leading_zeros())
+/// numbers; of strings, 8 for each byte from the first wrong one on, but for that one's bits.
+fn distance(operands: &Operands, measure: Measure) -> u32 {
+    match (operands, measure) {
+        (Operands::Int { a, b, .. }, Measure::Bits) => (a ^ b).count_ones(),
+        (Operands::Int { a, b, .. }, Measure::Difference) => {
+            u64::BITS - a.abs_diff(*b).leading_zeros()
         }
-        Operands::Bytes { a, b } => {
+        (Operands::Bytes { a, b }, _) => {
             let Some(first) = a.iter().zip(b).position(|(x, y)| x != y) else { return 0 };
             8 * (a.len() - first - 1) as u32 + (a[first] ^ b[first]).count_ones()
         }
@@ -60,44 +70,53 @@ fn distance(operands: &Operands) -> u32 {
 }
 
 impl Profile {
-    /// Takes in a comparison of an execution of `input`; -> whether it came nearer to equality than
-    /// any before.
-    pub(super) fn note(&mut self, event: &Event, input: &[u8], parent: usize) -> bool {
-        let distance = distance(&event.operands);
-        let is_it = |place: &Place| (place.site, place.nth) == (event.site, event.nth);
-        let at = self.places.iter().position(is_it);
-        if distance == 0 {
-            // Solved, for what it is worth: the input was run, and kept if it reached anything.
-            if let Some(at) = at {
-                self.places.swap_remove(at);
+    /// Takes in a comparison of an execution of `input`.
+    pub(super) fn note(&mut self, event: &Event, input: &[u8], parent: usize) {
+        let measures = match &event.operands {
+            _ if event.operands.are_equal() => {
+                // Solved, for what it is worth: what the input reached is known by now.
+                let is_its = |place: &Place| (place.site, place.nth) == (event.site, event.nth);
+                self.places.retain(|place| !is_its(place));
+                return;
             }
-            return false;
+            Operands::Int { .. } => &[Measure::Bits, Measure::Difference][..],
+            Operands::Bytes { .. } => &[Measure::Bits],
+        };
+        if input.len() <= MAX_LEN {
+            for measure in measures {
+                self.note_by(*measure, event, input, parent);
+            }
         }
-        let Some(at) = at.or_else(|| self.room(event)) else { return false };
+    }
+
+    fn note_by(&mut self, measure: Measure, event: &Event, input: &[u8], parent: usize) {
+        let distance = distance(&event.operands, measure);
+        let is_it = |place: &Place| {
+            (place.site, place.nth, place.measure) == (event.site, event.nth, measure)
+        };
+        let at = self.places.iter().position(is_it);
+        let Some(at) = at.or_else(|| self.room(event, measure)) else { return };
         let place = &mut self.places[at];
-        let rank = place
-            .best
-            .partition_point(|near| (near.distance, near.input.len()) <= (distance, input.len()));
-        let is_known = place.best.iter().any(|near| &near.input[..] == input);
-        if rank == N_BEST || is_known || input.len() > MAX_LEN {
-            return false;
+        let before = |near: &Near| (near.distance, near.input.len()) <= (distance, input.len());
+        let rank = place.best.partition_point(before);
+        if rank == N_BEST || place.best.iter().any(|near| &near.input[..] == input) {
+            return;
         }
-        let is_nearest = place.best.first().is_none_or(|near| distance < near.distance);
-        if is_nearest {
+        if place.best.first().is_none_or(|near| distance < near.distance) {
             place.n_idle = 0;
         }
         place.best.insert(rank, Near { input: input.into(), parent, distance });
         place.best.truncate(N_BEST);
-        is_nearest
     }
 
     /// A place for a new comparison, if there is one.
-    fn room(&mut self, event: &Event) -> Option<usize> {
+    fn room(&mut self, event: &Event, measure: Measure) -> Option<usize> {
         if self.places.len() == MAX_PLACES {
             let idle = self.places.iter().position(|place| place.n_idle > MAX_IDLE)?;
             self.places.swap_remove(idle);
         }
-        self.places.push(Place { site: event.site, nth: event.nth, best: Vec::new(), n_idle: 0 });
+        let (site, nth) = (event.site, event.nth);
+        self.places.push(Place { site, nth, measure, best: Vec::new(), n_idle: 0 });
         Some(self.places.len() - 1)
     }
 
@@ -122,29 +141,37 @@ mod tests {
 
     #[test]
     fn distances_shrink_towards_equality() {
-        let of = |a: u64, b: u64| distance(&int(1, a, b).operands);
-        assert_eq!((of(8, 8), of(8, 9), of(0, 0xff), of(0x7fff, 0x8000)), (0, 1, 8, 1));
-        let strings = |a: &[u8], b: &[u8]| distance(&Operands::Bytes { a: a.into(), b: b.into() });
+        let by = |measure, a, b| distance(&int(1, a, b).operands, measure);
+        let bits = |a, b| by(Measure::Bits, a, b);
+        let difference = |a, b| by(Measure::Difference, a, b);
+        assert_eq!((bits(8, 8), bits(8, 9), bits(0, 0xff), bits(0x7fff, 0x8000)), (0, 1, 8, 16));
+        assert_eq!((difference(8, 8), difference(9, 8), difference(0x7fff, 0x8000)), (0, 1, 1));
+        let strings = |a: &[u8], b: &[u8]| {
+            distance(&Operands::Bytes { a: a.into(), b: b.into() }, Measure::Bits)
+        };
         assert_eq!(strings(b"abc", b"abc"), 0);
         assert!(strings(b"abc", b"abx") < strings(b"abc", b"axc"));
         assert!(strings(b"abc", b"abb") < strings(b"abc", b"abx"));
     }
 
     #[test]
-    fn the_nearest_inputs_are_kept() {
+    fn the_nearest_inputs_are_kept_by_each_measure() {
         let mut profile = Profile::default();
         let mut random = Random::from_state(1, 1);
         assert!(profile.pick(&mut random).is_none());
-        assert!(profile.note(&int(1, 0, 0xff), b"far", 0));
-        assert!(profile.note(&int(1, 0, 0x0f), b"nearer", 1));
-        assert!(!profile.note(&int(1, 0, 0x3f), b"between", 2));
+        profile.note(&int(1, 0x7fff, 0x8000), b"next", 0);
+        profile.note(&int(1, 0x7fff, 0xffff), b"one bit", 0);
+        let firsts: Vec<&[u8]> = profile.places.iter().map(|place| &*place.best[0].input).collect();
+        assert_eq!(firsts, [&b"one bit"[..], b"next"]);
         for i in 0..20u8 {
             profile.note(&int(1, 0, 1), &[i], 3);
         }
-        assert_eq!(profile.places[0].best.len(), N_BEST);
-        assert!(profile.places[0].best.iter().all(|near| near.distance == 1));
-        assert_eq!(profile.pick(&mut random).map(|near| near.parent), Some(3));
-        assert!(!profile.note(&int(1, 7, 7), b"solved", 4));
+        for place in &profile.places {
+            assert_eq!(place.best.len(), N_BEST);
+            assert!(place.best.iter().all(|near| near.distance == 1 || near.parent == 0));
+        }
+        assert!(profile.pick(&mut random).is_some());
+        profile.note(&int(1, 7, 7), b"solved", 4);
         assert!(profile.pick(&mut random).is_none(), "what is solved is not followed");
     }
 
@@ -156,11 +183,14 @@ mod tests {
             profile.note(&int(site, 0, 3), b"x", 0);
         }
         assert_eq!(profile.places.len(), MAX_PLACES);
-        assert!(!profile.note(&int(999, 0, 3), b"x", 0));
+        let has = |profile: &Profile, site| profile.places.iter().any(|place| place.site == site);
+        profile.note(&int(999, 0, 3), b"x", 0);
+        assert!(!has(&profile, 999));
         for _ in 0..2 * MAX_PLACES * MAX_IDLE as usize {
             profile.pick(&mut random);
         }
-        assert!(profile.note(&int(999, 0, 3), b"x", 0));
+        profile.note(&int(999, 0, 3), b"x", 0);
+        assert!(has(&profile, 999));
         assert_eq!(profile.places.len(), MAX_PLACES);
     }
 }

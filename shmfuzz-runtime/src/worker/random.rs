@@ -95,12 +95,10 @@ impl Random {
 
     /// A length of 1 to `most`, short ones far more often: up to 8 half of the time.
     pub(super) fn length(&mut self, most: usize) -> usize {
-        let cap = match self.below(16) {
-            0..=7 => 8,
-            8..=12 => 32,
-            13 | 14 => 128,
-            _ => usize::MAX,
-        };
+        // A table, since nobody can predict a branch.
+        const CAPS: [usize; 16] =
+            [8, 8, 8, 8, 8, 8, 8, 8, 32, 32, 32, 32, 32, 128, 128, usize::MAX];
+        let cap = CAPS[self.below(16) as usize];
         self.between(1, most.min(cap).max(1))
     }
 }

@@ -1,6 +1,7 @@
 //! The message loop over real mappings and channels, with a body that moves counters by hand; and
 //! whole worker processes, which are this test binary once more, for bodies that end the process.
 
+mod batches;
 mod chains;
 mod deaths;
 mod limits;
@@ -23,7 +24,8 @@ use std::sync::atomic::AtomicU8;
 use std::sync::{MutexGuard, Once};
 use std::thread::{self, JoinHandle};
 
-static COUNTERS: [AtomicU8; 100] = [const { AtomicU8::new(0) }; 100];
+/// So many that they are looked at in batches of calls.
+static COUNTERS: [AtomicU8; 20_000] = [const { AtomicU8::new(0) }; 20_000];
 
 fn hit(i: usize) {
     COUNTERS[i].store(COUNTERS[i].load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -416,7 +418,7 @@ fn hashes(data: &[u8]) -> Verdict {
     KEY.set(key.wrapping_add(1));
     for byte in data {
         let hash = (key ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hit((hash >> 40) as usize % COUNTERS.len());
+        hit((hash >> 40) as usize % 100);
     }
     Verdict::Kept
 }
@@ -474,7 +476,7 @@ fn a_job_stops_when_it_is_told_to() {
 
 fn every_input_is_new(data: &[u8]) -> Verdict {
     for byte in data.iter().take(80) {
-        hit(usize::from(*byte) % COUNTERS.len());
+        hit(usize::from(*byte) % 100);
     }
     Verdict::Kept
 }
@@ -520,42 +522,4 @@ fn a_larger_area_is_asked_for_when_inputs_want_to_grow() {
         }
     }
     panic!("never asked");
-}
-
-/// Processor time of this process, which other processes do not lengthen.
-fn cpu_nanos() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is there for the call to fill.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-#[test]
-#[ignore = "a measurement, for release builds"]
-fn speed_of_an_empty_test() {
-    fn empty(_: &[u8]) -> Verdict {
-        hit(0);
-        Verdict::Kept
-    }
-    static EMPTY: FuzzTest = test_of(InputKind::Bytes, empty);
-    static EMPTY_TEXT: FuzzTest = test_of(InputKind::Text, empty);
-    for (name, test) in [("bytes", &EMPTY), ("text", &EMPTY_TEXT)] {
-        let mut rig = Rig::new(test, Setup { max_len: 4096, ..Setup::default() });
-        rig.seed_random(1);
-        let (start, cpu_before) = (std::time::Instant::now(), cpu_nanos());
-        let (mut execs, mut bytes) = (0, 0);
-        while start.elapsed().as_secs() < 2 {
-            rig.reset();
-            let ask = Fuzz { budget_ms: 100, max_execs: None, silent: Vec::new() };
-            let Reply::Fuzzed(fuzzed) = rig.ask(Request::Fuzz(ask)) else { panic!("fuzzed") };
-            execs += fuzzed.execs;
-            bytes += fuzzed.input_bytes;
-        }
-        let wall = start.elapsed().as_nanos() as f64 / execs as f64;
-        let cpu = (cpu_nanos() - cpu_before) as f64 / execs as f64;
-        let mean_len = bytes / execs;
-        let line =
-            format!("{name}: {wall:.1} ns a call ({cpu:.1} of CPU), mean length {mean_len}\n");
-        io::stderr().write_all(line.as_bytes()).unwrap();
-    }
 }

@@ -53,8 +53,7 @@ pub(super) fn replace(
 /// The most bytes of one repeated pattern that are inserted at once.
 pub(super) const MAX_REPEATED: usize = 256;
 
-/// Inserts `pattern` `n` times at `at`; false if there is no room. `n` patterns are at most
-/// [`MAX_REPEATED`] bytes.
+/// Inserts `pattern` `n` times at `at`; false if there is no room.
 pub(super) fn insert_repeated(
     area: &mut Area<'_>,
     at: usize,
@@ -62,12 +61,17 @@ pub(super) fn insert_repeated(
     n: usize,
     room: Room,
 ) -> bool {
-    let mut run = [0; MAX_REPEATED];
-    let len = pattern.len() * n;
-    for place in run[..len].chunks_exact_mut(pattern.len()) {
-        place.copy_from_slice(pattern);
+    if !open(area, at, pattern.len() * n, room) {
+        return false;
     }
-    replace(area, at, 0, &run[..len], room)
+    if let [byte] = pattern {
+        area.fill(at, n, *byte);
+        return true;
+    }
+    for i in 0..n {
+        area.write(at + i * pattern.len(), pattern);
+    }
+    true
 }
 
 /// Copies the `n` bytes at `from` to a gap made at `to`; false if there is no room. No character
