@@ -10,11 +10,15 @@
 
 mod admit;
 mod budget;
+mod chase;
+mod code;
 mod compare;
+mod constants;
 mod coverage;
 mod dictionary;
 mod execute;
 mod flicker;
+mod frontier;
 mod fuzz;
 mod length;
 mod load;
@@ -40,6 +44,8 @@ pub mod system_random;
 #[cfg(test)]
 #[cfg(feature = "coordinator")]
 mod tests;
+mod trace;
+mod traced;
 mod unix;
 
 use crate::bucket::Bucket;
@@ -53,10 +59,12 @@ use crate::message::{
 use crate::turn::Turn;
 use crate::words::WordsArea;
 use budget::{Budget, Measure, Pace};
+use code::Code;
 use coverage::CoverageMap;
 use dictionary::Dictionary;
 use execute::{Executor, Silent};
 use flicker::Flicker;
+use frontier::Frontier;
 use length::LengthLimit;
 use queue::Queue;
 use schedule::Schedule;
@@ -65,6 +73,7 @@ use std::fs::File;
 use std::io::{BufReader, Write};
 use std::sync::atomic::Ordering;
 use std::{fmt, io};
+use traced::Chasing;
 
 /// Why a worker cannot begin or go on.
 #[derive(Debug)]
@@ -203,6 +212,9 @@ struct Worker {
     queue: Queue,
     schedule: Schedule,
     dictionary: Dictionary,
+    frontier: Frontier,
+    chasing: Chasing,
+    code: Code,
     silent: Silent,
     measure: Measure,
     pace: Pace,
@@ -253,6 +265,9 @@ impl Worker {
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
+            frontier: Frontier::default(),
+            chasing: Chasing::default(),
+            code: Code::new(),
             silent: Silent::default(),
             measure: Measure::Clock,
             pace: Pace::new(Measure::Clock),

@@ -7,8 +7,7 @@ use super::execute::Outcome;
 use super::flicker::{Reached, differences};
 use super::minimize::{Minimizer, Scope};
 use super::queue::Entry;
-use super::solve::{self, Traced};
-use super::{Tally, Worker, WorkerError, compare, sancov};
+use super::{Tally, Worker, WorkerError};
 use crate::entries::{self, EntryChange, LogEntry, LogFull, Origin};
 use crate::layout::Phase;
 use crate::message::JobEnd;
@@ -295,29 +294,5 @@ impl Worker {
         entry.features = [&features, self.coverage.fresh()].concat().into();
         self.unpublished.push_back((idx, EntryChange::Smaller));
         self.publish(turn)
-    }
-
-    /// Runs an entry with the gate open, and turns what comparisons saw into edits.
-    pub(super) fn trace(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
-        let phase = self.executor.phase();
-        self.executor.set_phase(Phase::Tracing);
-        let input = self.start_of(idx);
-        sancov::open_gate();
-        let extra = self.extra_call(turn, &input, tally);
-        sancov::close_gate();
-        self.coverage.clear();
-        let pairs = compare::drain();
-        let traced = Traced {
-            input: &input,
-            kind: self.test.record.kind,
-            max_len: self.length.max().min(input.len() + 1024),
-        };
-        let edits = solve::edits(traced, &pairs, &mut self.dictionary);
-        self.queue.get_mut(idx).edits = Some(edits.into());
-        if let Extra::Failed = extra? {
-            return Ok(Some(JobEnd::Failed));
-        }
-        self.executor.restore_phase(phase);
-        Ok(None)
     }
 }

@@ -1,9 +1,10 @@
-//! What comparisons saw while the gate was open: a bounded table of operand pairs.
+//! What comparisons saw while the gate was open: a bounded table, filled by the hooks.
 //!
 //! Unsafe lives here. Invariant: the table is touched only by the thread that runs the body: by
 //! its callbacks while the gate is open, and by [`drain`] on the same thread afterwards. Callbacks
 //! run inside any code, `memcmp` itself included, so they allocate nothing and cannot panic.
 
+use super::trace::{Constant, Event, Operands, Trace};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,55 +14,31 @@ thread_local! {
     pub(super) static BODY_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Which operand is a constant of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Constant {
-    /// Neither, as far as is known.
-    None,
-    /// The first one.
-    First,
-}
-
-/// Two operands of one comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pair {
-    /// Integers, zero-extended.
-    Int {
-        /// First operand.
-        a: u64,
-        /// Second operand.
-        b: u64,
-        /// Width in bytes.
-        width: u8,
-        /// Whether one is a constant.
-        constant: Constant,
-    },
-    /// Byte strings of equal length.
-    Bytes {
-        /// First operand.
-        a: Vec<u8>,
-        /// Second operand.
-        b: Vec<u8>,
-    },
-}
-
-const MAX_INTS: usize = 1024;
-/// How many of them may be of one byte: code that looks at every byte compares little else.
-const MAX_BYTES: usize = 256;
-const MAX_STRINGS: usize = 256;
+/// How many comparisons are kept of one execution.
+const MAX_EVENTS: usize = 4096;
+const MAX_STRINGS: usize = 512;
 /// Bytes kept of each operand of a `memcmp`.
 const MAX_STRING_LEN: usize = 64;
 /// How far a difference is looked for.
 const MAX_COMPARED: usize = 1 << 20;
-/// Slots of the set that keeps pairs from being recorded twice; a power of two.
-const N_SLOTS: usize = 4096;
-/// How many pairs may share an operand, so that a loop's counter does not fill the table.
-const MAX_SHARED: u8 = 48;
+/// How many places are told apart; a power of two.
+const N_SITES: usize = 2048;
+/// Of a place that is reached often, this many of the first and of the last comparisons are kept:
+/// a parser that stops at an error has made the telling comparison last.
+const N_KEPT: usize = 24;
+/// No event of a ring.
+const NO_SLOT: u16 = u16::MAX;
 
 #[derive(Clone, Copy)]
-struct RawInt {
+struct RawEvent {
+    site: u64,
     a: u64,
+    /// The second operand; of strings, their index.
     b: u64,
+    /// When it was made, counted in comparisons.
+    time: u32,
+    nth: u32,
+    /// In bytes; 0 for strings.
     width: u8,
     constant: Constant,
 }
@@ -73,14 +50,26 @@ struct RawString {
     len: usize,
 }
 
+/// What is known about a place in this execution.
+#[derive(Clone, Copy)]
+struct Site {
+    site: u64,
+    /// The execution in which this was written; the place is free in any other.
+    execution: u32,
+    /// How often it was reached.
+    count: u32,
+    /// The events of the last comparisons, in a ring.
+    last: [u16; N_KEPT],
+}
+
 struct Table {
-    ints: [RawInt; MAX_INTS],
-    n_ints: usize,
-    n_bytes: usize,
+    events: [RawEvent; MAX_EVENTS],
+    n_events: usize,
     strings: [RawString; MAX_STRINGS],
     n_strings: usize,
-    slots: [u64; N_SLOTS],
-    shared: [u8; N_SLOTS],
+    sites: [Site; N_SITES],
+    execution: u32,
+    time: u32,
 }
 
 struct Shared(UnsafeCell<Table>);
@@ -88,14 +77,17 @@ struct Shared(UnsafeCell<Table>);
 // SAFETY: only the thread that runs the body reaches the table; see `table`.
 unsafe impl Sync for Shared {}
 
+const NO_EVENT: RawEvent =
+    RawEvent { site: 0, a: 0, b: 0, time: 0, nth: 0, width: 0, constant: Constant::None };
+
 static TABLE: Shared = Shared(UnsafeCell::new(Table {
-    ints: [RawInt { a: 0, b: 0, width: 0, constant: Constant::None }; MAX_INTS],
-    n_ints: 0,
-    n_bytes: 0,
+    events: [NO_EVENT; MAX_EVENTS],
+    n_events: 0,
     strings: [RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: 0 }; MAX_STRINGS],
     n_strings: 0,
-    slots: [0; N_SLOTS],
-    shared: [0; N_SLOTS],
+    sites: [Site { site: 0, execution: 0, count: 0, last: [0; N_KEPT] }; N_SITES],
+    execution: 1,
+    time: 0,
 }));
 
 /// The table, on the thread that runs the body, and nowhere else.
@@ -103,62 +95,54 @@ fn table() -> Option<*mut Table> {
     BODY_THREAD.get().then(|| TABLE.0.get())
 }
 
-fn mix(hash: u64, word: u64) -> u64 {
+/// Mixes a word into a hash (the multiplier is 2^64 over the golden ratio).
+pub(super) fn mix(hash: u64, word: u64) -> u64 {
     let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
 
 impl Table {
-    /// Where the pair with this hash is to be noted; `None` if it is noted already, or no slot is
-    /// left near its own.
-    fn free_slot(&self, hash: u64) -> Option<usize> {
-        for i in 0..8 {
-            let at = (hash as usize >> 8).wrapping_add(i) % N_SLOTS;
-            match self.slots[at] {
-                0 => return Some(at),
-                known if known == hash => return None,
-                _ => {}
+    /// What is known about a place; `None` if there are too many.
+    fn site(&mut self, site: u64) -> Option<&mut Site> {
+        let start = mix(0, site) as usize;
+        let execution = self.execution;
+        let is_its = |own: &Site| own.execution != execution || own.site == site;
+        let at =
+            (0..8).map(|i| start.wrapping_add(i) % N_SITES).find(|at| is_its(&self.sites[*at]))?;
+        let own = &mut self.sites[at];
+        if own.execution != execution {
+            (own.site, own.execution, own.count) = (site, execution, 0);
+        }
+        Some(own)
+    }
+
+    /// Where the next comparison of a place goes, and how often that was reached before.
+    fn next(&mut self, site: u64, is_string: bool) -> Option<(usize, u32)> {
+        self.time = self.time.wrapping_add(1);
+        let fresh = (self.n_events < MAX_EVENTS).then_some(self.n_events);
+        let own = self.site(site)?;
+        let nth = own.count;
+        own.count = nth.saturating_add(1);
+        if let Some(late) = (nth as usize).checked_sub(N_KEPT) {
+            let slot = &mut own.last[late % N_KEPT];
+            if late >= N_KEPT {
+                // A string's bytes stand elsewhere: the first ones are all that is kept of those.
+                let can_be_reused = *slot != NO_SLOT && !is_string;
+                return can_be_reused.then_some((usize::from(*slot), nth));
+            }
+            *slot = fresh.map_or(NO_SLOT, |fresh| fresh as u16);
+        }
+        let fresh = fresh?;
+        self.n_events = fresh.wrapping_add(1);
+        Some((fresh, nth))
+    }
+
+    fn add(&mut self, event: RawEvent) {
+        if let Some((at, nth)) = self.next(event.site, event.width == 0) {
+            if let Some(place) = self.events.get_mut(at) {
+                *place = RawEvent { nth, time: self.time, ..event };
             }
         }
-        None
-    }
-
-    /// Whether too many pairs have this operand on this side.
-    fn is_crowded(&mut self, operand: u64, side: u64) -> bool {
-        let count = &mut self.shared[(mix(mix(0, side), operand) >> 20) as usize % N_SLOTS];
-        *count = count.saturating_add(1);
-        *count > MAX_SHARED
-    }
-
-    fn add_int(&mut self, int: RawInt) {
-        let hash = mix(mix(mix(0, u64::from(int.width)), int.a), int.b) | 1;
-        let is_full = self.n_ints >= MAX_INTS || (int.width == 1 && self.n_bytes >= MAX_BYTES);
-        let Some(slot) = self.free_slot(hash).filter(|_| !is_full) else { return };
-        // Many values against one constant are a loop; many constants against one value are not.
-        if self.is_crowded(int.a, u64::from(int.width)) {
-            return;
-        }
-        if int.constant == Constant::None && self.is_crowded(int.b, 16 + u64::from(int.width)) {
-            return;
-        }
-        self.slots[slot] = hash;
-        self.ints[self.n_ints] = int;
-        self.n_bytes = self.n_bytes.wrapping_add(usize::from(int.width == 1));
-        self.n_ints = self.n_ints.wrapping_add(1);
-    }
-
-    fn add_string(&mut self, string: &RawString) {
-        let mut hash = string.len as u64;
-        for i in 0..string.len {
-            hash = mix(hash, u64::from(string.a[i]) << 8 | u64::from(string.b[i]));
-        }
-        let hash = hash | 1;
-        let Some(slot) = self.free_slot(hash).filter(|_| self.n_strings < MAX_STRINGS) else {
-            return;
-        };
-        self.slots[slot] = hash;
-        self.strings[self.n_strings] = *string;
-        self.n_strings = self.n_strings.wrapping_add(1);
     }
 }
 
@@ -206,44 +190,48 @@ fn may_hold_address(a: u64, b: u64, constant: Constant) -> bool {
     is_address(b) || (is_address(a) && constant == Constant::None)
 }
 
-/// Records an integer comparison, if this thread runs the body.
-pub(super) fn record_int(a: u64, b: u64, width: u8, constant: Constant) {
-    let is_left_out = width == 8
-        && (are_addresses(a, b)
-            || (REPEATS.load(Ordering::Relaxed) && may_hold_address(a, b, constant)));
-    if a == b || is_left_out {
+fn is_left_out(a: u64, b: u64, constant: Constant) -> bool {
+    are_addresses(a, b) || (REPEATS.load(Ordering::Relaxed) && may_hold_address(a, b, constant))
+}
+
+/// Records an integer comparison made at `site`, if this thread runs the body.
+pub(super) fn record_int(site: u64, a: u64, b: u64, width: u8, constant: Constant) {
+    if width == 8 && is_left_out(a, b, constant) {
         return;
     }
     if let Some(table) = table() {
         // SAFETY: this thread alone reaches the table, and no other reference to it exists: a
         // callback does not call instrumented code.
-        unsafe { &mut *table }.add_int(RawInt { a, b, width, constant });
+        unsafe { &mut *table }.add(RawEvent { site, a, b, width, constant, ..NO_EVENT });
     }
 }
 
-/// Records a comparison of byte strings, if this thread runs the body: their start, or what begins
-/// at the first difference where that lies behind it.
+/// Records a comparison of byte strings made at `site`, if this thread runs the body: their start,
+/// or what begins at the first difference where that lies behind it.
 ///
 /// # Safety
 /// Both must have `n` readable bytes.
-pub(super) unsafe fn record_bytes(a: *const u8, b: *const u8, n: usize) {
+pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usize) {
     let Some(table) = table() else { return };
-    let n = n.min(MAX_COMPARED);
-    let mut string =
-        RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: n.min(MAX_STRING_LEN) };
-    let Some(difference) = (0..n).find(|i| {
-        // SAFETY: the caller says that it has `n` bytes.
-        let x = unsafe { a.wrapping_add(*i).read_volatile() };
-        // SAFETY: as above.
-        let y = unsafe { b.wrapping_add(*i).read_volatile() };
-        x != y
-    }) else {
+    // SAFETY: as in `record_int`.
+    let table = unsafe { &mut *table };
+    if table.n_strings >= MAX_STRINGS || n == 0 {
         return;
-    };
-    let mut start = 0;
-    if difference >= MAX_STRING_LEN {
-        (start, string.len) = (difference, (n.wrapping_sub(difference)).min(MAX_STRING_LEN));
     }
+    let n = n.min(MAX_COMPARED);
+    let difference = (0..n)
+        .find(|i| {
+            // SAFETY: the caller says that it has `n` bytes.
+            let x = unsafe { a.wrapping_add(*i).read_volatile() };
+            // SAFETY: as above.
+            let y = unsafe { b.wrapping_add(*i).read_volatile() };
+            x != y
+        })
+        .unwrap_or(0);
+    let start = if difference < MAX_STRING_LEN { 0 } else { difference };
+    let number = table.n_strings;
+    let Some(string) = table.strings.get_mut(number) else { return };
+    string.len = n.wrapping_sub(start).min(MAX_STRING_LEN);
     for i in 0..string.len {
         let at = start.wrapping_add(i);
         // SAFETY: `start + len` is not over `n`, of which the caller says that it has.
@@ -251,30 +239,34 @@ pub(super) unsafe fn record_bytes(a: *const u8, b: *const u8, n: usize) {
         // SAFETY: as above.
         string.b[i] = unsafe { b.wrapping_add(at).read_volatile() };
     }
-    // SAFETY: as in `record_int`.
-    unsafe { &mut *table }.add_string(&string);
+    table.n_strings = number.wrapping_add(1);
+    table.add(RawEvent { site, b: number as u64, ..NO_EVENT });
 }
 
-/// Takes what was recorded on this thread, in order, and empties the table. The gate is closed.
-pub(super) fn drain() -> Vec<Pair> {
-    let Some(table) = table() else { return Vec::new() };
+/// Moves what was recorded on this thread to `trace`, in order, and empties the table. The gate is
+/// closed.
+pub(super) fn drain(trace: &mut Trace) {
+    trace.events.clear();
+    let Some(table) = table() else { return };
     // SAFETY: this thread alone reaches the table, and with the gate closed no callback does.
     let table = unsafe { &mut *table };
-    let ints = table.ints[..table.n_ints].iter().map(|int| Pair::Int {
-        a: int.a,
-        b: int.b,
-        width: int.width,
-        constant: int.constant,
-    });
-    let strings = table.strings[..table.n_strings].iter().map(|string| Pair::Bytes {
-        a: string.a[..string.len].to_vec(),
-        b: string.b[..string.len].to_vec(),
-    });
-    let pairs = strings.chain(ints).collect();
-    (table.n_ints, table.n_bytes, table.n_strings) = (0, 0, 0);
-    table.slots.fill(0);
-    table.shared.fill(0);
-    pairs
+    let events = &mut table.events[..table.n_events];
+    // Those of a ring stand where older ones stood.
+    if !events.is_sorted_by_key(|event| event.time) {
+        events.sort_unstable_by_key(|event| event.time);
+    }
+    let strings = &table.strings;
+    trace.events.extend(events.iter().map(|raw| {
+        let operands = if raw.width == 0 {
+            let string = &strings[raw.b as usize];
+            Operands::Bytes { a: string.a[..string.len].into(), b: string.b[..string.len].into() }
+        } else {
+            Operands::Int { a: raw.a, b: raw.b, width: raw.width, constant: raw.constant }
+        };
+        Event { site: raw.site, nth: raw.nth, operands }
+    }));
+    (table.n_events, table.n_strings, table.time) = (0, 0, 0);
+    table.execution = table.execution.wrapping_add(1).max(1);
 }
 
 /// Held by tests that touch what is one for the process: the table, the gate, counters, notes.
@@ -285,68 +277,91 @@ pub(super) static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 mod tests {
     use super::*;
 
-    fn int(a: u64, b: u64, constant: Constant) -> Pair {
-        Pair::Int { a, b, width: 4, constant }
+    fn take() -> Vec<Event> {
+        let mut trace = Trace::default();
+        drain(&mut trace);
+        trace.events
+    }
+
+    fn int(site: u64, nth: u32, a: u64, b: u64) -> Event {
+        let operands = Operands::Int { a, b, width: 4, constant: Constant::None };
+        Event { site, nth, operands }
     }
 
     #[test]
-    fn pairs_are_recorded_once_on_the_bodys_thread_only() {
+    fn comparisons_are_recorded_in_order_on_the_bodys_thread_only() {
         let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        record_int(1, 2, 4, Constant::None);
-        assert_eq!(drain(), []);
+        record_int(1, 1, 2, 4, Constant::None);
+        assert_eq!(take(), []);
         BODY_THREAD.set(true);
-        std::thread::spawn(|| record_int(8, 9, 4, Constant::None)).join().unwrap();
-        for _ in 0..3 {
-            record_int(1, 2, 4, Constant::None);
-            record_int(7, 7, 4, Constant::None);
-            record_int(5, 6, 4, Constant::First);
+        std::thread::spawn(|| record_int(1, 8, 9, 4, Constant::None)).join().unwrap();
+        record_int(7, 1, 2, 4, Constant::None);
+        // SAFETY: both have three bytes.
+        unsafe { record_bytes(8, b"abc".as_ptr(), b"abd".as_ptr(), 3) };
+        record_int(7, 3, 3, 4, Constant::None);
+        let operands = Operands::Bytes { a: (*b"abc").into(), b: (*b"abd").into() };
+        let string = Event { site: 8, nth: 0, operands };
+        assert_eq!(take(), [int(7, 0, 1, 2), string, int(7, 1, 3, 3)]);
+        assert_eq!(take(), []);
+        BODY_THREAD.set(false);
+    }
+
+    #[test]
+    fn the_first_and_the_last_comparisons_of_a_place_are_kept() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
+        for i in 0..10_000 {
+            record_int(1, i, 77, 4, Constant::None);
         }
-        // SAFETY: both have three bytes.
-        unsafe { record_bytes(b"abc".as_ptr(), b"abd".as_ptr(), 3) };
-        // SAFETY: both have three bytes.
-        unsafe { record_bytes(b"abc".as_ptr(), b"abc".as_ptr(), 3) };
-        let strings = Pair::Bytes { a: b"abc".to_vec(), b: b"abd".to_vec() };
-        assert_eq!(drain(), [strings, int(1, 2, Constant::None), int(5, 6, Constant::First)]);
-        assert_eq!(drain(), []);
+        record_int(2, 1, 2, 4, Constant::None);
+        let events = take();
+        let n = N_KEPT as u64;
+        let kept = (0..n).chain(10_000 - n..10_000).map(|i| int(1, i as u32, i, 77));
+        assert_eq!(events, kept.chain([int(2, 0, 1, 2)]).collect::<Vec<_>>());
 
         for i in 0..10_000 {
-            record_int(77, 1000 + i, 4, Constant::None);
+            record_int(i, i, 77, 4, Constant::None);
         }
-        record_int(1, 2, 4, Constant::None);
-        let pairs = drain();
-        assert!(pairs.len() <= usize::from(MAX_SHARED) + 1, "{} pairs", pairs.len());
-        assert!(pairs.contains(&int(1, 2, Constant::None)));
+        let n_sites = take().len();
+        assert!((N_SITES / 2..=MAX_EVENTS).contains(&n_sites), "{n_sites}");
+        BODY_THREAD.set(false);
+    }
 
-        for i in 0..10_000 {
-            record_int(i & 0xff, i >> 8, 1, Constant::None);
-        }
-        record_int(1, 2, 4, Constant::None);
-        let pairs = drain();
-        assert!(pairs.len() <= MAX_BYTES + 1, "{} pairs", pairs.len());
-        assert!(pairs.contains(&int(1, 2, Constant::None)), "bytes leave room for others");
-
+    #[test]
+    fn addresses_are_left_out() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
         REPEATS.store(false, Ordering::Relaxed);
         let address = (&raw const TABLE).addr() as u64;
-        record_int(address, address + 8, 8, Constant::None);
-        assert_eq!(drain().len(), 0, "a pair of addresses");
-        record_int(1 << 30, 1 << 33, 8, Constant::None);
-        assert_eq!(drain().len(), 1, "sizes and times are no addresses");
+        record_int(1, address, address + 8, 8, Constant::None);
+        assert_eq!(take().len(), 0, "a pair of addresses");
+        record_int(1, 1 << 30, 1 << 33, 8, Constant::None);
+        assert_eq!(take().len(), 1, "sizes and times are no addresses");
         make_repeatable();
-        record_int(1 << 30, 1 << 33, 8, Constant::None);
+        record_int(1, 1 << 30, 1 << 33, 8, Constant::None);
         let is_low = address < 1 << (NEIGHBOURHOOD + 1);
-        assert_eq!(drain().len(), usize::from(!is_low), "nor where runs repeat, if those lie high");
+        assert_eq!(take().len(), usize::from(!is_low), "nor where runs repeat, if those lie high");
         REPEATS.store(false, Ordering::Relaxed);
         assert!(may_hold_address(address, 0, Constant::None));
         assert!(may_hold_address(0, address, Constant::First));
         assert!(!may_hold_address(address, 0, Constant::First), "a constant is none");
+        BODY_THREAD.set(false);
+    }
 
+    #[test]
+    fn of_long_strings_the_first_difference_is_kept() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
         let (a, b) = ([b'x'; 300], [&[b'x'; 200][..], &[b'y'; 100]].concat());
         // SAFETY: both have 300 bytes.
-        unsafe { record_bytes(a.as_ptr(), b.as_ptr(), 300) };
+        unsafe { record_bytes(1, a.as_ptr(), b.as_ptr(), 300) };
         // SAFETY: both have 210 bytes.
-        unsafe { record_bytes(a.as_ptr(), b.as_ptr(), 210) };
-        let late = |n| Pair::Bytes { a: vec![b'x'; n], b: vec![b'y'; n] };
-        assert_eq!(drain(), [late(MAX_STRING_LEN), late(10)]);
+        unsafe { record_bytes(1, a.as_ptr(), b.as_ptr(), 210) };
+        let late = |nth, n| {
+            let operands = Operands::Bytes { a: vec![b'x'; n].into(), b: vec![b'y'; n].into() };
+            Event { site: 1, nth, operands }
+        };
+        assert_eq!(take(), [late(0, MAX_STRING_LEN), late(1, 10)]);
         BODY_THREAD.set(false);
     }
 }

@@ -103,7 +103,7 @@ impl Worker {
             if let Some(end) = self.make_room()? {
                 return Ok(end);
             }
-            if let Some(end) = self.pick_and_run(turn, random, max_execs - tally.execs, tally)? {
+            if let Some(end) = self.pick_and_run(turn, random, max_execs, tally)? {
                 return Ok(end);
             }
         }
@@ -148,8 +148,14 @@ impl Worker {
                     return Ok(Some(end));
                 }
             }
+            // By chance, so that one whose chains always end the process is mutated, too.
+            if self.wants_chase(idx) && random.one_in(2) {
+                if let Some(end) = self.chase(turn, idx, max_execs - tally.execs, tally)? {
+                    return Ok(Some(end));
+                }
+            }
         }
-        let mut pick = self.prepare(idx, random, max_execs)?;
+        let mut pick = self.prepare(idx, random, max_execs - tally.execs)?;
         let (execs_before, start) = (tally.execs, self.pace.start());
         pick.start = start;
         let (burst, cost) = self.burst(turn, random, &mut pick, tally)?;
@@ -157,6 +163,7 @@ impl Worker {
         self.pace.learn(cost, Pace::nanos_since(start));
         self.length.called(execs);
         tally.budget.spend(cost, execs);
+        self.chasing.spend(cost, self.coverage.edges());
         if let Some(idx) = idx {
             let entry = self.queue.get_mut(idx);
             (entry.n_edits_tried, entry.n_picks) = (pick.n_edits_tried, entry.n_picks + 1);

@@ -40,11 +40,10 @@ unsafe fn by_loop(a: *const u8, b: *const u8, n: usize) -> i32 {
     0
 }
 
-#[inline(always)]
-unsafe fn compare_bytes(a: *const u8, b: *const u8, n: usize) -> i32 {
+unsafe extern "C" fn compare_bytes(a: *const u8, b: *const u8, n: usize, place: usize) -> i32 {
     if sancov::is_gate_open() {
         // SAFETY: the caller says that both have `n` bytes.
-        unsafe { compare::record_bytes(a, b, n) };
+        unsafe { compare::record_bytes(sancov::site_of(place), a, b, n) };
     }
     #[cfg(shmfuzz_instrumented)]
     {
@@ -61,24 +60,11 @@ unsafe fn compare_bytes(a: *const u8, b: *const u8, n: usize) -> i32 {
     unsafe { by_loop(a, b, n) }
 }
 
-/// C's `memcmp`.
-///
-/// # Safety
-/// `a` and `b` must have `n` readable bytes.
-#[cfg_attr(shmfuzz_instrumented, unsafe(export_name = "memcmp"))]
-pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
-    // SAFETY: as for this function.
-    unsafe { compare_bytes(a, b, n) }
-}
-
-/// C's `bcmp`, of which only being 0 counts.
-///
-/// # Safety
-/// `a` and `b` must have `n` readable bytes.
-#[cfg_attr(shmfuzz_instrumented, unsafe(export_name = "bcmp"))]
-pub unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
-    // SAFETY: as for this function.
-    unsafe { compare_bytes(a, b, n) }
+sancov::hooks! {
+    /// C's `memcmp`.
+    memcmp = compare_bytes(a: *const u8, b: *const u8, n: usize) "rcx" "x3";
+    /// C's `bcmp`, of which only being 0 counts.
+    bcmp = compare_bytes(a: *const u8, b: *const u8, n: usize) "rcx" "x3";
 }
 
 #[cfg(test)]

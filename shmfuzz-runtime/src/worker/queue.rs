@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) edits: Option<Rc<[Edit]>>,
     /// How many of them were tried alone.
     pub(super) n_edits_tried: usize,
+    /// Whether chains of edits were searched for.
+    pub(super) is_chased: bool,
 }
 
 impl Entry {
@@ -52,6 +54,7 @@ impl Entry {
             n_finds: 0,
             edits: None,
             n_edits_tried: 0,
+            is_chased: false,
         }
     }
 }

@@ -5,8 +5,9 @@
 //! comparison callbacks do nothing unless the gate is open, also where LLVM does not gate them. The
 //! symbols exist in fuzzing builds only; without them the functions are plain ones that tests call.
 
-use super::compare::{self, Constant};
+use super::compare;
 use super::pass::Counters;
+use super::trace::Constant;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// LLVM's gate: instrumented code calls the comparison callbacks while it is not 0.
@@ -55,6 +56,9 @@ static PCS: [Pcs; MAX_RUNS] =
     [const { Pcs { start: AtomicPtr::new(std::ptr::null_mut()), len: AtomicUsize::new(0) } };
         MAX_RUNS];
 static N_PC_TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// The flag of a block with which a function begins.
+const ENTRY: usize = 1;
 
 /// What LLVM writes where a block's address would be, if the block was deleted.
 const DELETED: usize = 1;
@@ -127,49 +131,124 @@ pub(super) fn pc(run: usize, counter: usize) -> Option<i64> {
     (pc > DELETED).then(|| (pc as i64).wrapping_sub(anchor as i64))
 }
 
-macro_rules! comparisons {
-    ($($(#[doc = $doc:literal])* $name:ident $integer:ty, $constant:expr;)*) => {$(
+/// The functions of the program: the number of the counter at their entry, counted over all runs,
+/// and their address.
+pub(super) fn function_entries() -> impl Iterator<Item = (u32, u64)> {
+    let n = N_PC_TABLES.load(Ordering::Acquire).min(N_RUNS.load(Ordering::Acquire)).min(MAX_RUNS);
+    let mut first = 0;
+    (0..n).flat_map(move |run| {
+        let (start, len) =
+            (PCS[run].start.load(Ordering::Relaxed), PCS[run].len.load(Ordering::Relaxed));
+        let n_counters = RUNS[run].len.load(Ordering::Relaxed);
+        let counter = first;
+        first += n_counters as u32;
+        (0..if n_counters == len { len } else { 0 }).filter_map(move |i| {
+            let place = start.wrapping_add(2 * i).cast_const().cast::<[usize; 2]>();
+            // SAFETY: the table lives as long as its module, and has `len` pairs.
+            let [pc, flags] = unsafe { place.read() };
+            (pc > DELETED && flags & ENTRY != 0).then_some((counter + i as u32, pc as u64))
+        })
+    })
+}
+
+/// Makes hooks out of functions that also take the place they are called from, as their last
+/// argument. Only assembly can read a return address on stable: a hook is two instructions that
+/// put it into the next argument's register, and go on in the function. Elsewhere the hook is a
+/// plain function, for which all places are one.
+macro_rules! hooks {
+    ($($(#[doc = $doc:literal])* $name:ident = $function:ident($($arg:ident: $ty:ty),*) $x86:literal $arm:literal;)*) => {$(
+        #[cfg(all(shmfuzz_instrumented, target_os = "linux", target_arch = "x86_64"))]
+        std::arch::global_asm!(
+            ".pushsection .text",
+            concat!(".globl ", stringify!($name)),
+            concat!(".type ", stringify!($name), ",@function"),
+            concat!(stringify!($name), ":"),
+            concat!("mov ", $x86, ", [rsp]"),
+            "jmp {function}",
+            concat!(".size ", stringify!($name), ", . - ", stringify!($name)),
+            ".popsection",
+            function = sym $function,
+        );
+        #[cfg(all(shmfuzz_instrumented, target_os = "linux", target_arch = "aarch64"))]
+        std::arch::global_asm!(
+            ".pushsection .text",
+            concat!(".globl ", stringify!($name)),
+            concat!(".type ", stringify!($name), ",@function"),
+            concat!(stringify!($name), ":"),
+            concat!("mov ", $arm, ", x30"),
+            "b {function}",
+            concat!(".size ", stringify!($name), ", . - ", stringify!($name)),
+            ".popsection",
+            function = sym $function,
+        );
         $(#[doc = $doc])*
+        ///
+        /// # Safety
+        /// Pointers must be valid for what the function of this name reads.
+        #[cfg(not(all(
+            shmfuzz_instrumented,
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )))]
         #[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
-        pub extern "C" fn $name(a: $integer, b: $integer) {
+        pub unsafe extern "C" fn $name($($arg: $ty),*) -> i32 {
+            // SAFETY: as for this function.
+            unsafe { $function($($arg,)* 0) }
+        }
+    )*};
+}
+pub(super) use hooks;
+
+/// Where a hook was called from, as a number that is the same in every run of the program.
+pub(super) fn site_of(address: usize) -> u64 {
+    (address as u64).wrapping_sub(open_gate as fn() as usize as u64)
+}
+
+macro_rules! comparisons {
+    ($($(#[doc = $doc:literal])* $name:ident = $function:ident($integer:ty, $constant:expr);)*) => {$(
+        unsafe extern "C" fn $function(a: $integer, b: $integer, place: usize) -> i32 {
             if is_gate_open() {
-                compare::record_int(a.into(), b.into(), size_of::<$integer>() as u8, $constant);
+                let (a, b, width) = (a.into(), b.into(), size_of::<$integer>() as u8);
+                let known = if $constant == Constant::First { a } else { 0 };
+                let site = if place == 0 { compare::mix(known, 1) } else { site_of(place) };
+                compare::record_int(site, a, b, width, $constant);
             }
+            0
+        }
+        hooks! {
+            $(#[doc = $doc])*
+            $name = $function(a: $integer, b: $integer) "rdx" "x2";
         }
     )*};
 }
 
 comparisons! {
     /// A comparison of bytes.
-    __sanitizer_cov_trace_cmp1 u8, Constant::None;
+    __sanitizer_cov_trace_cmp1 = compare_1(u8, Constant::None);
     /// A comparison of 16-bit integers.
-    __sanitizer_cov_trace_cmp2 u16, Constant::None;
+    __sanitizer_cov_trace_cmp2 = compare_2(u16, Constant::None);
     /// A comparison of 32-bit integers.
-    __sanitizer_cov_trace_cmp4 u32, Constant::None;
+    __sanitizer_cov_trace_cmp4 = compare_4(u32, Constant::None);
     /// A comparison of 64-bit integers.
-    __sanitizer_cov_trace_cmp8 u64, Constant::None;
+    __sanitizer_cov_trace_cmp8 = compare_8(u64, Constant::None);
     /// A comparison of a constant with a byte.
-    __sanitizer_cov_trace_const_cmp1 u8, Constant::First;
+    __sanitizer_cov_trace_const_cmp1 = compare_constant_1(u8, Constant::First);
     /// A comparison of a constant with a 16-bit integer.
-    __sanitizer_cov_trace_const_cmp2 u16, Constant::First;
+    __sanitizer_cov_trace_const_cmp2 = compare_constant_2(u16, Constant::First);
     /// A comparison of a constant with a 32-bit integer.
-    __sanitizer_cov_trace_const_cmp4 u32, Constant::First;
+    __sanitizer_cov_trace_const_cmp4 = compare_constant_4(u32, Constant::First);
     /// A comparison of a constant with a 64-bit integer.
-    __sanitizer_cov_trace_const_cmp8 u64, Constant::First;
+    __sanitizer_cov_trace_const_cmp8 = compare_constant_8(u64, Constant::First);
 }
 
 /// The most cases of one `switch` that are recorded.
 const MAX_CASES: usize = 64;
 
-/// A `switch`: `cases` are their number, the width in bits, and the values.
-///
-/// # Safety
-/// `cases` must be what LLVM passes: two words, and as many as the first says.
-#[cfg_attr(shmfuzz_instrumented, unsafe(no_mangle))]
-pub unsafe extern "C" fn __sanitizer_cov_trace_switch(value: u64, cases: *const u64) {
+unsafe extern "C" fn switch(value: u64, cases: *const u64, place: usize) -> i32 {
     if !is_gate_open() {
-        return;
+        return 0;
     }
+    let site = site_of(place);
     // SAFETY: the first two words always exist.
     let [n, bits] = unsafe { cases.cast::<[u64; 2]>().read() };
     for i in 0..(n as usize).min(MAX_CASES) {
@@ -177,6 +256,14 @@ pub unsafe extern "C" fn __sanitizer_cov_trace_switch(value: u64, cases: *const 
         let place = unsafe { cases.add(2 + i) };
         // SAFETY: as above.
         let case = unsafe { place.read() };
-        compare::record_int(case, value, (bits / 8).clamp(1, 8) as u8, Constant::First);
+        let width = (bits / 8).clamp(1, 8) as u8;
+        // Each case is a comparison of its own.
+        compare::record_int(compare::mix(site, case), case, value, width, Constant::First);
     }
+    0
+}
+
+hooks! {
+    /// A `switch`: `cases` are their number, the width in bits, and the values.
+    __sanitizer_cov_trace_switch = switch(value: u64, cases: *const u64) "rdx" "x2";
 }

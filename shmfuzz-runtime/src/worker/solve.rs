@@ -4,10 +4,13 @@
 //! The idea is input-to-state correspondence (C. Aschermann et al., "REDQUEEN: Fuzzing with
 //! Input-to-State Correspondence", 2019). What is not found in the input goes to the dictionary.
 
-use super::compare::{Constant, Pair};
 use super::dictionary::Dictionary;
+use super::frontier::Frontier;
+use super::mutate::edit;
 use super::places::Places;
+use super::trace::{Constant, Event, Operands, Trace};
 use crate::record::InputKind;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of the input that a comparison suggests.
@@ -28,6 +31,16 @@ pub(super) enum Edit {
 
 /// The most edits for one input.
 const MAX_EDITS: usize = 512;
+/// The most comparisons that edits are made for.
+const MAX_PAIRS: usize = 1280;
+/// The most edits that put tokens of the code into one input.
+const MAX_TOKEN_EDITS: usize = 512;
+/// In how many places one of them is put.
+const MAX_PLACES_OF_TOKEN: usize = 128;
+/// How many comparisons may share a constant, so that a loop does not take all of them.
+const MAX_SHARED: u32 = 48;
+/// What a comparison that was never equal yet tells more than one that was: as much as two bytes.
+const UNSOLVED: usize = 8;
 
 /// What is known about the input that was traced.
 #[derive(Clone, Copy, Debug)]
@@ -41,34 +54,101 @@ pub(super) struct Traced<'a> {
 }
 
 /// The edits that the comparisons suggest. Those for telling values come first, which match by
-/// accident least often; among equals, each comparison has its turn, so that a few of them, or the
-/// start of the input, do not take all the room.
-pub(super) fn edits(traced: Traced<'_>, pairs: &[Pair], dictionary: &mut Dictionary) -> Vec<Edit> {
+/// accident least often, and those for comparisons that were never equal; among equals, each
+/// comparison has its turn, so that a few of them, or the start of the input, do not take all the
+/// room.
+pub(super) fn edits(
+    traced: Traced<'_>,
+    trace: &Trace,
+    frontier: &Frontier,
+    dictionary: &mut Dictionary,
+) -> Vec<Edit> {
+    let pairs = pairs(trace, frontier);
     let mut found = Found::new(traced, pairs.len());
-    for (number, pair) in pairs.iter().enumerate() {
-        found.begin(number);
-        match pair {
-            Pair::Bytes { a, b } => {
-                found.replace(a, &[b]);
-                found.replace(b, &[a]);
-                if found.n_places == 0 {
-                    dictionary.add(a);
-                    dictionary.add(b);
-                }
-            }
-            Pair::Int { a, b, width, constant } => {
-                found.integers(*b, *a, *width);
-                if *constant == Constant::None {
-                    found.integers(*a, *b, *width);
-                }
-                if found.n_places == 0 && *constant == Constant::First && *width > 1 && *a > 0xff {
-                    dictionary.add(&a.to_le_bytes()[..usize::from(*width)]);
-                    dictionary.add(&a.to_be_bytes()[8 - usize::from(*width)..]);
-                }
-            }
+    for (number, event) in pairs.iter().enumerate() {
+        found.begin(number, if frontier.is_unsolved(event) { UNSOLVED } else { 0 });
+        found.pair(&event.operands, Ordering::Equal);
+        if found.n_places == 0 {
+            remember(&event.operands, dictionary);
         }
     }
     found.chosen()
+}
+
+/// The edits that may bring one comparison about, likely ones first.
+pub(super) fn edits_of(traced: Traced<'_>, operands: &Operands, wanted: Ordering) -> Vec<Edit> {
+    let mut found = Found::new(traced, 1);
+    found.begin(0, 0);
+    found.pair(operands, wanted);
+    found.chosen()
+}
+
+/// Edits that put each token in each place: over what is there, and at the end. A part of the
+/// places, spread over the input, where there are too many.
+pub(super) fn token_edits(traced: Traced<'_>, tokens: &[&[u8]]) -> Vec<Edit> {
+    let len = traced.input.len();
+    let is_fit = |token: &&[u8]| {
+        let is_text = traced.kind == InputKind::Bytes || std::str::from_utf8(token).is_ok();
+        is_text && len + token.len() <= traced.max_len
+    };
+    let mut tokens: Vec<&[u8]> = tokens.iter().copied().filter(is_fit).collect();
+    // Long ones first: they are the least likely to come about by chance.
+    tokens.sort_by_key(|token| std::cmp::Reverse(token.len()));
+    let is_whole = |at: usize, n: usize| {
+        traced.kind == InputKind::Bytes
+            || (edit::is_boundary(traced.input, at) && edit::is_boundary(traced.input, at + n))
+    };
+    let mut edits = Vec::new();
+    for token in tokens {
+        let replace = |at, removed| Edit::Replace { at, removed, bytes: token.to_vec() };
+        edits.push(replace(len, 0));
+        let n_places = (len + 1).saturating_sub(token.len());
+        let stride = n_places.div_ceil(MAX_PLACES_OF_TOKEN).max(1);
+        let places = (0..n_places).step_by(stride).filter(|at| is_whole(*at, token.len()));
+        edits.extend(places.map(|at| replace(at, token.len())));
+    }
+    edits.truncate(MAX_TOKEN_EDITS);
+    edits
+}
+
+/// The comparisons whose operands differ, each pair of operands once, unsolved ones first.
+fn pairs<'t>(trace: &'t Trace, frontier: &Frontier) -> Vec<&'t Event> {
+    let mut known = BTreeSet::new();
+    let mut shared = BTreeMap::new();
+    let differing = trace.events.iter().filter(|event| !event.operands.are_equal());
+    let (unsolved, solved): (Vec<_>, Vec<_>) =
+        differing.partition(|event| frontier.is_unsolved(event));
+    let mut pairs = Vec::new();
+    for event in unsolved.into_iter().chain(solved) {
+        let is_new = match &event.operands {
+            Operands::Int { a, b, width, .. } => {
+                let n = shared.entry((*width, *a)).or_insert(0);
+                *n += 1;
+                *n <= MAX_SHARED
+                    && known.insert((*width, a.to_ne_bytes().to_vec(), b.to_ne_bytes().to_vec()))
+            }
+            Operands::Bytes { a, b } => known.insert((0, a.to_vec(), b.to_vec())),
+        };
+        if is_new && pairs.len() < MAX_PAIRS {
+            pairs.push(event);
+        }
+    }
+    pairs
+}
+
+/// Puts what a comparison looked for into the dictionary.
+fn remember(operands: &Operands, dictionary: &mut Dictionary) {
+    match operands {
+        Operands::Bytes { a, b } => {
+            dictionary.add(a);
+            dictionary.add(b);
+        }
+        Operands::Int { a, width, constant: Constant::First, .. } if *width > 1 && *a > 0xff => {
+            dictionary.add(&a.to_le_bytes()[..usize::from(*width)]);
+            dictionary.add(&a.to_be_bytes()[8 - usize::from(*width)..]);
+        }
+        Operands::Int { .. } => {}
+    }
 }
 
 /// An edit with what orders it.
@@ -91,6 +171,8 @@ struct Found<'a> {
     max_of_pair: usize,
     /// The present pair.
     pair: usize,
+    /// How much more than others it tells.
+    bonus: usize,
     /// How many edits it has brought.
     n_of_pair: usize,
     /// How many of each rank.
@@ -108,15 +190,42 @@ impl<'a> Found<'a> {
             known: BTreeSet::new(),
             max_of_pair: (8 * MAX_EDITS / n_pairs.max(1)).clamp(16, MAX_EDITS),
             pair: 0,
+            bonus: 0,
             n_of_pair: 0,
             rounds: BTreeMap::new(),
             n_places: 0,
         }
     }
 
-    fn begin(&mut self, pair: usize) {
-        (self.pair, self.n_of_pair, self.n_places) = (pair, 0, 0);
+    fn begin(&mut self, pair: usize, bonus: usize) {
+        (self.pair, self.bonus, self.n_of_pair, self.n_places) = (pair, bonus, 0, 0);
         self.rounds.clear();
+    }
+
+    /// What may make the operands of one comparison stand to each other as wanted.
+    fn pair(&mut self, operands: &Operands, wanted: Ordering) {
+        match operands {
+            Operands::Bytes { a, b } => {
+                self.strings(b, a);
+                self.strings(a, b);
+            }
+            Operands::Int { a, b, width, constant } => {
+                self.integers(*b, *a, *width, wanted.reverse());
+                if *constant == Constant::None {
+                    self.integers(*a, *b, *width, wanted);
+                }
+            }
+        }
+    }
+
+    /// `to` wherever `from` stands, also in letters of the other case.
+    fn strings(&mut self, from: &[u8], to: &[u8]) {
+        self.replace(from, &[to]);
+        for other in [from.to_ascii_uppercase(), from.to_ascii_lowercase()] {
+            if other != from {
+                self.replace(&other, &[to]);
+            }
+        }
     }
 
     fn chosen(mut self) -> Vec<Edit> {
@@ -130,7 +239,7 @@ impl<'a> Found<'a> {
             return;
         }
         self.n_of_pair += 1;
-        let rank = usize::MAX - tells;
+        let rank = usize::MAX - tells - self.bonus;
         let round = self.rounds.entry(rank).or_insert(0);
         self.candidates.push(Candidate { rank, round: *round, pair: self.pair, edit });
         *round += 1;
@@ -153,10 +262,15 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// `to`, or one more or less, wherever `from` stands in some encoding.
-    fn integers(&mut self, from: u64, to: u64, width: u8) {
+    /// What stands to `to` as wanted, or else next to it, wherever `from` stands in some encoding.
+    fn integers(&mut self, from: u64, to: u64, width: u8, wanted: Ordering) {
         let mask = u64::MAX >> (64 - 8 * u32::from(width.clamp(1, 8)));
-        let values = [to, to.wrapping_add(1) & mask, to.wrapping_sub(1) & mask];
+        let [more, less] = [to.wrapping_add(1) & mask, to.wrapping_sub(1) & mask];
+        let values = match wanted {
+            Ordering::Equal => [to, more, less],
+            Ordering::Greater => [more, to, less],
+            Ordering::Less => [less, to, more],
+        };
         for to in values.iter().filter(|to| **to != from) {
             self.resize(from, *to);
         }
@@ -174,6 +288,23 @@ impl<'a> Found<'a> {
             self.replace(&from.to_be_bytes()[8 - n..], &big);
         }
         self.replace(from.to_string().as_bytes(), &values.map(|to| to.to_string()));
+        self.replace(format!("{from:x}").as_bytes(), &values.map(|to| format!("{to:x}")));
+        self.replace(format!("{from:X}").as_bytes(), &values.map(|to| format!("{to:X}")));
+        self.characters(from, to);
+    }
+
+    /// A character in the place of another one, as text has them: in the other case, or encoded.
+    fn characters(&mut self, from: u64, to: u64) {
+        let character = |n: u64| u32::try_from(n).ok().and_then(char::from_u32);
+        let (Some(from), Some(to)) = (character(from), character(to)) else { return };
+        if from.is_ascii_alphabetic() && to.is_ascii() {
+            let other = if from.is_ascii_lowercase() { 'A' } else { 'a' };
+            let swapped = (from as u8 & 0x1f) - 1 + other as u8;
+            self.replace(&[swapped], &[[to as u8]]);
+        }
+        if !from.is_ascii() || !to.is_ascii() {
+            self.replace(from.to_string().as_bytes(), &[to.to_string()]);
+        }
     }
 
     fn resize(&mut self, from: u64, to: u64) {
@@ -208,18 +339,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn int(a: u64, b: u64, width: u8) -> Pair {
-        Pair::Int { a, b, width, constant: Constant::First }
+    fn int(a: u64, b: u64, width: u8) -> Operands {
+        Operands::Int { a, b, width, constant: Constant::First }
     }
 
-    fn of(input: &[u8], pairs: &[Pair]) -> Vec<Edit> {
+    fn bytes(a: &[u8], b: &[u8]) -> Operands {
+        Operands::Bytes { a: a.into(), b: b.into() }
+    }
+
+    fn trace(pairs: &[Operands]) -> Trace {
+        let event = |(i, operands): (usize, &Operands)| Event {
+            site: i as u64,
+            nth: 0,
+            operands: operands.clone(),
+        };
+        Trace { events: pairs.iter().enumerate().map(event).collect() }
+    }
+
+    fn edits_for(traced: Traced<'_>, pairs: &[Operands], dictionary: &mut Dictionary) -> Vec<Edit> {
+        edits(traced, &trace(pairs), &Frontier::default(), dictionary)
+    }
+
+    fn of(input: &[u8], pairs: &[Operands]) -> Vec<Edit> {
         let traced = Traced { input, kind: InputKind::Bytes, max_len: 64 };
-        edits(traced, pairs, &mut Dictionary::default())
+        edits_for(traced, pairs, &mut Dictionary::default())
     }
 
-    fn of_long(input: &[u8], pairs: &[Pair]) -> Vec<Edit> {
+    fn of_long(input: &[u8], pairs: &[Operands]) -> Vec<Edit> {
         let traced = Traced { input, kind: InputKind::Bytes, max_len: 8192 };
-        edits(traced, pairs, &mut Dictionary::default())
+        edits_for(traced, pairs, &mut Dictionary::default())
     }
 
     fn replace(at: usize, removed: usize, bytes: &[u8]) -> Edit {
@@ -249,28 +397,28 @@ mod tests {
 
     #[test]
     fn strings_are_replaced_or_remembered() {
-        let pair = Pair::Bytes { a: b"alpha".to_vec(), b: b"12345".to_vec() };
+        let pair = bytes(b"alpha", b"12345");
         assert_eq!(of(b"0123456", std::slice::from_ref(&pair)), [replace(1, 5, b"alpha")]);
         let mut dictionary = Dictionary::default();
         let traced = Traced { input: b"none", kind: InputKind::Bytes, max_len: 64 };
-        assert_eq!(edits(traced, &[pair], &mut dictionary), []);
+        assert_eq!(edits_for(traced, &[pair], &mut dictionary), []);
         assert_eq!(dictionary.len(), 2);
     }
 
     #[test]
     fn long_inputs_and_many_operands_take_no_more_than_their_bound() {
         let input = vec![b'x'; 1 << 20];
-        let pairs: Vec<Pair> = (0..5000).map(|n| int(n + 1_000_000, n, 8)).collect();
+        let pairs: Vec<Operands> = (0..5000).map(|n| int(n + 1_000_000, n, 8)).collect();
         let traced = Traced { input: &input, kind: InputKind::Bytes, max_len: 1 << 20 };
         // Ten billion bytes and more would be looked at without the bound.
-        assert!(edits(traced, &pairs, &mut Dictionary::default()).len() <= MAX_EDITS);
+        assert!(edits_for(traced, &pairs, &mut Dictionary::default()).len() <= MAX_EDITS);
     }
 
     #[test]
     fn every_comparison_has_its_turn() {
         // Each value stands in many places, and there are more pairs than edits for all of them.
         let input: Vec<u8> = (0..4096u32).map(|i| b'0' + (i % 40) as u8).collect();
-        let pairs: Vec<Pair> = (0..40).map(|n| int(0x80 + n, u64::from(b'0') + n, 1)).collect();
+        let pairs: Vec<Operands> = (0..40).map(|n| int(0x80 + n, u64::from(b'0') + n, 1)).collect();
         let edits = of_long(&input, &pairs);
         assert_eq!(edits.len(), MAX_EDITS);
         for n in 0..40 {
@@ -283,7 +431,7 @@ mod tests {
 
     #[test]
     fn long_matches_come_first() {
-        let pair = Pair::Bytes { a: b"alpha".to_vec(), b: b"12345".to_vec() };
+        let pair = bytes(b"alpha", b"12345");
         let edits = of(b"12345", &[int(u64::from(b'x'), u64::from(b'1'), 1), pair]);
         assert_eq!(edits[0], replace(0, 5, b"alpha"));
     }
@@ -294,12 +442,12 @@ mod tests {
             let input = input.as_bytes();
             let part = &input[..input.len().min(3)];
             let pairs = [
-                Pair::Bytes { a, b: part.to_vec() },
+                bytes(&a, part),
                 int(x, u64::from(input.first().copied().unwrap_or(0)), width),
                 int(y, input.len() as u64, 8),
             ];
             let traced = Traced { input, kind: InputKind::Text, max_len: 64 };
-            for edit in edits(traced, &pairs, &mut Dictionary::default()) {
+            for edit in edits_for(traced, &pairs, &mut Dictionary::default()) {
                 if let Edit::Replace { at, removed, bytes } = edit {
                     let made = [&input[..at], &bytes, &input[at + removed..]].concat();
                     prop_assert!(String::from_utf8(made).is_ok());

@@ -83,7 +83,7 @@ fn long_entries_are_mutated_within_the_maximum() {
 
 fn a_long_length(data: &[u8]) -> Verdict {
     hit(0);
-    sancov::__sanitizer_cov_trace_const_cmp8(1000, data.len() as u64);
+    traced_cmp8(1000, data.len() as u64);
     if data.len() == 1000 {
         hit(1);
     }

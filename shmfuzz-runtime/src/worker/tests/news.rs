@@ -105,13 +105,13 @@ fn magic_deep_inside(data: &[u8]) -> Verdict {
     hit(0);
     for byte in data {
         for constant in 0..40 {
-            sancov::__sanitizer_cov_trace_const_cmp1(constant, *byte);
+            traced_cmp1(constant, *byte);
         }
     }
     if let Some(word) = data.get(3000..3004) {
         hit(1);
         let word = u32::from_be_bytes(word.try_into().unwrap());
-        sancov::__sanitizer_cov_trace_const_cmp4(0xdead_beef, word);
+        traced_cmp4(0xdead_beef, word);
         if word == 0xdead_beef {
             hit(2);
         }

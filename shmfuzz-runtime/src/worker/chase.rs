@@ -1,0 +1,349 @@
+//! Chains of dependent edits: from an input whose comparisons came out the wrong way to one where
+//! they do not, each step checked by running it. Pure: who drives it runs the candidates.
+//!
+//! A comparison that was never equal is brought to equality by what costs least: an operand put
+//! where the other one stands (input-to-state correspondence: C. Aschermann et al., "REDQUEEN",
+//! 2019), then what the operands' dependence on single bytes, bits and the length says. Where an
+//! edit turns an earlier comparison that had held (a length, a checksum), that one is made right
+//! again first, in the edited input. What is solved leads to new comparisons, from which the
+//! search goes on. Invariant: it ends, after at most [`Limits::n_runs`] executions.
+
+mod affine;
+mod bits;
+mod effects;
+mod strings;
+#[cfg(test)]
+mod tests;
+
+use super::frontier::Frontier;
+use super::solve::{self, Edit, Traced};
+use super::trace::{Event, Operands, Trace};
+use crate::record::InputKind;
+use effects::{Change, Effect, Effects};
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+/// How many comparisons of one input are worked on.
+const MAX_TARGETS: usize = 12;
+/// How many edits of the first kind are tried for one comparison.
+const MAX_EDITS: usize = 12;
+/// How many comparisons that turned are made right after one edit.
+const MAX_REPAIRS: usize = 6;
+/// How deep repairs of repairs go.
+const MAX_NESTED: u32 = 3;
+/// How many steps follow each other.
+const MAX_STEPS: u32 = 64;
+
+/// The search must end: its budget is used up, or the job.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// How far a search may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// What inputs must stay.
+    pub(super) kind: InputKind,
+    /// Longest input that may be made, in bytes.
+    pub(super) max_len: usize,
+    /// The most executions.
+    pub(super) n_runs: u64,
+    /// Comparisons that were tried this often are left alone.
+    pub(super) max_attempts: u8,
+}
+
+/// Runs an input with the gate open and fills in its trace; -> whether the search may go on.
+pub(super) type Run<'a> = dyn FnMut(&[u8], &mut Trace) -> ControlFlow<()> + 'a;
+
+/// An input and what its comparisons saw.
+#[derive(Clone, Debug)]
+struct Node {
+    input: Vec<u8>,
+    trace: Trace,
+}
+
+/// A search under way.
+pub(super) struct Chase<'a> {
+    limits: Limits,
+    frontier: &'a mut Frontier,
+    run: &'a mut Run<'a>,
+    n_left: u64,
+}
+
+impl<'a> Chase<'a> {
+    pub(super) fn new(limits: Limits, frontier: &'a mut Frontier, run: &'a mut Run<'a>) -> Self {
+        Self { limits, frontier, run, n_left: limits.n_runs }
+    }
+
+    /// Whether an input of this trace has comparisons to work on.
+    pub(super) fn has_targets(trace: &Trace, frontier: &Frontier, max_attempts: u8) -> bool {
+        trace.events.iter().any(|event| is_target(event, frontier, max_attempts))
+    }
+
+    /// Searches from an input and its trace; -> how many executions it took.
+    pub(super) fn search(mut self, input: &[u8], trace: Trace) -> u64 {
+        let mut next = Some(Node { input: input.to_vec(), trace });
+        for _ in 0..MAX_STEPS {
+            let Some(node) = next else { break };
+            match self.step(&node) {
+                Ok(found) => next = found,
+                Err(Stopped) => break,
+            }
+        }
+        self.limits.n_runs - self.n_left
+    }
+
+    /// Solves a comparison of a node; -> an input from which the search goes on: one that reached
+    /// other comparisons, or that has all the rest of them still before it.
+    fn step(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
+        let targets = self.targets(&node.trace);
+        let mut effects = None;
+        for idx in targets.iter().copied() {
+            let event = &node.trace.events[idx];
+            self.frontier.attempt(event);
+            let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
+            let mut solved = self.by_places(node, goal, MAX_NESTED)?;
+            if solved.is_none() {
+                if effects.is_none() {
+                    effects = Some(self.effects(node, &targets)?);
+                }
+                if let Some(effects) = &effects {
+                    solved = self.by_effects(node, goal, effects, MAX_NESTED)?;
+                }
+            }
+            let Some(solved) = solved else { continue };
+            let mended = self.mend(node, solved, goal)?;
+            // Only of what is gone on from: what a candidate solved that was given up is not.
+            for event in &mended.trace.events {
+                self.frontier.note(event);
+            }
+            if self.leads_on(&mended.trace, &node.trace) {
+                self.frontier.yielded(event);
+                return Ok(Some(mended));
+            }
+            let is_left =
+                |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
+            if targets.len() > 1 && targets.iter().all(is_left) {
+                return Ok(Some(mended));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The comparisons to work on: those tried least often, and of these the last ones, which are
+    /// nearest to where the input was given up.
+    fn targets(&self, trace: &Trace) -> Vec<usize> {
+        let max = self.limits.max_attempts;
+        let mut targets: Vec<usize> = (0..trace.events.len())
+            .filter(|idx| is_target(&trace.events[*idx], self.frontier, max))
+            .collect();
+        targets.sort_by_key(|idx| (self.frontier.attempts(&trace.events[*idx]), usize::MAX - idx));
+        targets.truncate(MAX_TARGETS);
+        targets
+    }
+
+    /// Whether a trace has comparisons to work on that the other one has not.
+    fn leads_on(&self, trace: &Trace, before: &Trace) -> bool {
+        let max = self.limits.max_attempts;
+        trace.events.iter().enumerate().any(|(idx, event)| {
+            is_target(event, self.frontier, max) && before.find(event, idx).is_none()
+        })
+    }
+
+    /// Runs a candidate; `None` if the test may not be given it.
+    fn run(&mut self, input: &[u8]) -> Result<Option<Trace>, Stopped> {
+        let is_fit = input.len() <= self.limits.max_len
+            && (self.limits.kind == InputKind::Bytes || std::str::from_utf8(input).is_ok());
+        if !is_fit {
+            return Ok(None);
+        }
+        if self.n_left == 0 {
+            return Err(Stopped);
+        }
+        self.n_left -= 1;
+        let mut trace = Trace::default();
+        if (self.run)(input, &mut trace).is_break() {
+            return Err(Stopped);
+        }
+        Ok(Some(trace))
+    }
+
+    fn attempt(&mut self, input: Vec<u8>) -> Result<Option<Node>, Stopped> {
+        Ok(self.run(&input)?.map(|trace| Node { input, trace }))
+    }
+
+    /// Runs a candidate that is made for a goal; -> what became of it if the goal is reached, also
+    /// where other comparisons had to be made right first.
+    fn try_for(
+        &mut self,
+        node: &Node,
+        goal: Goal<'_>,
+        input: Vec<u8>,
+        nested: u32,
+    ) -> Result<Option<Node>, Stopped> {
+        let Some(mut candidate) = self.attempt(input)? else { return Ok(None) };
+        for _ in 0..MAX_REPAIRS {
+            if goal.is_reached(&node.trace, &candidate.trace) {
+                return Ok(Some(candidate));
+            }
+            let parting = node.trace.parting(&candidate.trace).filter(|idx| *idx < goal.idx);
+            let Some(idx) = parting.filter(|_| nested > 0) else { break };
+            let repair = Goal {
+                idx,
+                wanted: node.trace.events[idx].operands.order(),
+                unlike: Some(&node.trace.events[goal.idx]),
+                kept: edited(&node.input, &candidate.input),
+            };
+            let Some(repaired) = self.bring(&candidate, repair, nested - 1)? else { break };
+            candidate = repaired;
+        }
+        // It may have gone another way, to where there is more to do.
+        let event = &node.trace.events[goal.idx];
+        let is_gone = candidate.trace.find(event, goal.idx).is_none();
+        Ok(Some(candidate).filter(|now| is_gone && self.leads_on(&now.trace, &node.trace)))
+    }
+
+    /// Reaches a goal by all means.
+    fn bring(&mut self, node: &Node, goal: Goal<'_>, nested: u32) -> Result<Option<Node>, Stopped> {
+        if let Some(reached) = self.by_places(node, goal, nested)? {
+            return Ok(Some(reached));
+        }
+        let effects = self.effects(node, &[goal.idx])?;
+        self.by_effects(node, goal, &effects, nested)
+    }
+
+    /// By an operand in the place of the other one.
+    fn by_places(
+        &mut self,
+        node: &Node,
+        goal: Goal<'_>,
+        nested: u32,
+    ) -> Result<Option<Node>, Stopped> {
+        let traced =
+            Traced { input: &node.input, kind: self.limits.kind, max_len: self.limits.max_len };
+        let event = &node.trace.events[goal.idx];
+        for edit in solve::edits_of(traced, &event.operands, goal.wanted).iter().take(MAX_EDITS) {
+            let candidate = apply(&node.input, edit, self.limits.kind);
+            if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
+                return Ok(Some(reached));
+            }
+        }
+        Ok(None)
+    }
+
+    /// By what the operands depend on.
+    fn by_effects(
+        &mut self,
+        node: &Node,
+        goal: Goal<'_>,
+        effects: &Effects,
+        nested: u32,
+    ) -> Result<Option<Node>, Stopped> {
+        let event = &node.trace.events[goal.idx];
+        let effects: Vec<Effect> =
+            effects.of(goal.idx).iter().filter(|e| !goal.keeps(e)).cloned().collect();
+        let effects = &effects[..];
+        match &event.operands {
+            Operands::Int { .. } => {
+                for candidate in affine::candidates(node, goal, effects, self.limits) {
+                    if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
+                        return Ok(Some(reached));
+                    }
+                }
+                if goal.wanted != Ordering::Equal {
+                    return Ok(None);
+                }
+                match self.by_bits(node, goal, effects)? {
+                    Some(candidate) => self.try_for(node, goal, candidate, nested),
+                    None => Ok(None),
+                }
+            }
+            Operands::Bytes { .. } => self.by_characters(node, goal, effects),
+        }
+    }
+
+    /// Makes right what had been equal in `before` and is not any more, as long as the goal stays
+    /// reached: a checksum that comes after what was edited, for one. Best effort.
+    fn mend(&mut self, before: &Node, mut now: Node, goal: Goal<'_>) -> Result<Node, Stopped> {
+        let mut n_repairs = 0;
+        for (idx, event) in before.trace.events.iter().enumerate() {
+            if idx == goal.idx || !event.operands.are_equal() || n_repairs == MAX_REPAIRS {
+                continue;
+            }
+            let at = now.trace.find(event, idx);
+            let Some(at) = at.filter(|at| !now.trace.events[*at].operands.are_equal()) else {
+                continue;
+            };
+            n_repairs += 1;
+            let repair = Goal { idx: at, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
+            if let Some(mended) = self.by_places(&now, repair, 0)? {
+                if goal.is_reached(&before.trace, &mended.trace) {
+                    now = mended;
+                }
+            }
+        }
+        Ok(now)
+    }
+}
+
+fn is_target(event: &Event, frontier: &Frontier, max_attempts: u8) -> bool {
+    frontier.is_unsolved(event) && frontier.attempts(event) < max_attempts
+}
+
+/// How a comparison of a node's trace shall come out.
+#[derive(Clone, Copy, Debug)]
+struct Goal<'g> {
+    idx: usize,
+    wanted: Ordering,
+    /// What another comparison must not be again: else a repair undoes what it repairs.
+    unlike: Option<&'g Event>,
+    /// Bytes that are to be left alone, from one place to another: those just edited.
+    kept: (usize, usize),
+}
+
+impl Goal<'_> {
+    fn keeps(self, effect: &Effect) -> bool {
+        match effect.change {
+            Change::Byte { at, .. } => (self.kept.0..self.kept.1).contains(&at),
+            Change::Inserted { at } => (self.kept.0 + 1..self.kept.1).contains(&at),
+        }
+    }
+
+    fn is_reached(self, before: &Trace, now: &Trace) -> bool {
+        let found = |event, hint| now.find(event, hint).map(|at| &now.events[at].operands);
+        let is_undone =
+            self.unlike.is_some_and(|event| found(event, self.idx) == Some(&event.operands));
+        let own = found(&before.events[self.idx], self.idx);
+        !is_undone && own.is_some_and(|own| own.order() == self.wanted)
+    }
+}
+
+/// The part of `now` that is other than in `before`.
+fn edited(before: &[u8], now: &[u8]) -> (usize, usize) {
+    let start = before.iter().zip(now).take_while(|(x, y)| x == y).count();
+    let most = before.len().min(now.len()) - start;
+    let same = before.iter().rev().zip(now.iter().rev()).take(most);
+    (start, now.len() - same.take_while(|(x, y)| x == y).count())
+}
+
+/// The input after an edit.
+fn apply(input: &[u8], edit: &Edit, kind: InputKind) -> Vec<u8> {
+    match edit {
+        Edit::Replace { at, removed, bytes } => {
+            [&input[..*at], bytes, &input[*at + *removed..]].concat()
+        }
+        Edit::Resize(len) => resized(input, *len, kind),
+    }
+}
+
+/// The input cut, or filled up with bytes that differ, so that they can be told apart later.
+fn resized(input: &[u8], len: usize, kind: InputKind) -> Vec<u8> {
+    let mut made = input[..len.min(input.len())].to_vec();
+    while made.len() < len {
+        let byte = match kind {
+            InputKind::Bytes => 0x80_usize.wrapping_add(made.len().wrapping_mul(37)) as u8,
+            InputKind::Text => b'a' + (made.len() % 26) as u8,
+        };
+        made.push(byte);
+    }
+    made
+}

@@ -1,0 +1,233 @@
+//! Programs whose comparisons are traced by hand: whether a search finds the way through them.
+
+use super::*;
+use crate::worker::trace::Constant;
+
+/// Stands in for instrumented code.
+#[derive(Default)]
+struct Recorder {
+    trace: Trace,
+}
+
+impl Recorder {
+    fn record(&mut self, site: u64, operands: Operands) -> Ordering {
+        let nth = self.trace.events.iter().filter(|event| event.site == site).count() as u32;
+        let order = operands.order();
+        self.trace.events.push(Event { site, nth, operands });
+        order
+    }
+
+    /// Compares a value with a constant.
+    fn constant(&mut self, site: u64, constant: u64, value: u64, width: u8) -> Ordering {
+        let operands = Operands::Int { a: constant, b: value, width, constant: Constant::First };
+        self.record(site, operands).reverse()
+    }
+
+    /// Compares two values.
+    fn values(&mut self, site: u64, a: u64, b: u64, width: u8) -> Ordering {
+        self.record(site, Operands::Int { a, b, width, constant: Constant::None })
+    }
+
+    /// As slices are compared: lengths first.
+    fn slices(&mut self, site: u64, a: &[u8], b: &[u8]) -> bool {
+        self.constant(site, b.len() as u64, a.len() as u64, 8).is_eq()
+            && self.record(site + 1, Operands::Bytes { a: a.into(), b: b.into() }).is_eq()
+    }
+}
+
+/// Whether a program gets to its end.
+type Program = fn(&[u8], &mut Recorder) -> bool;
+
+fn solves_in(kind: InputKind, start: &[u8], n_runs: u64, program: Program) -> Option<Vec<u8>> {
+    let mut frontier = Frontier::default();
+    let mut found = None;
+    let mut recorder = Recorder::default();
+    program(start, &mut recorder);
+    for event in &recorder.trace.events {
+        frontier.note(event);
+    }
+    let mut run = |input: &[u8], trace: &mut Trace| {
+        let mut recorder = Recorder::default();
+        if program(input, &mut recorder) {
+            found = Some(input.to_vec());
+            return ControlFlow::Break(());
+        }
+        *trace = recorder.trace;
+        ControlFlow::Continue(())
+    };
+    let limits = Limits { kind, max_len: 4096, n_runs, max_attempts: 3 };
+    let n = Chase::new(limits, &mut frontier, &mut run).search(start, recorder.trace);
+    assert!(n <= n_runs, "{n} executions of {n_runs}");
+    found
+}
+
+fn check(start: &[u8], program: Program) {
+    let found = solves_in(InputKind::Bytes, start, 20_000, program);
+    assert!(found.is_some(), "not solved");
+}
+
+fn check_text(start: &str, program: Program) {
+    let found = solves_in(InputKind::Text, start.as_bytes(), 20_000, program);
+    let found = found.expect("not solved");
+    assert!(String::from_utf8(found).is_ok());
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+fn crc32(bytes: &[u8]) -> u64 {
+    let mut crc = !0u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    u64::from(!crc)
+}
+
+#[test]
+fn a_magic_inside_data_with_a_checksum_is_found() {
+    check(b"", |d, rec| {
+        if rec.constant(1, 12, d.len() as u64, 8).is_lt() {
+            return false;
+        }
+        let (body, tail) = d.split_at(d.len() - 4);
+        rec.values(2, crc32(body), word(tail), 4).is_eq()
+            && rec.constant(3, 0x0bad_f00d, word(&body[..4]), 4).is_eq()
+    });
+}
+
+#[test]
+fn a_checksum_compared_by_its_difference_is_made_right() {
+    // As compilers turn `!crc == tail` around.
+    check(b"", |d, rec| {
+        if rec.constant(1, 12, d.len() as u64, 8).is_lt() {
+            return false;
+        }
+        let (body, tail) = d.split_at(d.len() - 4);
+        rec.constant(2, 0xffff_ffff, crc32(body) ^ word(tail) ^ 0xffff_ffff, 4).is_eq()
+            && rec.constant(3, 0x0bad_f00d, word(&body[..4]), 4).is_eq()
+    });
+}
+
+#[test]
+fn a_checksum_after_a_magic_is_made_right_again() {
+    check(b"0000000000000000", |d, rec| {
+        if rec.constant(1, 16, d.len() as u64, 8).is_ne() {
+            return false;
+        }
+        let sum = d[..12].iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        let magic = rec.constant(2, 0x1234_5678, word(&d[..4]), 4);
+        let second = rec.constant(3, 0xcafe, word(&d[4..6]), 2);
+        let is_right = rec.values(4, sum, word(&d[12..]), 4).is_eq();
+        magic.is_eq() && second.is_eq() && is_right
+    });
+}
+
+#[test]
+fn nested_lengths_are_kept_consistent() {
+    check(b"", |d, rec| {
+        if rec.constant(1, 3, d.len() as u64, 8).is_lt()
+            || rec.constant(2, u64::from(b'L'), u64::from(d[0]), 1).is_ne()
+        {
+            return false;
+        }
+        let len = word(&d[1..3]);
+        if rec.constant(3, 8, len, 8).is_lt() || rec.values(4, d.len() as u64, 3 + len, 8).is_ne() {
+            return false;
+        }
+        let rest = &d[3..];
+        let magic = u64::from(u32::from_be_bytes(rest[..4].try_into().unwrap()));
+        if rec.constant(5, 0xcafe_babe, magic, 4).is_ne() {
+            return false;
+        }
+        let n = u64::from(rest[4]);
+        if rec.values(6, 5 + n, rest.len() as u64, 8).is_gt() {
+            return false;
+        }
+        rec.slices(7, &rest[5..5 + n as usize], b"inner-secret")
+    });
+}
+
+#[test]
+fn values_computed_from_the_input_are_solved() {
+    check(b"abcdefgh", |d, rec| {
+        let n = d.len() as u64;
+        rec.constant(1, 8, n, 8).is_eq()
+            && rec
+                .constant(
+                    2,
+                    0xdead_beef,
+                    u64::from((word(&d[..4]) as u32).rotate_left(7)) ^ 0x5555_5555,
+                    4,
+                )
+                .is_eq()
+    });
+    check(b"abcdefgh", |d, rec| rec.constant(1, 0x0bad_cafe, crc32(d), 4).is_eq());
+    check(b"abcdefgh", |d, rec| {
+        rec.constant(1, 1500, d.iter().map(|byte| u64::from(*byte)).sum(), 4).is_eq()
+    });
+    check(&[7; 200], |d, rec| {
+        if rec.constant(1, 180, d.len() as u64, 8).is_lt() {
+            return false;
+        }
+        rec.constant(2, 0x1234_5678, word(&d[170..174]) ^ 0xffff_0000, 4).is_eq()
+    });
+}
+
+#[test]
+fn text_is_solved_as_text() {
+    check_text("id=0000017;", |d, rec| {
+        let digits = d.strip_prefix(b"id=").and_then(|d| d.strip_suffix(b";"));
+        let n = digits.and_then(|d| std::str::from_utf8(d).ok()?.parse::<u64>().ok());
+        n.is_some_and(|n| rec.constant(1, 90_210, n, 8).is_eq())
+    });
+    check_text("Lorem ipsum dolor sit amet", |d, rec| {
+        let lower = d[6..11.min(d.len())].to_ascii_lowercase();
+        rec.slices(1, &lower, b"tango")
+    });
+    check_text("XYZ", |d, rec| {
+        let shifted: Vec<u8> = d.iter().map(|byte| byte.wrapping_add(13) ^ 2).collect();
+        rec.slices(1, &shifted, b"rotated")
+    });
+}
+
+#[test]
+fn the_length_of_a_field_in_the_middle_is_changed() {
+    check_text("{\"ab\": 1, \"c\": 2}", |d, rec| {
+        let mut parts = d.split(|byte| *byte == b'"');
+        let key = parts.nth(1).unwrap_or_default();
+        rec.slices(1, key, b"version")
+    });
+}
+
+#[test]
+fn a_word_compared_character_by_character_is_spelled_out() {
+    check_text("zzzz", |d, rec| {
+        let wanted = b"KEYWORD";
+        for (i, byte) in wanted.iter().enumerate() {
+            let lower = |byte: u8| u64::from(byte.to_ascii_lowercase());
+            let Some(own) = d.get(i) else {
+                rec.values(2, d.len() as u64, wanted.len() as u64, 8);
+                return false;
+            };
+            if rec.values(1, lower(*own), lower(*byte), 1).is_ne() {
+                return false;
+            }
+        }
+        true
+    });
+}
+
+#[test]
+fn a_search_ends_where_nothing_can_be_solved() {
+    let program: Program = |d, rec| {
+        let hash =
+            d.iter().fold(7u64, |h, byte| (h ^ u64::from(*byte)).wrapping_mul(0x1_0000_01b3));
+        rec.constant(1, 12345, hash, 8).is_eq()
+    };
+    assert_eq!(solves_in(InputKind::Bytes, &[b'x'; 3000], 100_000, program), None);
+    assert_eq!(solves_in(InputKind::Bytes, b"", 10, program), None);
+}

@@ -1,0 +1,203 @@
+//! Constants in machine code: what the instructions of a function compare with or hand on. Pure.
+//!
+//! LLVM reports no comparison of arrays that is done in registers: `a == b"GIF89a"` is one of a
+//! 48-bit integer, of which its coverage pass says nothing. But the constant stands in the code.
+//! Strings that are searched for stand in read-only data, with address and length in the code.
+//! x86-64 only; elsewhere nothing is found. The code is not disassembled: the patterns are those
+//! of single instructions at any offset, and what matches by accident is one more token to try.
+
+/// A constant or where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The bytes, as they stand in memory where they are compared.
+    Bytes(Vec<u8>),
+    /// Bytes in read-only data.
+    At {
+        /// The address.
+        address: u64,
+        /// How many.
+        len: usize,
+    },
+}
+
+/// The shortest token: shorter ones are found by chance.
+const MIN_LEN: usize = 3;
+/// The longest one.
+const MAX_LEN: usize = 48;
+/// How far parts of one constant stand apart in the code, in bytes.
+const NEAR: usize = 32;
+
+/// The constants in `code`, which stands at `address`, in order.
+pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
+    if cfg!(not(target_arch = "x86_64")) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    // The last immediate: where it stands, and its value.
+    let mut last: Option<(usize, Vec<u8>)> = None;
+    for at in 0..code.len() {
+        let rest = &code[at..];
+        if let Some(bytes) = immediate(rest) {
+            if let Some((before, first)) = &last {
+                // Longer arrays are compared in parts.
+                if at - before <= NEAR && first.len() >= 4 && !bytes.is_empty() {
+                    push(&mut found, [&first[..], &bytes].concat());
+                }
+            }
+            push(&mut found, bytes.clone());
+            last = Some((at, bytes));
+        } else if let Some((target, len)) = vector(rest, address.wrapping_add(at as u64)) {
+            found.push(Found::At { address: target, len });
+        } else if let Some(target) = pointer(rest, address.wrapping_add(at as u64)) {
+            let around = &code[at.saturating_sub(NEAR)..code.len().min(at + NEAR)];
+            for len in lengths(around) {
+                found.push(Found::At { address: target, len });
+            }
+        }
+    }
+    found
+}
+
+fn push(found: &mut Vec<Found>, bytes: Vec<u8>) {
+    let bytes = Found::Bytes(bytes);
+    if !found.contains(&bytes) {
+        found.push(bytes);
+    }
+}
+
+/// Whether bytes are worth trying: no mask, no size, no flag.
+pub(super) fn is_telling(bytes: &[u8]) -> bool {
+    let mut distinct = bytes.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let n_telling =
+        distinct.iter().filter(|byte| !matches!(byte, 0 | 1 | 0x7f | 0x80 | 0xfe | 0xff));
+    (MIN_LEN..=MAX_LEN).contains(&bytes.len()) && n_telling.count() >= MIN_LEN.min(bytes.len() - 1)
+}
+
+/// Whether bytes are text that may stand in an input; no message and no path of a source file.
+pub(super) fn is_word(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let n_spaces = text.matches(' ').count();
+    text.len() >= 2
+        && !text.chars().any(|c| c.is_control() && !c.is_whitespace())
+        && n_spaces < 3
+        && !text.ends_with(".rs")
+}
+
+/// An integer without the zeros that fill it up.
+fn trimmed(bytes: &[u8]) -> Vec<u8> {
+    let n = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes[..n].to_vec()
+}
+
+/// The integer of `movabs`, or that `xor` or `cmp` take.
+fn immediate(code: &[u8]) -> Option<Vec<u8>> {
+    let value = match code {
+        [0x48 | 0x49, 0xb8..=0xbf, value @ ..] => value.get(..8)?,
+        [0x81, 0xf0..=0xff, value @ ..] | [0x35 | 0x3d, value @ ..] => value.get(..4)?,
+        // With a memory operand: registers plus a displacement of no, one, or four bytes.
+        [0x81, 0x38..=0x3b | 0x3e..=0x3f, value @ ..] => value.get(..4)?,
+        [0x81, 0x78..=0x7b | 0x7d..=0x7f, _, value @ ..] => value.get(..4)?,
+        _ => return None,
+    };
+    let bytes = trimmed(value);
+    (bytes.len() == 8 || value.len() == 4 || bytes.len() >= MIN_LEN).then_some(bytes)
+}
+
+/// The 16 bytes that a vector comparison takes from memory.
+fn vector(code: &[u8], address: u64) -> Option<(u64, usize)> {
+    let (at, modrm) = match code {
+        [0x66, 0x0f, 0x74 | 0x76 | 0x6f | 0xef, modrm, ..] => (3, *modrm),
+        [0xf3, 0x0f, 0x6f, modrm, ..] => (3, *modrm),
+        _ => return None,
+    };
+    relative(code, at, modrm, address).map(|target| (target, 16))
+}
+
+/// What `lea` makes a pointer to.
+fn pointer(code: &[u8], address: u64) -> Option<u64> {
+    match code {
+        [0x48 | 0x4c, 0x8d, modrm, ..] => relative(code, 2, *modrm, address),
+        _ => None,
+    }
+}
+
+/// The target of an operand relative to the next instruction, whose ModRM byte is at `at`.
+fn relative(code: &[u8], at: usize, modrm: u8, address: u64) -> Option<u64> {
+    if modrm & 0xc7 != 0x05 {
+        return None;
+    }
+    let offset = i32::from_le_bytes(code.get(at + 1..at + 5)?.try_into().ok()?);
+    Some(address.wrapping_add(at as u64 + 5).wrapping_add_signed(i64::from(offset)))
+}
+
+/// What may be the length of a string: small integers that go into registers.
+fn lengths(code: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    for at in 0..code.len() {
+        let value = match &code[at..] {
+            [0xb8..=0xbf, value @ ..] => value.get(..4),
+            [0x6a, len, ..] => {
+                Some(&[*len, 0, 0, 0][..]).filter(|_| *len < 0x80).map(|_| &code[at + 1..at + 2])
+            }
+            _ => None,
+        };
+        let Some(value) = value else { continue };
+        let len = value.iter().rev().fold(0usize, |len, byte| len << 8 | usize::from(*byte));
+        if (2..=MAX_LEN).contains(&len) && !lengths.contains(&len) {
+            lengths.push(len);
+        }
+    }
+    lengths
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    fn bytes(bytes: &[u8]) -> Found {
+        Found::Bytes(bytes.to_vec())
+    }
+
+    #[test]
+    fn arrays_that_are_compared_in_registers_are_found() {
+        // movabs $"GIF89a", %rax; cmp %rax, %rcx
+        let code = b"\x48\xb8GIF89a\0\0\x48\x39\xc1\x0f\x94\xc0";
+        assert_eq!(find(code, 0), [bytes(b"GIF89a")]);
+        // movabs $"inner-se", %rax; xor (%rdi), %rax; mov 8(%rdi), %ecx; xor $"cret", %rcx
+        let code = b"\x48\xb8inner-se\x48\x33\x07\x8b\x4f\x08\x48\x81\xf1cret\x48\x09\xc1";
+        let expected = [bytes(b"inner-se"), bytes(b"inner-secret"), bytes(b"cret")];
+        assert_eq!(find(code, 0), expected);
+        // cmpl $"abcd", 4(%rdi)
+        assert_eq!(find(b"\x81\x7f\x04abcd", 0), [bytes(b"abcd")]);
+    }
+
+    #[test]
+    fn pointers_and_lengths_of_strings_are_found() {
+        // lea 0x10(%rip), %rcx; mov $17, %edx; call
+        let code = b"\x48\x8d\x0d\x10\0\0\0\xba\x11\0\0\0\xff\x15\0\0\0\0";
+        assert_eq!(find(code, 0x1000), [Found::At { address: 0x1017, len: 17 }]);
+        // pcmpeqb -8(%rip), %xmm0
+        let code = b"\x66\x0f\x74\x05\xf8\xff\xff\xff";
+        assert_eq!(find(code, 0x1000), [Found::At { address: 0x1000, len: 16 }]);
+    }
+
+    #[test]
+    fn code_that_ends_early_is_no_constant() {
+        let code = b"\x48\xb8GIF89a\0\0\x48\x8d\x35\x10\0\0\0\x66\x0f\x74\x05\xf8\xff\xff\xff";
+        for n in 0..code.len() {
+            find(&code[..n], u64::MAX - 4);
+        }
+    }
+
+    #[test]
+    fn masks_and_messages_are_left_out() {
+        assert!(is_telling(b"GIF89a") && is_telling(b"abc") && is_telling(b"\x89PNG\r\n\x1a\n"));
+        assert!(!is_telling(&[0x80; 8]) && !is_telling(b"\xff\0\xff\0\x01") && !is_telling(b"ab"));
+        assert!(is_word(b"version") && is_word("größe".as_bytes()) && is_word(b"-----BEGIN KEY"));
+        assert!(
+            !is_word(b"src/lib.rs") && !is_word(b"called on a None value") && !is_word(b"a\0b")
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! What is known about every comparison of the program: which outcomes traced executions have
+//! seen, and how often we tried to bring about the others. Pure.
+//!
+//! It owns a table of fixed size. Two comparisons may share a place in it by accident; then one of
+//! them is taken for solved or tried too early, no worse. Whether it is solved is asked of a
+//! comparison with a constant by its place in the program, and of others by their place and either
+//! operand, since many keywords are compared in one place. Attempts at integers are counted by
+//! place.
+
+use super::compare::mix;
+use super::trace::{Constant, Event, Operands};
+use std::cmp::Ordering;
+
+const N_SLOTS: usize = 1 << 15;
+const SEEN_LESS: u8 = 1;
+const SEEN_EQUAL: u8 = 2;
+const SEEN_GREATER: u8 = 4;
+
+/// A comparison's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(usize);
+
+/// All comparisons.
+#[derive(Debug)]
+pub(super) struct Frontier {
+    seen: Box<[u8]>,
+    attempts: Box<[u8]>,
+}
+
+impl Default for Frontier {
+    fn default() -> Self {
+        Self { seen: vec![0; N_SLOTS].into(), attempts: vec![0; N_SLOTS].into() }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(bytes.len() as u64, |hash, byte| mix(hash, u64::from(*byte)))
+}
+
+fn slot(event: &Event, word: u64) -> Slot {
+    Slot(mix(mix(1, event.site), word) as usize % N_SLOTS)
+}
+
+/// The slots by which a comparison is known: a second one where either operand may be wanted.
+fn slots(event: &Event) -> [Slot; 2] {
+    match &event.operands {
+        Operands::Int { a, constant: Constant::First, .. } => [slot(event, *a); 2],
+        Operands::Int { a, b, .. } => {
+            // Letter by letter, words meet the same letters again.
+            let nth = u64::from(event.nth) << 32;
+            [slot(event, *a ^ nth), slot(event, *b ^ nth)]
+        }
+        Operands::Bytes { a, b } => [slot(event, hash(a)), slot(event, hash(b))],
+    }
+}
+
+/// The slots in which attempts at a comparison are counted.
+fn slots_of_attempts(event: &Event) -> [Slot; 2] {
+    match &event.operands {
+        Operands::Int { constant: Constant::None, .. } => [slot(event, 0); 2],
+        _ => slots(event),
+    }
+}
+
+impl Frontier {
+    /// A table without room, to stand in for one that is in use elsewhere.
+    pub(super) fn empty() -> Self {
+        Self { seen: Box::default(), attempts: Box::default() }
+    }
+
+    /// Takes in the outcome of a comparison; -> whether it was never seen before.
+    pub(super) fn note(&mut self, event: &Event) -> bool {
+        let bit = match event.operands.order() {
+            Ordering::Less => SEEN_LESS,
+            Ordering::Equal => SEEN_EQUAL,
+            Ordering::Greater => SEEN_GREATER,
+        };
+        let mut is_new = false;
+        for slot in slots(event) {
+            is_new |= self.seen[slot.0] & bit == 0;
+            self.seen[slot.0] |= bit;
+        }
+        is_new
+    }
+
+    /// Whether its operands were never equal in any traced execution, nor in this one.
+    pub(super) fn is_unsolved(&self, event: &Event) -> bool {
+        !event.operands.are_equal()
+            && slots(event).iter().all(|slot| self.seen[slot.0] & SEEN_EQUAL == 0)
+    }
+
+    /// How often it was tried to solve it in vain, up to 255.
+    pub(super) fn attempts(&self, event: &Event) -> u8 {
+        let [first, second] = slots_of_attempts(event);
+        self.attempts[first.0].min(self.attempts[second.0])
+    }
+
+    /// It is being tried once more.
+    pub(super) fn attempt(&mut self, event: &Event) {
+        self.set_attempts(event, self.attempts(event).saturating_add(1));
+    }
+
+    /// It was solved, and that led to others: what is compared in the same place is worth as much.
+    pub(super) fn yielded(&mut self, event: &Event) {
+        for slot in slots_of_attempts(event) {
+            self.attempts[slot.0] = 0;
+        }
+    }
+
+    fn set_attempts(&mut self, event: &Event, n: u8) {
+        for slot in slots_of_attempts(event) {
+            self.attempts[slot.0] = self.attempts[slot.0].max(n);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn int(site: u64, a: u64, b: u64, constant: Constant) -> Event {
+        Event { site, nth: 0, operands: Operands::Int { a, b, width: 4, constant } }
+    }
+
+    fn bytes(a: &[u8], b: &[u8]) -> Event {
+        Event { site: 1, nth: 0, operands: Operands::Bytes { a: a.into(), b: b.into() } }
+    }
+
+    #[test]
+    fn a_comparison_is_solved_once_its_operands_were_equal() {
+        let mut frontier = Frontier::default();
+        let [open, other] = [int(1, 5, 9, Constant::First), int(1, 6, 9, Constant::First)];
+        assert!(frontier.note(&open));
+        assert!(!frontier.note(&open));
+        assert!(frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
+        frontier.note(&int(1, 5, 5, Constant::First));
+        assert!(!frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
+        frontier.note(&int(2, 5, 5, Constant::None));
+        assert!(!frontier.is_unsolved(&int(2, 5, 7, Constant::None)));
+        assert!(!frontier.is_unsolved(&int(2, 7, 5, Constant::None)));
+        assert!(frontier.is_unsolved(&int(2, 6, 7, Constant::None)));
+    }
+
+    #[test]
+    fn keywords_compared_in_one_place_are_told_apart() {
+        let mut frontier = Frontier::default();
+        frontier.note(&bytes(b"alpha", b"alpha"));
+        assert!(!frontier.is_unsolved(&bytes(b"alpha", b"gamma")));
+        assert!(frontier.is_unsolved(&bytes(b"gamma", b"delta")));
+        assert!(!frontier.is_unsolved(&bytes(b"beta", b"beta")));
+    }
+
+    #[test]
+    fn attempts_are_counted() {
+        let mut frontier = Frontier::default();
+        let event = int(1, 5, 9, Constant::First);
+        for _ in 0..300 {
+            frontier.attempt(&event);
+        }
+        assert_eq!(frontier.attempts(&event), 255);
+        frontier.yielded(&event);
+        assert_eq!(frontier.attempts(&event), 0);
+        frontier.attempt(&int(2, 1, 2, Constant::None));
+        assert_eq!(frontier.attempts(&int(2, 3, 4, Constant::None)), 1);
+        frontier.attempt(&bytes(b"a", b"b"));
+        assert_eq!(frontier.attempts(&bytes(b"a", b"b")), 1);
+        assert_eq!(frontier.attempts(&bytes(b"a", b"c")), 0);
+    }
+}

@@ -1,0 +1,238 @@
+//! Executions with the gate open: what an entry's comparisons suggest, and chains of edits.
+//!
+//! It owns how much of the worker's time goes into them. No clock is read: the measure is work.
+//! Invariants: the gate is open during such an execution only; what one of them reaches is
+//! admitted before the next one.
+
+use super::admit::{Extra, Find, Step};
+use super::budget::{CALL, Pace};
+use super::chase::{Chase, Limits};
+use super::code::Novelty;
+use super::frontier::Frontier;
+use super::solve::{self, Traced};
+use super::trace::Trace;
+use super::{Tally, Worker, WorkerError, compare, sancov};
+use crate::entries::Origin;
+use crate::layout::Phase;
+use crate::message::JobEnd;
+use crate::turn::Turn;
+use std::ops::ControlFlow;
+
+/// What an execution with the gate open costs, in plain ones.
+const TRACED: u64 = 4;
+/// Chases take one part in so many of the work, beyond what they are given for a start.
+const SHARE: u64 = 8;
+const SHARE_OF_STALLED: u64 = 3;
+const START: u64 = 20_000_000;
+/// Work without a new edge after which the search is stalled: about 0.1 s.
+const STALLED: u64 = 100_000_000;
+/// How often a comparison is tried before others are all that is tried; more while stalled.
+const MAX_ATTEMPTS: u32 = 3;
+/// How much longer than the entry a comparison may make an input: what is right by its length is
+/// easily too long for all that comes after. More with every doubling of a stall.
+const MAX_GROWTH: usize = 1024;
+
+/// What chases have cost, and how the search goes.
+#[derive(Debug, Default)]
+pub(super) struct Chasing {
+    /// Work of chases.
+    spent: u64,
+    /// All work.
+    total: u64,
+    /// All work when the last edge was found.
+    at_edge: u64,
+    edges: u64,
+}
+
+impl Chasing {
+    /// Takes in work done, and how many edges there are now.
+    pub(super) fn spend(&mut self, cost: u64, edges: u64) {
+        self.total = self.total.saturating_add(cost);
+        if edges != self.edges {
+            (self.edges, self.at_edge) = (edges, self.total);
+        }
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.total - self.at_edge > STALLED
+    }
+
+    /// Whether it is the chases' turn.
+    fn is_due(&self) -> bool {
+        let share = if self.is_stalled() { SHARE_OF_STALLED } else { SHARE };
+        self.spent.saturating_mul(share) <= self.total.saturating_add(START)
+    }
+
+    /// How often the time after which the search is stalled has doubled.
+    fn doublings(&self) -> u32 {
+        ((self.total - self.at_edge) / STALLED + 1).ilog2()
+    }
+
+    /// How often a comparison may have been tried.
+    fn max_attempts(&self) -> u8 {
+        (MAX_ATTEMPTS + 2 * self.doublings()).min(200) as u8
+    }
+
+    /// How much longer than an entry an input may be made, in bytes.
+    fn max_growth(&self) -> usize {
+        MAX_GROWTH << (2 * self.doublings()).min(16)
+    }
+}
+
+/// What a call counts as.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    /// A new input that is tried.
+    OfPhase,
+    /// An entry that is run again.
+    Extra,
+}
+
+impl Worker {
+    /// Runs an entry with the gate open, and turns what comparisons saw into edits.
+    pub(super) fn trace(&mut self, turn: &mut Turn, idx: usize, tally: &mut Tally) -> Step {
+        let phase = self.executor.phase();
+        self.executor.set_phase(Phase::Tracing);
+        let input = self.start_of(idx);
+        let mut trace = Trace::default();
+        let extra = self.run_traced(turn, &input, &mut trace, Call::Extra, tally);
+        self.coverage.clear();
+        for event in &trace.events {
+            self.frontier.note(event);
+        }
+        let traced = Traced {
+            input: &input,
+            kind: self.test.record.kind,
+            max_len: self.length.max().min(input.len() + self.chasing.max_growth()),
+        };
+        let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
+        let mut tokens = Vec::new();
+        for (found, novelty) in self.code.tokens_of(&self.queue.get(idx).features) {
+            if novelty == Novelty::New {
+                found.iter().for_each(|token| self.dictionary.add(token));
+            }
+            tokens.push(found);
+        }
+        let tokens: Vec<&[u8]> =
+            tokens.iter().flat_map(|found| found.iter().map(|t| &**t)).collect();
+        edits.extend(solve::token_edits(traced, &tokens));
+        self.queue.get_mut(idx).edits = Some(edits.into());
+        if let Extra::Failed = extra? {
+            return Ok(Some(JobEnd::Failed));
+        }
+        self.executor.restore_phase(phase);
+        Ok(None)
+    }
+
+    /// Whether chains of edits from this entry should be searched for now: once for each entry,
+    /// again when nothing else finds anything.
+    pub(super) fn wants_chase(&self, idx: usize) -> bool {
+        let is_first = !self.queue.get(idx).is_chased;
+        (is_first || self.chasing.is_stalled()) && self.chasing.is_due()
+    }
+
+    /// Searches for chains of edits from an entry, in so many executions at most.
+    pub(super) fn chase(
+        &mut self,
+        turn: &mut Turn,
+        idx: usize,
+        max_execs: u64,
+        tally: &mut Tally,
+    ) -> Step {
+        let phase = self.executor.phase();
+        self.executor.set_phase(Phase::Tracing);
+        self.queue.get_mut(idx).is_chased = true;
+        let input = self.start_of(idx);
+        let mut trace = Trace::default();
+        let extra = self.run_traced(turn, &input, &mut trace, Call::Extra, tally)?;
+        self.coverage.clear();
+        if let Extra::Failed = extra {
+            return Ok(Some(JobEnd::Failed));
+        }
+        let limits = self.limits(idx, max_execs)?;
+        let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
+        let mut end = Ok(None);
+        if Chase::has_targets(&trace, &frontier, limits.max_attempts) {
+            let entry = self.queue.get(idx);
+            let cost = TRACED * (entry.work + CALL);
+            let is_slow = entry.nanos > Pace::PICK / 8;
+            let mut run = |input: &[u8], trace: &mut Trace| {
+                let step = self.run_candidate(turn, idx, input, trace, tally);
+                let over = self.is_stopped() || (is_slow && tally.budget.is_over());
+                match step {
+                    Ok(None) if !over => ControlFlow::Continue(()),
+                    step => {
+                        end = step;
+                        ControlFlow::Break(())
+                    }
+                }
+            };
+            let n_runs = Chase::new(limits, &mut frontier, &mut run).search(&input, trace);
+            self.chasing.spent += n_runs * cost;
+            self.chasing.spend(n_runs * cost, self.coverage.edges());
+        }
+        self.frontier = frontier;
+        if let Ok(None) = end {
+            self.executor.restore_phase(phase);
+        }
+        end
+    }
+
+    /// How far a chase from an entry may go.
+    fn limits(&self, idx: usize, max_execs: u64) -> Result<Limits, WorkerError> {
+        let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
+        let entry = self.queue.get(idx);
+        let (len, cost) = (entry.input.len(), TRACED * (entry.work + CALL));
+        let n_picks = if self.chasing.is_stalled() { 8 } else { 2 };
+        let n_runs = (n_picks * self.pace.pick_cost() / cost).clamp(16, 1 << 14);
+        Ok(Limits {
+            kind: self.test.record.kind,
+            max_len: self.length.max().min(capacity).min(len + self.chasing.max_growth()),
+            n_runs: n_runs.min(max_execs),
+            max_attempts: self.chasing.max_attempts(),
+        })
+    }
+
+    /// Runs one candidate of a chase, and admits it if it reaches something new.
+    fn run_candidate(
+        &mut self,
+        turn: &mut Turn,
+        parent: usize,
+        input: &[u8],
+        trace: &mut Trace,
+        tally: &mut Tally,
+    ) -> Step {
+        tally.input_bytes += input.len() as u64;
+        match self.run_traced(turn, input, trace, Call::OfPhase, tally)? {
+            Extra::Failed => return Ok(Some(JobEnd::Failed)),
+            Extra::Not => return Ok(None),
+            Extra::Kept => {}
+        }
+        let work = self.coverage.merge();
+        tally.budget.spend(TRACED * (work + CALL), 1);
+        if self.coverage.fresh().is_empty() {
+            return Ok(None);
+        }
+        let find = Find { origin: Origin::Mutation, parent: Some(parent as u64), work };
+        self.admit(turn, find, tally)
+    }
+
+    /// Makes a call with the gate open. Kept coverage is left in the counters.
+    fn run_traced(
+        &mut self,
+        turn: &mut Turn,
+        input: &[u8],
+        trace: &mut Trace,
+        call: Call,
+        tally: &mut Tally,
+    ) -> Result<Extra, WorkerError> {
+        sancov::open_gate();
+        let extra = match call {
+            Call::OfPhase => self.call_of_phase(turn, input, tally),
+            Call::Extra => self.extra_call(turn, input, tally),
+        };
+        sancov::close_gate();
+        compare::drain(trace);
+        extra
+    }
+}
