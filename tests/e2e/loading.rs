@@ -96,6 +96,10 @@ fn an_input_on_disk_is_run_once_whoever_dies_and_none_is_deleted() {
         assert_eq!(events.iter().filter(has_end).count(), 1, "{output}");
         assert!(total(&output, "corpus") < 300, "what adds nothing is left out\n{output}");
 
+        // What workers do between calls is no coverage, or it would look like chance.
+        let stability = &output.event("finish")["tests"][0]["stability"];
+        assert_eq!(*stability, 1.0, "it always does the same\n{output}");
+
         let logs = logs(&zoo, "loading");
         assert!(logs.len() >= 4, "a worker after the other died: {}", logs.len());
         let mut n_calls = BTreeMap::new();
