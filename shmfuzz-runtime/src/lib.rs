@@ -58,6 +58,8 @@
 //! `harness` (default) is the main function for `harness = false`; `fuzz-test` is the attribute
 //! without it.
 
+#[cfg(feature = "coordinator")]
+pub mod addresses;
 pub mod area;
 pub mod bucket;
 pub mod child;

@@ -230,6 +230,8 @@ struct Worker {
     length: LengthLimit,
     /// Changes of the queue that the log has had no room for.
     unpublished: VecDeque<(usize, EntryChange)>,
+    /// Whether it was asked to fuzz in its life.
+    has_fuzzed: bool,
     /// How many entries were run again.
     n_measured: u64,
     /// How many of the inputs to begin with were run.
@@ -294,6 +296,7 @@ impl Worker {
             pace: Pace::new(Measure::Clock),
             length: LengthLimit::new(4096),
             unpublished: VecDeque::new(),
+            has_fuzzed: false,
             n_measured: 0,
             n_first_tried: 0,
             shrinking: None,

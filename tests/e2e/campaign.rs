@@ -79,24 +79,6 @@ fn what_is_set_up_is_set_up_once_a_worker() {
     assert!(logs.iter().all(|(_, set_ups)| set_ups.len() == 1), "{logs:?}");
 }
 
-#[test]
-fn one_worker_and_one_seed_repeat_a_campaign() {
-    let args = ["--runs", "30000", "--jobs", "1", "--seed", "7"];
-    let campaigns = ["repeat-1", "repeat-2"].map(|label| {
-        let zoo = Project::zoo(label);
-        let output = zoo.fuzz("corpus::repeats", &args).run().code(0);
-        let names: Vec<_> = zoo.cache().iter().map(|file| name_of(file).to_owned()).collect();
-        let mut totals = output.event("finish")["tests"][0].clone();
-        for of_time in ["elapsed", "execs_per_sec"] {
-            totals[of_time].take();
-        }
-        (names, totals)
-    });
-    let [first, second] = &campaigns;
-    assert_eq!(first, second);
-    assert!(first.0.len() > 3, "{first:?}");
-}
-
 /// Go's script tests pin this: G08, G11.
 #[test]
 fn a_campaign_ends_on_time_and_well() {

@@ -22,5 +22,6 @@ mod kinds;
 mod loading;
 mod minimization;
 mod packages;
+mod repeating;
 mod seeds;
 mod stability;

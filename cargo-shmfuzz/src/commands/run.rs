@@ -5,7 +5,7 @@ use super::label::label;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
-use crate::coordinator::driver::{self, Crew, Groups};
+use crate::coordinator::driver::{self, Addresses, Crew, Groups};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::plain;
@@ -123,10 +123,12 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         runs: campaign.runs,
     });
     let tests = campaign.tests.clone();
+    let addresses = if campaign.by_work { Addresses::Same } else { Addresses::Random };
     let mut engine = Engine::new(campaign);
     let crew = Crew {
         tests: &tests,
         launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        addresses,
         store,
         plain: plain_build(workspace, selected, interrupts.groups.clone()),
         report: &mut |notice, path| report.show(notice, path),

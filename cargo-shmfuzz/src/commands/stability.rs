@@ -5,7 +5,7 @@ use super::Selected;
 use crate::building::{CargoOutput, build_instrumented};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
 use crate::coordinator::campaign::TestIdx;
-use crate::coordinator::driver::{self, Crew};
+use crate::coordinator::driver::{self, Addresses, Crew};
 use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::notice::End;
 use crate::coordinator::store::{Loaded, Store};
@@ -101,6 +101,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let crew = Crew {
         tests: &tests,
         launches: vec![super::launch(&one.test)],
+        addresses: Addresses::Random,
         store,
         plain: Box::new(|| Err(anyhow!("no finding is checked in a survey"))),
         report: &mut |_, _| {},

@@ -15,6 +15,7 @@ mod worker;
 
 pub(crate) use launch::Launch;
 pub(crate) use process::Groups;
+pub(crate) use worker::Addresses;
 
 use self::ledger::{Entry, Ledger};
 use self::worker::{Handle, Job, Order, Recruit};
@@ -65,6 +66,8 @@ pub(crate) struct Crew<'a> {
     pub(crate) tests: &'a [Test],
     /// How to start each of them, in the same order.
     pub(crate) launches: Vec<Launch>,
+    /// Where workers lie in memory.
+    pub(crate) addresses: Addresses,
     /// Where inputs are saved, in the same order.
     pub(crate) store: Store,
     /// Makes the plain build, when the first finding is to be checked there.
@@ -100,6 +103,7 @@ pub(crate) fn run(
 struct Driver<'a> {
     tests: &'a [Test],
     launches: Vec<Launch>,
+    addresses: Addresses,
     ledger: Ledger,
     report: &'a mut dyn FnMut(&Notice, Option<&Path>),
     workers: HashMap<WorkerId, Handle>,
@@ -122,6 +126,7 @@ impl<'a> Driver<'a> {
         Self {
             tests: crew.tests,
             launches: crew.launches,
+            addresses: crew.addresses,
             ledger: Ledger::new(crew.store),
             report: crew.report,
             workers: HashMap::new(),
@@ -224,6 +229,7 @@ impl<'a> Driver<'a> {
             launch: self.launches[test.0].clone(),
             capacity: first_capacity(&self.tests[test.0]),
             rss_limit: self.tests[test.0].rss_limit,
+            addresses: self.addresses,
             events: self.sender.clone(),
             groups: self.groups.clone(),
         };

@@ -6,7 +6,7 @@
 
 use super::trace::{Constant, Event, Operands, Trace};
 use std::cell::{Cell, UnsafeCell};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 thread_local! {
     /// Whether this thread runs the body. Without a destructor and with a constant start, so that
@@ -149,8 +149,24 @@ impl Table {
 /// Whether runs must repeat.
 static REPEATS: AtomicBool = AtomicBool::new(false);
 
+/// Where the addresses of this process lie, in units of [`NEIGHBOURHOOD`].
+static NEIGHBOURHOODS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+/// How far from each other the same things lie in different processes at most, in bits: Linux moves
+/// executables, heaps, and mappings by 2^40 bytes.
+const NEIGHBOURHOOD: u32 = 41;
+
 /// From now on, what differs from run to run is left out even where that costs comparisons.
 pub(super) fn make_repeatable() {
+    let (heap, stack) = (Box::new(0u8), 0u8);
+    let samples = [
+        (&raw const TABLE).addr(),
+        (&raw const *heap).addr(),
+        (&raw const stack).addr(),
+        libc::getpid as *const () as usize,
+    ];
+    for (neighbourhood, sample) in NEIGHBOURHOODS.iter().zip(samples) {
+        neighbourhood.store(sample as u64 >> NEIGHBOURHOOD, Ordering::Relaxed);
+    }
     REPEATS.store(true, Ordering::Relaxed);
 }
 
@@ -161,12 +177,17 @@ fn are_addresses(a: u64, b: u64) -> bool {
     addresses.contains(&a) && addresses.contains(&b)
 }
 
-/// Whether one side may be an address, of a heap that begins low for one: what it leaves no room
-/// for, or is put in place of, would differ from run to run. A constant is none. Integers of eight
-/// bytes that are as large are lost, so this is asked only where runs must repeat.
+/// Whether one side may be an address: what it leaves no room for, or is put in place of, would
+/// differ from run to run. A constant is none. Integers of eight bytes in the neighbourhoods of this
+/// process are lost, so this is asked only where runs must repeat; where an executable or a heap
+/// lies low, that is much of them.
 fn may_hold_address(a: u64, b: u64, constant: Constant) -> bool {
-    let addresses = 1 << 20..1 << 48;
-    addresses.contains(&b) || (addresses.contains(&a) && constant == Constant::None)
+    let is_address = |n: u64| {
+        let is_near =
+            |known: &AtomicU64| known.load(Ordering::Relaxed).abs_diff(n >> NEIGHBOURHOOD) <= 1;
+        n >= 1 << 20 && NEIGHBOURHOODS.iter().any(is_near)
+    };
+    is_address(b) || (is_address(a) && constant == Constant::None)
 }
 
 fn is_left_out(a: u64, b: u64, constant: Constant) -> bool {
@@ -316,6 +337,11 @@ mod tests {
         assert_eq!(take().len(), 0, "a pair of addresses");
         record_int(1, 1 << 30, 1 << 33, 8, Constant::None);
         assert_eq!(take().len(), 1, "sizes and times are no addresses");
+        make_repeatable();
+        record_int(1, 1 << 30, 1 << 33, 8, Constant::None);
+        let is_low = address < 1 << (NEIGHBOURHOOD + 1);
+        assert_eq!(take().len(), usize::from(!is_low), "nor where runs repeat, if those lie high");
+        REPEATS.store(false, Ordering::Relaxed);
         assert!(may_hold_address(address, 0, Constant::None));
         assert!(may_hold_address(0, address, Constant::First));
         assert!(!may_hold_address(address, 0, Constant::First), "a constant is none");

@@ -108,6 +108,7 @@ impl Worker {
         for bucket in &ask.silent {
             self.silent.add(*bucket);
         }
+        self.has_fuzzed = true;
         let header = self.mapping.header();
         let mut random = Random::from_state(
             header.rand_state.load(Ordering::Relaxed),

@@ -56,7 +56,10 @@ impl Worker {
             let mut entry = Entry::new(&known.input, &features, known.origin);
             entry.work = known.work;
             let idx = self.queue.push(entry);
-            self.schedule.add(idx);
+            // What a new worker begins with has had its first picks in another one's life.
+            if self.has_fuzzed {
+                self.schedule.add(idx);
+            }
         }
         Ok(Loaded {
             end: self.publish(turn)?.unwrap_or(JobEnd::Done),

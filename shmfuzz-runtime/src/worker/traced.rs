@@ -128,6 +128,9 @@ impl Worker {
             tokens.iter().flat_map(|found| found.iter().map(|t| &**t)).collect();
         edits.extend(solve::token_edits(traced, &tokens));
         self.queue.get_mut(idx).edits = Some(edits.into());
+        // Libraries that read code are instrumented like the user's: what they have moved is no
+        // coverage of the input that is run next.
+        self.coverage.clear();
         if let Extra::Failed = extra? {
             return Ok(Some(JobEnd::Failed));
         }

@@ -40,8 +40,15 @@ impl Rig {
     fn start(launch: Launch, rss_limit: u64) -> Self {
         let (sender, events) = channel();
         let groups = Groups::default();
-        let recruit =
-            Recruit { worker: WORKER, launch, capacity: 1024, rss_limit, events: sender, groups };
+        let recruit = Recruit {
+            worker: WORKER,
+            launch,
+            capacity: 1024,
+            rss_limit,
+            addresses: Addresses::Random,
+            events: sender,
+            groups,
+        };
         Self { handle: Handle::start(recruit).unwrap(), events }
     }
 
@@ -348,6 +355,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
     let crew = Crew {
         tests: &tests,
         launches: vec![launch("")],
+        addresses: Addresses::Same,
         store: Store::new(&Root::Given(dir.path().join("corpus")), vec![home]),
         plain: Box::new(|| Ok(vec![None])),
         report: &mut report,

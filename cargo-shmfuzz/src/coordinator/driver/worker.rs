@@ -65,8 +65,18 @@ pub(super) struct Recruit {
     pub(super) capacity: usize,
     /// In bytes; 0 for none.
     pub(super) rss_limit: u64,
+    pub(super) addresses: Addresses,
     pub(super) events: Sender<Event>,
     pub(super) groups: Groups,
+}
+
+/// Where workers lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    /// Wherever the system puts them.
+    Random,
+    /// At the same addresses each time, if the system can do that.
+    Same,
 }
 
 /// The main loop's hold on a worker.
@@ -136,6 +146,10 @@ impl Drop for Obituary {
 fn live(recruit: Recruit, orders: &Receiver<Order>, woken: UnixStream) {
     let mut obituary =
         Obituary { worker: recruit.worker, events: recruit.events.clone(), is_sent: false };
+    if recruit.addresses == Addresses::Same {
+        // Where it is forbidden, what is ordered by address may differ; the rest repeats.
+        let _ = shmfuzz_runtime::addresses::fix_for_children();
+    }
     match Worker::start(recruit, woken) {
         Ok(mut worker) => {
             let ending = worker.serve(orders);
@@ -188,7 +202,7 @@ struct Worker {
 
 impl Worker {
     fn start(recruit: Recruit, woken: UnixStream) -> Result<Self, String> {
-        let Recruit { worker, launch, capacity, rss_limit, events, groups } = recruit;
+        let Recruit { worker, launch, capacity, rss_limit, events, groups, .. } = recruit;
         let (mapping, turn) = Mapping::create(capacity).map_err(|e| e.to_string())?;
         let control = |e: io::Error| format!("cannot make a control channel: {e}");
         let (ours, theirs) = UnixStream::pair().map_err(control)?;
