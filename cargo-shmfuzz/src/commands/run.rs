@@ -1,10 +1,11 @@
 //! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
 
 use super::Selected;
+use super::dictionaries::{self, Tokens};
 use super::label::label;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
-use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
+use crate::coordinator::campaign::{Bytes, Campaign, CorpusInput, Test, TestIdx};
 use crate::coordinator::driver::{self, Crew, Groups};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::interrupt::Interrupts;
@@ -66,6 +67,14 @@ pub(crate) struct Arguments {
     /// Longest input to try, at most 1GiB [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_max_len)]
     pub(crate) max_len: Option<usize>,
+    /// Tokens to put into inputs, in the format of AFL and libFuzzer; may be given several times
+    ///
+    /// A line is `"token"` or `name="token"`, or a comment that begins with `#`; in a token, `\\`,
+    /// `\"` and `\xAB` stand for bytes. A fuzz test's own dictionaries are used, too:
+    /// testdata/fuzz/<test>.dict in its package, `dict = "path"` in its attribute and in
+    /// `[package.metadata.shmfuzz]`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dict: Vec<Utf8PathBuf>,
     /// End at the first failure
     #[arg(long)]
     pub(crate) stop_on_crash: bool,
@@ -158,6 +167,7 @@ fn prepare(
     groups: &Groups,
 ) -> Result<Option<Prepared>, Failed> {
     let begun = Instant::now();
+    let given = dictionaries::given(&arguments.dict)?;
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
     let build = build_instrumented(&workspace, CargoOutput::Terminal, Some(groups))?;
     for notice in &build.notices {
@@ -185,7 +195,12 @@ fn prepare(
         for warning in warnings {
             report.warn(&format!("{}: {warning}", one.name));
         }
-        tests.push(campaign_test(one, limits, inputs));
+        let Tokens { usable, warning } = dictionaries::of_test(&workspace, one, &given)
+            .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        if let Some(warning) = warning {
+            report.warn(&format!("{}: {warning}", one.name));
+        }
+        tests.push(campaign_test(one, limits, inputs, usable));
     }
     Ok(Some(Prepared { workspace, selected, tests, store }))
 }
@@ -209,13 +224,19 @@ fn resolve(
     selected.iter().map(one).collect()
 }
 
-fn campaign_test(one: &Selected, limits: &Limits, corpus: Vec<CorpusInput>) -> Test {
+fn campaign_test(
+    one: &Selected,
+    limits: &Limits,
+    corpus: Vec<CorpusInput>,
+    tokens: Vec<Bytes>,
+) -> Test {
     Test {
         name: one.name.clone(),
         timeout: limits.timeout,
         rss_limit: limits.rss_limit,
         max_len: limits.max_len.min(MAX_VALUE_LEN),
         n_attribute_seeds: one.test.record.n_seeds,
+        tokens,
         corpus,
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Test {
     pub(crate) max_len: usize,
     /// Seeds in the attribute.
     pub(crate) n_attribute_seeds: u32,
+    /// Tokens of the user's dictionaries, distinct; all of them fit a worker's inbox.
+    pub(crate) tokens: Vec<Bytes>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
 }

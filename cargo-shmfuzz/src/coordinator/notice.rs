@@ -16,6 +16,8 @@ pub(crate) enum Notice {
         seeds: usize,
         /// Cached entries.
         corpus: usize,
+        /// Tokens of the user's dictionaries.
+        tokens: usize,
         /// Counters in the binary.
         counters: u64,
         /// Workers of the campaign.

@@ -72,9 +72,13 @@ impl Human {
     /// Tells one thing.
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         match notice {
-            Notice::Start { test, seeds, corpus, counters, .. } => {
+            Notice::Start { test, seeds, corpus, tokens, counters, .. } => {
+                let tokens = match tokens {
+                    0 => String::new(),
+                    tokens => format!("{}, ", show::count(*tokens, "token")),
+                };
                 let text = format!(
-                    "{}: {}, {corpus} cached, {counters} counters",
+                    "{}: {}, {corpus} cached, {tokens}{counters} counters",
                     self.test(*test),
                     show::count(*seeds, "seed")
                 );

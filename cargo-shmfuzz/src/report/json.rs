@@ -47,6 +47,7 @@ enum Event<'a> {
         of: Of<'a>,
         seeds: usize,
         corpus: usize,
+        tokens: usize,
         counters: u64,
         workers: usize,
         seed: u64,
@@ -209,10 +210,11 @@ impl Json {
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         let labels = &self.labels;
         let event = match notice {
-            Notice::Start { test, seeds, corpus, counters, workers } => Event::Start {
+            Notice::Start { test, seeds, corpus, tokens, counters, workers } => Event::Start {
                 of: of(labels, *test),
                 seeds: *seeds,
                 corpus: *corpus,
+                tokens: *tokens,
                 counters: *counters,
                 workers: *workers,
                 seed: self.seed,

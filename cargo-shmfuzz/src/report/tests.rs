@@ -103,7 +103,10 @@ fn play(report: &mut Report) {
     report.begin(opening());
     let test = TestIdx(0);
     let show = |report: &mut Report, notice| report.show(&notice, None);
-    show(report, Notice::Start { test, seeds: 1, corpus: 2, counters: 1204, workers: 2 });
+    show(
+        report,
+        Notice::Start { test, seeds: 1, corpus: 2, tokens: 5, counters: 1204, workers: 2 },
+    );
     let known = failure(FailureKind::Panic, "was there before");
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
     show(report, Notice::Stats { test, stats: stats(0.5) });
@@ -145,7 +148,7 @@ fn people_read_this() {
         err.text(),
         str![[r#"
      Fuzzing 2 fuzz tests for 1m, 2 workers, --seed 7
-     Started parse: 1 seed, 2 cached, 1204 counters
+     Started parse: 1 seed, 2 cached, 5 tokens, 1204 counters
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
@@ -226,7 +229,7 @@ fn programs_read_this() {
     play(&mut report);
     assert_data_eq!(out.text(), str![[r#"
 {"event":"build","version":1,"command":"0.1.0","elapsed":2.0,"binaries":[{"package":"gps","target":"fuzz","kind":"test","path":"/t/fuzz-1","tests":["parse","print"]}]}
-{"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"counters":1204,"workers":2,"seed":7}
+{"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"tokens":5,"counters":1204,"workers":2,"seed":7}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
 {"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}

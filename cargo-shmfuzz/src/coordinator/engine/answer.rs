@@ -44,7 +44,8 @@ impl Engine {
             let corpus = state.pool.n_cached();
             let seeds = state.pool.len() - corpus + hello.n_seeds as usize;
             let (counters, workers) = (hello.n_counters, self.campaign.jobs);
-            self.show(Notice::Start { test: idx, seeds, corpus, counters, workers });
+            let tokens = self.campaign.tests[idx.0].tokens.len();
+            self.show(Notice::Start { test: idx, seeds, corpus, tokens, counters, workers });
         }
         self.carry_on(id);
     }

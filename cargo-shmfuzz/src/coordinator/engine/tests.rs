@@ -31,6 +31,7 @@ fn campaign(n: usize) -> Campaign {
         rss_limit: 512 << 20,
         max_len: 4096,
         n_attribute_seeds: 0,
+        tokens: Vec::new(),
         corpus: Vec::new(),
     };
     Campaign {
