@@ -164,6 +164,16 @@ pub(crate) fn parse_size(text: &str) -> anyhow::Result<u64> {
     number.checked_mul(1 << shift).context("it is too large")
 }
 
+/// An expected number of discoveries: `1`, `0.2`.
+///
+/// # Errors
+/// If it is no number above zero.
+pub(crate) fn parse_expectation(text: &str) -> anyhow::Result<f64> {
+    let number: f64 = text.parse().context("write it as in 1, 5 or 0.2")?;
+    ensure!(number.is_finite() && number > 0.0, "it must be above zero");
+    Ok(number)
+}
+
 /// The longest input, as the command line spells it.
 ///
 /// # Errors
@@ -238,6 +248,10 @@ mod tests {
         }
         for text in ["", "k", "1.5G", "-1", "1T", "99999999999999999999", "18446744073709551615k"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_expectation("0.2").unwrap(), 0.2);
+        for text in ["0", "-1", "inf", "NaN", "", "1s"] {
+            assert!(parse_expectation(text).is_err(), "{text}");
         }
         assert!(parse_max_len("0").is_err());
         assert_eq!(parse_max_len("1G").unwrap(), MAX_VALUE_LEN);

@@ -49,6 +49,21 @@ pub(crate) struct Arguments {
     /// End after exactly this many executions of each fuzz test
     #[arg(long, value_name = "N")]
     pub(crate) runs: Option<NonZeroU64>,
+    /// End the fuzzing of a test when fewer new inputs than N are expected in its next minute
+    ///
+    /// What is expected is shown while fuzzing: it is estimated from how the discoveries have grown
+    /// scarcer so far, as if all workers were to fuzz that test. No test ends like this within its
+    /// first 10 seconds and 10000 executions. Its time goes to the others, and the campaign ends
+    /// when all are there. [default with the flag: 1]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = options::parse_expectation,
+    )]
+    pub(crate) until_plateau: Option<f64>,
     /// How many workers run at once [default: the cores]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -130,6 +145,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         jobs: campaign.jobs,
         time: campaign.time,
         runs: campaign.runs,
+        until_plateau: campaign.until_plateau,
     });
     let tests = campaign.tests.clone();
     let mut engine = Engine::new(campaign);
@@ -251,6 +267,7 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         seed: arguments.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
         time: arguments.time,
         runs: arguments.runs.map(NonZeroU64::get),
+        until_plateau: arguments.until_plateau,
         stop_on_crash: arguments.stop_on_crash,
         minimize_time: arguments.minimize_time,
         fail_known: arguments.fail_known,

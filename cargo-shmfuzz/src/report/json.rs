@@ -58,6 +58,12 @@ enum Event<'a> {
         #[serde(flatten)]
         figures: Figures,
     },
+    Plateau {
+        #[serde(flatten)]
+        of: Of<'a>,
+        #[serde(flatten)]
+        figures: Figures,
+    },
     NewEntry {
         #[serde(flatten)]
         of: Of<'a>,
@@ -127,6 +133,8 @@ struct Figures {
     edges_total: u64,
     findings: usize,
     stability: f64,
+    discovery_probability: Option<f64>,
+    expected_next_minute: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -223,6 +231,9 @@ impl Json {
                 self.last[test.0] = Some(*stats);
                 Event::Stats { of: of(labels, *test), figures: Figures::of(stats) }
             }
+            Notice::Plateau { test, stats } => {
+                Event::Plateau { of: of(labels, *test), figures: Figures::of(stats) }
+            }
             Notice::NewEntry { test, input, new_features } => Event::NewEntry {
                 of: of(labels, *test),
                 size: input.len(),
@@ -266,6 +277,7 @@ impl Json {
         let reason = match end {
             End::Time => "time",
             End::Runs => "runs",
+            End::Plateau => "plateau",
             End::Crash => "crash",
             End::Interrupted => "interrupted",
             End::Broken => "broken",
@@ -303,6 +315,8 @@ impl Figures {
             edges_total: stats.edges_total,
             findings: stats.findings,
             stability: stats.stability,
+            discovery_probability: stats.forecast.map(|forecast| forecast.probability),
+            expected_next_minute: stats.forecast.map(|forecast| forecast.next_minute),
         }
     }
 }

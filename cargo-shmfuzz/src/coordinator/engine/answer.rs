@@ -3,8 +3,10 @@
 use super::Engine;
 use super::absorb::Integrity;
 use super::classify;
+use super::forecast::Point;
 use super::mutant::Mutant;
 use super::request;
+use super::stats;
 use super::test::PoolOrigin;
 use super::worker::{Job, JobKind, Role, State};
 use crate::coordinator::campaign::{TestIdx, WorkerId};
@@ -71,6 +73,9 @@ impl Engine {
         let cost = self.charge(idx, role, job.since);
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.slice_left = worker.slice_left.saturating_sub(cost);
+        }
+        if let JobKind::Fuzz { .. } = job.kind {
+            self.tests[idx.0].spent += cost;
         }
         match role {
             Role::Fuzzer => self.judge(id, &job, reply, harvest),
@@ -219,6 +224,22 @@ impl Engine {
             state.fruitless = 0;
             state.dead_starts = 0;
         }
+        let (execs, found, spent) = (state.execs, state.new_entries, state.spent);
+        state.curve.advance(Point { execs, found, spent });
+        self.look_for_plateau(idx);
+    }
+
+    /// Ends the fuzzing of a test for which little is left to find, where that was asked for.
+    fn look_for_plateau(&mut self, idx: TestIdx) {
+        let Some(limit) = self.campaign.until_plateau else { return };
+        let (state, jobs) = (&mut self.tests[idx.0], self.campaign.jobs);
+        if state.is_over() || !state.curve.is_flat(limit, jobs) {
+            return;
+        }
+        state.is_at_plateau = true;
+        let elapsed = self.now.saturating_sub(self.begun);
+        let stats = stats::figures(elapsed, idx, state, &self.workers, jobs);
+        self.show(Notice::Plateau { test: idx, stats });
     }
 
     fn note_coverage(&mut self, id: WorkerId, first_moved: Option<u64>, coverage: Coverage) {

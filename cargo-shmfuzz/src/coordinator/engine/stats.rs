@@ -43,12 +43,13 @@ impl Speed {
     }
 }
 
-/// The figures of a fuzz test now.
+/// The figures of a fuzz test now, in a campaign of so many workers.
 pub(super) fn figures(
     elapsed: Duration,
     idx: TestIdx,
     test: &FuzzTest,
     workers: &Workers,
+    n_workers: usize,
 ) -> Stats {
     let mine = || workers.values().filter(|w| w.test == idx && w.is_fuzzer());
     let sum = |of: fn(&Worker) -> u64| mine().map(of).fold(0, u64::saturating_add);
@@ -66,6 +67,7 @@ pub(super) fn figures(
         edges_total,
         findings: test.n_findings,
         stability,
+        forecast: test.curve.forecast(n_workers),
     }
 }
 

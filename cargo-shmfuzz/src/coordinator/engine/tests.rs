@@ -40,6 +40,7 @@ fn campaign(n: usize) -> Campaign {
         seed: 1,
         time: None,
         runs: None,
+        until_plateau: None,
         stop_on_crash: false,
         minimize_time: MS * 1000,
         fail_known: false,
