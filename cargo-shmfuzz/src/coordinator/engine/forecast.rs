@@ -8,38 +8,58 @@
 //! STADS ("Software Testing as Species Discovery", 2018). Their estimator counts the species seen
 //! exactly once, which would cost a count of each feature on each execution; and where a fuzzer goes
 //! on from what it finds, it is too low (Böhme et al., "Estimating residual risk in greybox
-//! fuzzing", 2021). Here the curve of discoveries over executions is extrapolated instead, which
-//! costs an execution nothing: their rate falls like a power of the executions so far, as failures of
-//! machines under repair do (Duane, "Learning curve approach to reliability monitoring", 1964).
+//! fuzzing", 2021). Here the curve of discoveries is extrapolated instead, which costs an execution
+//! nothing: their rate falls like a power of the time spent so far, as failures of machines under
+//! repair do (Duane, "Learning curve approach to reliability monitoring", 1964). Time, because speed
+//! changes with what is found: executions foretell the next executions as well, but not how many
+//! there will be in a minute.
+//!
 //! What is fitted is the rate alone, over the last discoveries: a curve has steps, wherever something
 //! is found that opens up new code, and behind a step the time before it says nothing. To fit the
-//! exponent, too, was tried, and was worse: it takes a step's end for the end of all discoveries.
+//! exponent, too, was tried over windows of a fixed length, where it made little difference.
 
 use crate::coordinator::notice::Forecast;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How fast the rate falls: as the executions to this power, and another 1.
-const DECAY: f64 = 0.3;
-/// The shortest part of the executions, from the last one back, in which discoveries are counted.
+/// How fast the rate falls: as the time spent to this power, and another 1.
+const DECAY: f64 = 0.4;
+/// The shortest part of the time spent, from now back, in which discoveries are counted.
 /// Longer ones are looked at until one holds [`ENOUGH`] of them.
 const SHORTEST: f64 = 1.0 / 32.0;
 /// How much longer the next part is.
 const LONGER: f64 = std::f64::consts::SQRT_2;
-/// The part of the executions that is never looked at again.
+/// The part of the time spent that is never looked at again.
 const OLDEST: f64 = 1.0 / 8.0;
 /// Discoveries that tell a rate.
-const ENOUGH: f64 = 12.0;
-/// The next point stands so far behind the last one, as a part of its executions.
-const STEP: u64 = 256;
-/// How far back the speed of executions is taken.
-const SPEED_WINDOW: Duration = Duration::from_secs(10);
+const ENOUGH: f64 = 30.0;
+/// A point stands behind the one before it by this part of its time.
+const STEP: u32 = 256;
 /// Nothing is foretold before.
 const FIRST_FORECAST: Duration = Duration::from_secs(1);
 /// No fuzz test is at its plateau before: neither one that has not had the time, nor one that
 /// needs more of it for each execution.
 const PLATEAU_TIME: Duration = Duration::from_secs(10);
+/// As [`PLATEAU_TIME`], where there is a corpus: it is gone through first, and campaigns that went on
+/// from the corpora of others found most after their first ten seconds.
+const RESUMED_PLATEAU_TIME: Duration = Duration::from_secs(30);
 const PLATEAU_EXECS: u64 = 10_000;
+
+/// Discoveries at an even rate that are supposed beside those seen, when the age of a search is
+/// guessed: that little was found so far is no sign of a rate that falls.
+const PRIOR: f64 = 10.0;
+/// The greatest age that is told from a rate that does not fall.
+const MAX_AGE: f64 = 100.0;
+
+/// What was done for a fuzz test before the campaign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Nothing: the corpus begins empty.
+    #[default]
+    Nothing,
+    /// Nobody knows how much: there are seeds or cached inputs.
+    Unknown,
+}
 
 /// How far a fuzz test has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,27 +72,33 @@ pub(super) struct Point {
     pub(super) spent: Duration,
 }
 
-/// A fuzz test's discoveries over its executions.
+/// A fuzz test's discoveries over the time spent on it.
 #[derive(Debug, Default)]
 pub(super) struct Curve {
     /// Rising; a bounded number, since what is too old is forgotten.
     points: VecDeque<Point>,
     now: Point,
+    past: Past,
 }
 
 impl Curve {
+    /// The curve of a fuzz test that was not fuzzed yet in this campaign.
+    pub(super) fn new(past: Past) -> Self {
+        Self { past, ..Self::default() }
+    }
+
     /// Takes in how far it has come; nothing in a point ever goes back.
     pub(super) fn advance(&mut self, to: Point) {
         if self.points.is_empty() {
             self.points.push_back(self.now);
         }
-        let last = self.points.back().map_or(0, |point| point.execs);
-        if self.now.execs > last.saturating_add(last / STEP) {
+        let last = self.points.back().map_or(Duration::ZERO, |point| point.spent);
+        if self.now.spent > last + last / STEP {
             self.points.push_back(self.now);
         }
         self.now = to;
-        let oldest = self.now.execs as f64 * OLDEST;
-        while self.points.get(1).is_some_and(|point| point.execs as f64 <= oldest) {
+        let oldest = self.now.spent.mul_f64(OLDEST);
+        while self.points.get(1).is_some_and(|point| point.spent <= oldest) {
             self.points.pop_front();
         }
     }
@@ -82,54 +108,83 @@ impl Curve {
         if self.now.spent < FIRST_FORECAST || self.now.execs == 0 {
             return None;
         }
-        let (n, rate) = (self.now.execs as f64, self.rate());
-        let minute = self.speed()? * 60.0 * n_workers as f64;
+        let spent = self.now.spent.as_secs_f64();
+        let minute = 60.0 * n_workers as f64 / spent;
+        let (age, part) = (self.age(), self.part());
+        let (found, execs) = self.last(part);
+        // One more than were found: no discovery does not mean that there are none.
+        let scale = (found + 1.0) / falls(age, 1.0 - part, 1.0);
+        // Both of all the time spent so far.
+        let (rate, speed) = (scale * DECAY * (age + 1.0).powf(-DECAY - 1.0), execs / part);
         Some(Forecast {
-            probability: rate.min(1.0),
-            next_minute: rate * n / DECAY * (1.0 - (1.0 + minute / n).powf(-DECAY)),
+            probability: if rate < speed { rate / speed } else { 1.0 },
+            next_minute: scale * falls(age, 1.0, 1.0 + minute),
         })
     }
 
     /// Whether fewer discoveries than this are to be expected in the next minute, and there is
     /// reason enough to say so.
     pub(super) fn is_flat(&self, limit: f64, n_workers: usize) -> bool {
-        let is_known = self.now.spent >= PLATEAU_TIME && self.now.execs >= PLATEAU_EXECS;
+        let least = match self.past {
+            Past::Nothing => PLATEAU_TIME,
+            Past::Unknown => RESUMED_PLATEAU_TIME,
+        };
+        let is_known = self.now.spent >= least && self.now.execs >= PLATEAU_EXECS;
         is_known && self.forecast(n_workers).is_some_and(|forecast| forecast.next_minute < limit)
     }
 
-    /// Discoveries to expect of one execution now.
-    fn rate(&self) -> f64 {
-        let n = self.now.execs as f64;
-        let found_in = |part: f64| self.now.found as f64 - self.found_at(n * (1.0 - part));
+    /// The part of the time, up to now, that tells the rate.
+    fn part(&self) -> f64 {
         let mut part = SHORTEST;
-        while part < 1.0 - OLDEST && found_in(part) < ENOUGH {
+        while part < 1.0 - OLDEST && self.last(part).0 < ENOUGH {
             part = (part * LONGER).min(1.0 - OLDEST);
         }
-        // One more than were found: no discovery does not mean that there are none.
-        (found_in(part) + 1.0) * DECAY / n / ((1.0 - part).powf(-DECAY) - 1.0)
+        part
     }
 
-    /// Discoveries within so many executions.
-    fn found_at(&self, execs: f64) -> f64 {
-        let after = self.points.partition_point(|point| (point.execs as f64) < execs);
+    /// How much was spent before the campaign, in times of what the campaign has spent: where much
+    /// was, the rate hardly falls any more. What fits the earlier discoveries and those of the
+    /// later half.
+    fn age(&self) -> f64 {
+        if self.past == Past::Nothing {
+            return 0.0;
+        }
+        let ratio = |age| falls(age, OLDEST, 0.5) / falls(age, 0.5, 1.0);
+        let late = self.last(0.5).0;
+        let early = self.last(1.0 - OLDEST).0 - late;
+        let seen = (early + PRIOR * ratio(MAX_AGE)) / (late + PRIOR);
+        let (mut low, mut high) = (0.0, MAX_AGE);
+        // The ratio falls with the age.
+        while high - low > 0.01 {
+            let middle = (low + high) / 2.0;
+            if ratio(middle) > seen { low = middle } else { high = middle }
+        }
+        low
+    }
+
+    /// Discoveries and executions in the last part of the time.
+    fn last(&self, part: f64) -> (f64, f64) {
+        let start = self.now.spent.mul_f64(1.0 - part);
+        let after = self.points.partition_point(|point| point.spent < start);
         let to = self.points.get(after).unwrap_or(&self.now);
         let from = after.checked_sub(1).and_then(|before| self.points.get(before)).unwrap_or(to);
-        let (n_execs, n_found) = (to.execs - from.execs, to.found.saturating_sub(from.found));
-        if n_execs == 0 {
-            return from.found as f64;
-        }
-        let part = ((execs - from.execs as f64) / n_execs as f64).clamp(0.0, 1.0);
-        from.found as f64 + part * n_found as f64
+        let between = to.spent.saturating_sub(from.spent).as_secs_f64();
+        // Evenly from one point to the next.
+        let behind = match between > 0.0 {
+            true => to.spent.saturating_sub(start).as_secs_f64() / between,
+            false => 0.0,
+        };
+        let count = |of: fn(&Point) -> u64| {
+            let since = of(&self.now).saturating_sub(of(to)) as f64;
+            since + behind * of(to).saturating_sub(of(from)) as f64
+        };
+        (count(|point| point.found as u64), count(|point| point.execs))
     }
+}
 
-    /// Executions a second of a worker, lately.
-    fn speed(&self) -> Option<f64> {
-        let start = self.now.spent.saturating_sub(SPEED_WINDOW);
-        let after = self.points.partition_point(|point| point.spent <= start);
-        let from = self.points.get(after.saturating_sub(1)).copied().unwrap_or_default();
-        let seconds = self.now.spent.saturating_sub(from.spent).as_secs_f64();
-        (seconds > 0.0).then(|| (self.now.execs - from.execs) as f64 / seconds)
-    }
+/// Discoveries between two times, up to a factor. Times and age are in units of the time spent.
+fn falls(age: f64, from: f64, to: f64) -> f64 {
+    (age + from).powf(-DECAY) - (age + to).powf(-DECAY)
 }
 
 #[cfg(test)]
@@ -181,8 +236,8 @@ mod tests {
     #[test]
     fn a_step_is_forgotten_soon_after_it() {
         // A thousand discoveries within a second, after half of a minute of slow growth.
-        let step = |n: f64| n.ln() * 20.0 + (n / SPEED as f64 - 30.0).clamp(0.0, 1.0) * 1000.0;
-        assert!(next_minute(90, step) < 30.0, "{}", next_minute(90, step));
+        let step = |n: f64| n.ln() * 60.0 + (n / SPEED as f64 - 30.0).clamp(0.0, 1.0) * 1000.0;
+        assert!(next_minute(90, step) < 40.0, "{}", next_minute(90, step));
         assert!(next_minute(31, step) > 100.0);
     }
 
@@ -194,6 +249,27 @@ mod tests {
         assert!(next_minute(600, none) > 0.0);
         assert_eq!(Curve::default().forecast(1), None);
         assert_eq!(curve(0, none).forecast(1), None);
+    }
+
+    #[test]
+    fn a_search_that_goes_on_does_not_fall_like_a_new_one() {
+        // Sixty million executions were made before, in another campaign.
+        let law = |n: f64| 20_000.0 * n.ln();
+        let goes_on = |n: f64| law(6e7 + n) - law(6e7);
+        let expected = goes_on(120.0 * SPEED as f64) - goes_on(60.0 * SPEED as f64);
+        let minute = |past| {
+            let mut curve = curve(60, goes_on);
+            curve.past = past;
+            curve.forecast(1).unwrap().next_minute
+        };
+        assert!((0.8..1.25).contains(&(minute(Past::Unknown) / expected)));
+        assert!(minute(Past::Nothing) / expected < 0.8);
+        // What falls as that of a new one is one, whatever seeds it began with.
+        let law = |n: f64| 5000.0 * (1.0 - (1.0 + n / 1000.0).powf(-DECAY));
+        let mut fresh = curve(60, law);
+        let nothing = fresh.forecast(1).unwrap().next_minute;
+        fresh.past = Past::Unknown;
+        assert!((0.9..1.2).contains(&(fresh.forecast(1).unwrap().next_minute / nothing)));
     }
 
     #[test]
@@ -219,6 +295,8 @@ mod tests {
         assert!(!curve(9, none).is_flat(1e9, 1));
         assert!(curve(11, none).is_flat(1.0, 1));
         assert!(!curve(11, none).is_flat(0.01, 1));
+        let resumed = |seconds| Curve { past: Past::Unknown, ..curve(seconds, none) };
+        assert!(!resumed(29).is_flat(1e9, 1) && resumed(31).is_flat(1e9, 1));
         let mut slow = Curve::default();
         slow.advance(Point { execs: 9_999, found: 0, spent: Duration::from_secs(1000) });
         assert!(!slow.is_flat(1e9, 1));
@@ -232,6 +310,6 @@ mod tests {
             curve.advance(Point { execs: job * 100_000, found: job as usize, spent });
         }
         assert!(curve.points.len() < 600, "{}", curve.points.len());
-        assert!((curve.found_at(5e9) / 50_000.0 - 1.0).abs() < 0.01);
+        assert!((curve.last(0.5).0 / 50_000.0 - 1.0).abs() < 0.01);
     }
 }

@@ -1,6 +1,6 @@
 //! One fuzz test of a campaign: its inputs, what they reach, its budget of calls, its troubles.
 
-use super::forecast::Curve;
+use super::forecast::{Curve, Past};
 use super::silence::Silence;
 use super::stats::Speed;
 use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
@@ -282,7 +282,7 @@ impl FuzzTest {
             extra_execs: 0,
             used: Duration::ZERO,
             spent: Duration::ZERO,
-            curve: Curve::default(),
+            curve: Curve::new(if test.corpus.is_empty() { Past::Nothing } else { Past::Unknown }),
             is_at_plateau: false,
             is_broken: false,
             dead_starts: 0,
