@@ -269,7 +269,7 @@ mod tests {
     fn a_line_with_every_flag_is_understood() {
         let run = run(
             "run a b --time 10m --runs 1000 --jobs 2 --seed 7 --timeout 1s --rss-limit 512MiB \
-             --max-len 4k --stop-on-crash --minimize-time 0 --corpus-dir c --no-cfg-fuzzing --fail-known \
+             --max-len 4k --dict a.dict --dict b.dict --until-plateau=0.5 --stop-on-crash --minimize-time 0 --corpus-dir c --no-cfg-fuzzing --fail-known \
              --message-format json --exact --include-ignored --manifest-path Cargo.toml -p x --workspace \
              --exclude y --features f,g --lib --bin t --test u --example v --target-dir d --locked --config a.b=1 --build-jobs 3",
         );
@@ -277,6 +277,8 @@ mod tests {
         assert!(run.filters.exact && run.filters.include_ignored);
         assert_eq!(run.limits().rss_limit, Some(512 << 20));
         assert_eq!(run.limits().max_len, Some(4096));
+        assert_eq!(run.dict, ["a.dict", "b.dict"]);
+        assert_eq!(run.until_plateau, Some(0.5));
         assert!(run.minimize_time.is_zero());
         assert_eq!(
             run.selection.targets.options(),
@@ -287,12 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn the_plateau_takes_no_filter_for_its_number() {
+        let run = run("run --until-plateau json");
+        assert_eq!((run.until_plateau, &run.filters.filter[..]), (Some(1.0), &["json".into()][..]));
+    }
+
+    #[test]
     fn wrong_values_are_refused_with_status_2() {
         let lines = [
             "run --minimize-time 10",
             "run --minimize-time soon",
             "run --time 0",
             "run --time 5x",
+            "run --until-plateau=0",
             "run --jobs 0",
             "run --runs 0",
             "run --timeout 0",

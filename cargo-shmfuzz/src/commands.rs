@@ -1,6 +1,7 @@
 //! The subcommands, one file each with its arguments and its `exec`, and the steps they share.
 
 pub(crate) mod build;
+mod dictionaries;
 mod folders;
 mod label;
 pub(crate) mod list;
@@ -68,6 +69,8 @@ struct Selected {
     name: String,
     /// The folder of its seeds and findings. It need not exist.
     seed_folder: PathBuf,
+    /// The file of its dictionary, beside that folder. It need not exist.
+    dict_file: PathBuf,
 }
 
 /// The fuzz tests of a build that the filters mean; if none, why.
@@ -94,6 +97,7 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
             test: tests[i].clone(),
             name: distinct[i].clone(),
             seed_folder: folders::seed_folder(build, &tests[i]),
+            dict_file: folders::dict_file(build, &tests[i]),
         })
         .collect();
     if selected.is_empty() {

@@ -63,6 +63,7 @@ mod tests {
         bin: "",
         tmpdir: "",
         file: "src/lib.rs",
+        dict: "",
         line: 3,
         kind: InputKind::Bytes,
         n_seeds: 1,

@@ -99,6 +99,7 @@ mod tests {
             bin: String::new(),
             tmpdir: String::new(),
             file: String::new(),
+            dict: String::new(),
             line: 1,
             kind: InputKind::Bytes,
             n_seeds: 0,

@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod config;
 mod coordinator;
+mod dictionary;
 mod discovery;
 mod environment;
 mod exit_code;

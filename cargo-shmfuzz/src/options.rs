@@ -74,6 +74,7 @@ struct Metadata {
     timeout: Option<String>,
     rss_limit: Option<Size>,
     max_len: Option<Size>,
+    dict: Option<String>,
     #[serde(rename = "instrument")]
     _instrument: Option<serde_json::Value>,
 }
@@ -99,13 +100,25 @@ impl Size {
 /// # Errors
 /// If a key is unknown or a value is none for it.
 pub(crate) fn package_layer(metadata: &serde_json::Value) -> anyhow::Result<Layer> {
-    let Some(ours) = metadata.get("shmfuzz") else { return Ok(Layer::default()) };
-    let table = Metadata::deserialize(ours)?;
+    let table = package_table(metadata)?;
     let timeout = table.timeout.as_deref().map(parse_time).transpose().context("timeout")?;
     let rss_limit = table.rss_limit.map(|size| size.bytes()).transpose().context("rss_limit")?;
     let max_len = table.max_len.map(|size| size.bytes()).transpose().context("max_len")?;
     let max_len = max_len.map(to_max_len).transpose().context("max_len")?;
     Ok(Layer { timeout, rss_limit, max_len })
+}
+
+/// The file of the dictionary that a package's metadata name, relative to the package's root.
+///
+/// # Errors
+/// As of [`package_layer`].
+pub(crate) fn package_dict(metadata: &serde_json::Value) -> anyhow::Result<Option<String>> {
+    Ok(package_table(metadata)?.dict)
+}
+
+fn package_table(metadata: &serde_json::Value) -> anyhow::Result<Metadata> {
+    let ours = metadata.get("shmfuzz").map(Metadata::deserialize).transpose()?;
+    Ok(ours.unwrap_or_default())
 }
 
 /// A time that must not be nothing: `500ms`, `60s`, `10m`, `1h 30m`.
@@ -151,6 +164,16 @@ pub(crate) fn parse_size(text: &str) -> anyhow::Result<u64> {
     number.checked_mul(1 << shift).context("it is too large")
 }
 
+/// An expected number of discoveries: `1`, `0.2`.
+///
+/// # Errors
+/// If it is no number above zero.
+pub(crate) fn parse_expectation(text: &str) -> anyhow::Result<f64> {
+    let number: f64 = text.parse().context("write it as in 1, 5 or 0.2")?;
+    ensure!(number.is_finite() && number > 0.0, "it must be above zero");
+    Ok(number)
+}
+
 /// The longest input, as the command line spells it.
 ///
 /// # Errors
@@ -175,7 +198,9 @@ mod tests {
     fn the_later_layer_wins() {
         let metadata = json!({ "shmfuzz": {
             "timeout": "3s", "rss_limit": "1G", "max_len": 100, "instrument": { "only": ["a"] },
+            "dict": "a.dict",
         }});
+        assert_eq!(package_dict(&metadata).unwrap().as_deref(), Some("a.dict"));
         let package = package_layer(&metadata).unwrap();
         let attribute =
             Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
@@ -200,6 +225,7 @@ mod tests {
             "timeout: a unit is missing: write `3s` for seconds"
         );
         assert_eq!(error(json!({ "max_len": 0 })), "max_len: it must not be zero");
+        assert!(error(json!({ "dict": 1 })).contains("expected a string"));
         assert_eq!(package_layer(&json!(null)).unwrap(), Layer::default());
         assert_eq!(package_layer(&json!({ "other": 1 })).unwrap(), Layer::default());
     }
@@ -222,6 +248,10 @@ mod tests {
         }
         for text in ["", "k", "1.5G", "-1", "1T", "99999999999999999999", "18446744073709551615k"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_expectation("0.2").unwrap(), 0.2);
+        for text in ["0", "-1", "inf", "NaN", "", "1s"] {
+            assert!(parse_expectation(text).is_err(), "{text}");
         }
         assert!(parse_max_len("0").is_err());
         assert_eq!(parse_max_len("1G").unwrap(), MAX_VALUE_LEN);

@@ -43,7 +43,7 @@ pub(crate) struct Label {
 }
 
 /// What a campaign begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Opening {
     /// Its fuzz tests, by index.
     pub(crate) labels: Vec<Label>,
@@ -55,6 +55,8 @@ pub(crate) struct Opening {
     pub(crate) time: Option<Duration>,
     /// After how many calls each fuzz test ends, if by count.
     pub(crate) runs: Option<u64>,
+    /// Below how many discoveries a minute each fuzz test ends, if by those.
+    pub(crate) until_plateau: Option<f64>,
 }
 
 /// What was built.

@@ -39,7 +39,9 @@
 //! binaries. `cargo test` calls it with every seed of the attribute and with every file in
 //! `testdata/fuzz/<test>/`, where `<test>` is the test's path with `.` for `::`, after the
 //! target's name if that is not the library. `cargo shmfuzz` writes the inputs that fail there,
-//! so that the next `cargo test` fails on them by name until the bug is fixed.
+//! so that the next `cargo test` fails on them by name until the bug is fixed. A file
+//! `testdata/fuzz/<test>.dict`, or one that `dict = "path"` names in the attribute, holds tokens for
+//! fuzzing, in the format of AFL's and libFuzzer's dictionaries; `cargo test` does not read it.
 //!
 //! A file whose name says that it ends the process (`abort-…`, `exit-…`, `timeout-…` and so on) is
 //! replayed in a child process, so that the other tests still report. `SHMFUZZ_SEED=<file name>`

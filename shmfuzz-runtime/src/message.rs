@@ -57,6 +57,8 @@ pub struct Setup {
     pub random: Option<u64>,
     /// Decide by work and count alone, never by the clock, so that runs repeat.
     pub by_work: bool,
+    /// How many tokens of the user's dictionary stand in the inbox.
+    pub n_tokens: usize,
 }
 
 /// Where [`Load`] finds inputs.

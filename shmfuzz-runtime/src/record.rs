@@ -12,7 +12,7 @@ use std::fmt;
 pub const SECTION: &str = "shmfuzz_tests";
 
 /// First bytes of each record; the last one is the format's version.
-pub const MAGIC: [u8; 8] = *b"shmfuzz\x01";
+pub const MAGIC: [u8; 8] = *b"shmfuzz\x02";
 
 /// What a fuzz test takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Record<S = &'static str> {
     pub tmpdir: S,
     /// `file!()`: relative to the workspace's root.
     pub file: S,
+    /// File of the attribute's dictionary, relative to the package's root; empty if there is none.
+    pub dict: S,
     /// Line of the attribute.
     pub line: u32,
     /// What it takes.
@@ -73,7 +75,7 @@ pub struct Record<S = &'static str> {
 }
 
 const HEAD: usize = MAGIC.len() + 4;
-const FIXED: usize = HEAD + 5 * 4 + 4 * 4 + 4 * 8;
+const FIXED: usize = HEAD + 6 * 4 + 4 * 4 + 4 * 8;
 
 impl Record<&str> {
     /// Length of the encoding in bytes.
@@ -84,6 +86,7 @@ impl Record<&str> {
             + self.bin.len()
             + self.tmpdir.len()
             + self.file.len()
+            + self.dict.len()
     }
 
     /// The encoding; `N` must be [`Self::encoded_len`].
@@ -100,6 +103,7 @@ impl Record<&str> {
         let (out, at) = put_str(out, at, self.bin);
         let (out, at) = put_str(out, at, self.tmpdir);
         let (out, at) = put_str(out, at, self.file);
+        let (out, at) = put_str(out, at, self.dict);
         let (out, at) = put(out, at, &self.line.to_le_bytes());
         let (out, at) = put(out, at, &(self.kind as u32).to_le_bytes());
         let (out, at) = put(out, at, &self.n_seeds.to_le_bytes());
@@ -230,6 +234,7 @@ fn parse_record(fields: &mut Fields<'_>) -> Option<Record<String>> {
         bin: fields.text()?,
         tmpdir: fields.text()?,
         file: fields.text()?,
+        dict: fields.text()?,
         line: fields.u32()?,
         kind: InputKind::from_u32(fields.u32()?)?,
         n_seeds: fields.u32()?,
@@ -278,6 +283,7 @@ mod tests {
         bin: "",
         tmpdir: "",
         file: "src/json.rs",
+        dict: "json.dict",
         line: 7,
         kind: InputKind::Text,
         n_seeds: 2,
@@ -293,6 +299,7 @@ mod tests {
         assert_eq!(records.len(), 2);
         assert_eq!(records[0], records[1]);
         assert_eq!(records[0].file, "src/json.rs");
+        assert_eq!(records[0].dict, "json.dict");
         assert_eq!(records[0].options, RECORD.options);
     }
 

@@ -13,6 +13,9 @@ use crate::record::Record;
 /// The folder of all fuzz tests' folders, below the package's.
 pub const ROOT: &str = "testdata/fuzz";
 
+/// How the name of a fuzz test's dictionary ends, which stands beside its folder.
+pub const DICT_ENDING: &str = ".dict";
+
 /// The folder of a fuzz test's seeds and findings. It need not exist.
 ///
 /// It has the target's name in it, unless the target is the library; a folder without it counts
@@ -22,6 +25,25 @@ pub fn seed_folder<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> Pat
     let folder = root.join(record.folder());
     let short = root.join(short_folder(record));
     if !folder.is_dir() && short.is_dir() { short } else { folder }
+}
+
+/// The file of a fuzz test's dictionary: beside its folder, with the same name and `.dict`. It need
+/// not exist; one without the target's name counts as such a folder does.
+pub fn dict_file<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> PathBuf {
+    let root = package_dir.join(ROOT);
+    let file = root.join(record.folder() + DICT_ENDING);
+    let short = root.join(short_folder(record) + DICT_ENDING);
+    if !file.is_file() && short.is_file() { short } else { file }
+}
+
+/// The names of the dictionaries under a package's [`ROOT`], without their ending, sorted; none if
+/// there is no such folder.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn dict_names(package_dir: &Path) -> io::Result<Vec<String>> {
+    let names = names_below(package_dir, Path::is_file)?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(DICT_ENDING)).map(str::to_owned).collect())
 }
 
 fn short_folder<S: AsRef<str>>(record: &Record<S>) -> String {
@@ -123,6 +145,10 @@ pub fn stray_folders<S: AsRef<str>>(folders: &[String], records: &[Record<S>]) -
 /// # Errors
 /// If the folder cannot be read.
 pub fn folders(package_dir: &Path) -> io::Result<Vec<String>> {
+    names_below(package_dir, Path::is_dir)
+}
+
+fn names_below(package_dir: &Path, counts: fn(&Path) -> bool) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(package_dir.join(ROOT)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -130,7 +156,7 @@ pub fn folders(package_dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.path().is_dir() {
+        if counts(&entry.path()) {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
@@ -165,6 +191,7 @@ mod tests {
         bin: "",
         tmpdir: "/tmp",
         file: "tests/round_trip.rs",
+        dict: "",
         line: 1,
         kind: InputKind::Bytes,
         n_seeds: 0,
@@ -183,6 +210,22 @@ mod tests {
         fs::create_dir_all(&long).unwrap();
         assert_eq!(seed_folder(package.path(), &RECORD), long);
         assert_eq!(folders(package.path()).unwrap(), ["parses", "round_trip.parses"]);
+    }
+
+    #[test]
+    fn dictionaries_stand_beside_the_folders_and_are_named_like_them() {
+        let package = tempfile::tempdir().unwrap();
+        let root = package.path().join(ROOT);
+        let (long, short) = (root.join("round_trip.parses.dict"), root.join("parses.dict"));
+        assert_eq!(dict_file(package.path(), &RECORD), long);
+        assert_eq!(dict_names(package.path()).unwrap(), [] as [String; 0]);
+        fs::create_dir_all(root.join("folder.dict")).unwrap();
+        fs::write(&short, "").unwrap();
+        assert_eq!(dict_file(package.path(), &RECORD), short);
+        fs::write(&long, "").unwrap();
+        assert_eq!(dict_file(package.path(), &RECORD), long);
+        assert_eq!(dict_names(package.path()).unwrap(), ["parses", "round_trip.parses"]);
+        assert_eq!(folders(package.path()).unwrap(), ["folder.dict"]);
     }
 
     #[test]

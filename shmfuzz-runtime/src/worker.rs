@@ -55,7 +55,7 @@ mod traced;
 mod unix;
 
 use crate::bucket::Bucket;
-use crate::entries::EntryChange;
+use crate::entries::{self, EntryChange};
 use crate::fuzz_test::FuzzTest;
 use crate::layout::Phase;
 use crate::mapping::{Mapping, RUNTIME_VERSION};
@@ -319,6 +319,7 @@ impl Worker {
         let reply = match request {
             Request::Ping {} | Request::Stop {} => Reply::Pong {},
             Request::Setup(setup) => {
+                self.take_tokens(&turn, setup.n_tokens);
                 self.set_up(setup)?;
                 Reply::Ready {}
             }
@@ -363,6 +364,14 @@ impl Worker {
             unix::limit_data(setup.data_limit).map_err(io_error("limit the data segment"))?;
         }
         Ok(())
+    }
+
+    /// The user's dictionary, out of the inbox.
+    fn take_tokens(&mut self, turn: &Turn, n_tokens: usize) {
+        if n_tokens > 0 {
+            let tokens = entries::read_inbox(self.mapping, turn).into_iter().take(n_tokens);
+            self.dictionary.set_own(tokens.map(|token| token.input).collect());
+        }
     }
 
     /// Whether the coordinator wants the job to end.

@@ -46,6 +46,25 @@ fn ordinary_tests_run_once_under_cargo_test_and_never_while_fuzzing() {
     assert_eq!(logs.iter().map(|(_, calls)| calls.len()).sum::<usize>(), 1);
 }
 
+#[test]
+fn a_campaign_ends_when_little_is_left_to_find_and_repeats() {
+    let zoo = Project::zoo("plateau");
+    let run = |corpus: &str| {
+        let corpus = zoo.private(corpus).display().to_string();
+        let by_work = ["--seed", "1", "--jobs", "1", "--runs", "1000000000"];
+        let args = [&by_work[..], &["--until-plateau=1000", "--corpus-dir", &corpus]].concat();
+        zoo.fuzz("corpus::trivial", &args).run().code(0)
+    };
+    let [first, second] = ["first", "second"].map(run);
+    let finish = first.event("finish");
+    assert_eq!(finish["reason"], "plateau", "{first}");
+    let test = &finish["tests"][0];
+    assert!(test["expected_next_minute"].as_f64().unwrap() < 1000.0, "{first}");
+    assert!(test["discovery_probability"].as_f64().unwrap() < 1.0, "{first}");
+    assert_eq!(first.event("plateau")["execs"], test["execs"]);
+    assert_eq!(second.event("finish")["tests"][0]["execs"], test["execs"], "no clock decides");
+}
+
 /// Go's script tests pin this: G07.
 #[test]
 fn eight_nested_comparisons_are_found_from_no_seed() {

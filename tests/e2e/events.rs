@@ -19,7 +19,7 @@ fn every_event_has_its_documented_fields() {
         assert!(event["event"].is_string(), "{event}");
     }
     has(&output.events_named("build")[0], &[]);
-    has(&output.event("start"), &["test", "seeds", "corpus", "counters", "workers"]);
+    has(&output.event("start"), &["test", "seeds", "corpus", "tokens", "counters", "workers"]);
     let stats = output.events_named("stats");
     assert!(!stats.is_empty(), "{output}");
     for event in &stats {
@@ -35,6 +35,8 @@ fn every_event_has_its_documented_fields() {
                 "edges_total",
                 "findings",
                 "stability",
+                "discovery_probability",
+                "expected_next_minute",
             ],
         );
         assert!(event["elapsed"].is_f64(), "times are seconds as numbers: {event}");

@@ -13,6 +13,7 @@ mod campaign;
 mod commands;
 mod corpus;
 mod death;
+mod dictionaries;
 mod events;
 mod findings;
 mod harness;

@@ -24,15 +24,32 @@ fn own_or_shared(dir: &Path, record: &Record<String>, all: &[Record<String>]) ->
     if is_taken { own } else { found }
 }
 
+/// The file of a fuzz test's dictionary. It need not exist.
+///
+/// As of folders, the one without the target's name does not count where it is another test's own.
+pub(super) fn dict_file(build: &Build, test: &FuzzTest) -> PathBuf {
+    let dir = &test.binary.package_dir;
+    own_or_shared_dict(dir.as_std_path(), &test.record, &records(build, dir))
+}
+
+fn own_or_shared_dict(dir: &Path, record: &Record<String>, all: &[Record<String>]) -> PathBuf {
+    let file = |record: &Record<String>| {
+        dir.join(testdata::ROOT).join(record.folder() + testdata::DICT_ENDING)
+    };
+    let found = testdata::dict_file(dir, record);
+    let is_taken = all.iter().any(|other| found == file(other));
+    if is_taken { file(record) } else { found }
+}
+
 /// All fuzz tests of a package.
 fn records(build: &Build, package_dir: &Utf8Path) -> Vec<Record<String>> {
     let own = build.binaries.iter().filter(|binary| binary.package_dir == *package_dir);
     own.flat_map(|binary| binary.records.iter().cloned()).collect()
 }
 
-/// What is wrong with the folders of the packages that were built.
+/// What is wrong with the folders and dictionaries of the packages that were built.
 ///
-/// Folders that belong to no fuzz test can be told only if all targets were built.
+/// Those that belong to no fuzz test can be told only if all targets were built.
 ///
 /// # Errors
 /// If the folder of all of them cannot be read.
@@ -48,12 +65,16 @@ pub(super) fn warnings(build: &Build, selection: &Selection) -> anyhow::Result<V
         if !selection.targets.options().is_empty() {
             continue;
         }
-        let folders = testdata::folders(dir.as_std_path())?;
-        for stray in testdata::stray_folders(&folders, &records) {
-            let folder = show::line(root.join(&stray.name).as_str());
-            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}`?"));
-            let nearest = nearest.unwrap_or_default();
-            warnings.push(format!("{folder} belongs to no fuzz test{nearest}"));
+        for (names, ending) in [
+            (testdata::folders(dir.as_std_path())?, ""),
+            (testdata::dict_names(dir.as_std_path())?, testdata::DICT_ENDING),
+        ] {
+            for stray in testdata::stray_folders(&names, &records) {
+                let place = show::line(root.join(stray.name + ending).as_str());
+                let nearest = stray.nearest.map(|name| format!(": did you mean `{name}{ending}`?"));
+                let nearest = nearest.unwrap_or_default();
+                warnings.push(format!("{place} belongs to no fuzz test{nearest}"));
+            }
         }
     }
     Ok(warnings)
@@ -96,6 +117,7 @@ mod tests {
             bin: String::new(),
             tmpdir: tmpdir.to_owned(),
             file: "a.rs".to_owned(),
+            dict: String::new(),
             line: 1,
             kind: InputKind::Bytes,
             n_seeds: 0,
@@ -116,6 +138,12 @@ mod tests {
         assert_eq!(of(&integration, &both[..1]), root.join("parse"), "it stands alone");
         assert_eq!(of(&integration, &both), root.join("fuzz.parse"));
         assert_eq!(of(&library, &both), root.join("parse"));
+
+        fs_err::write(root.join("parse.dict"), "").unwrap();
+        let of = |record, all: &[_]| own_or_shared_dict(dir.path(), record, all);
+        assert_eq!(of(&integration, &both[..1]), root.join("parse.dict"), "it stands alone");
+        assert_eq!(of(&integration, &both), root.join("fuzz.parse.dict"));
+        assert_eq!(of(&library, &both), root.join("parse.dict"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf>
 }
 
 fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
-    let Selected { test, name, seed_folder: folder } = selected;
+    let Selected { test, name, seed_folder: folder, .. } = selected;
     let recorded = testdata::recorded_limits(folder)
         .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
     let file_name = file.file_name().unwrap_or_default();

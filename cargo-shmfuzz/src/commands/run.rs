@@ -1,10 +1,11 @@
 //! `cargo shmfuzz run`: one campaign over all fuzz tests that match.
 
 use super::Selected;
+use super::dictionaries::{self, Tokens};
 use super::label::label;
 use crate::building::{CargoOutput, FuzzTest, build_instrumented, build_plain};
 use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
-use crate::coordinator::campaign::{Campaign, CorpusInput, Test, TestIdx};
+use crate::coordinator::campaign::{Bytes, Campaign, CorpusInput, Test, TestIdx};
 use crate::coordinator::driver::{self, Addresses, Crew, Groups};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::interrupt::Interrupts;
@@ -48,6 +49,21 @@ pub(crate) struct Arguments {
     /// End after exactly this many executions of each fuzz test
     #[arg(long, value_name = "N")]
     pub(crate) runs: Option<NonZeroU64>,
+    /// End the fuzzing of a test when fewer new inputs than N are expected in its next minute
+    ///
+    /// What is expected is shown while fuzzing: it is estimated from how the discoveries have grown
+    /// scarcer so far, as if all workers were to fuzz that test. No test ends like this within its
+    /// first 10000 executions and 10 seconds, or 30 if it has seeds or cached inputs. Its time goes to the others, and the campaign ends
+    /// when all are there. [default with the flag: 1]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = options::parse_expectation,
+    )]
+    pub(crate) until_plateau: Option<f64>,
     /// How many workers run at once [default: the cores]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -66,6 +82,14 @@ pub(crate) struct Arguments {
     /// Longest input to try, at most 1GiB [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = options::parse_max_len)]
     pub(crate) max_len: Option<usize>,
+    /// Tokens to put into inputs, in the format of AFL and libFuzzer; may be given several times
+    ///
+    /// A line is `"token"` or `name="token"`, or a comment that begins with `#`; in a token, `\\`,
+    /// `\"` and `\xAB` stand for bytes. A fuzz test's own dictionaries are used, too:
+    /// testdata/fuzz/<test>.dict in its package, `dict = "path"` in its attribute and in
+    /// `[package.metadata.shmfuzz]`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dict: Vec<Utf8PathBuf>,
     /// End at the first failure
     #[arg(long)]
     pub(crate) stop_on_crash: bool,
@@ -121,6 +145,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         jobs: campaign.jobs,
         time: campaign.time,
         runs: campaign.runs,
+        until_plateau: campaign.until_plateau,
     });
     let tests = campaign.tests.clone();
     let addresses = if campaign.by_work { Addresses::Same } else { Addresses::Random };
@@ -160,6 +185,7 @@ fn prepare(
     groups: &Groups,
 ) -> Result<Option<Prepared>, Failed> {
     let begun = Instant::now();
+    let given = dictionaries::given(&arguments.dict)?;
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
     let build = build_instrumented(&workspace, CargoOutput::Terminal, Some(groups))?;
     for notice in &build.notices {
@@ -187,7 +213,12 @@ fn prepare(
         for warning in warnings {
             report.warn(&format!("{}: {warning}", one.name));
         }
-        tests.push(campaign_test(one, limits, inputs));
+        let Tokens { usable, warning } = dictionaries::of_test(&workspace, one, &given)
+            .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        if let Some(warning) = warning {
+            report.warn(&format!("{}: {warning}", one.name));
+        }
+        tests.push(campaign_test(one, limits, inputs, usable));
     }
     Ok(Some(Prepared { workspace, selected, tests, store }))
 }
@@ -212,13 +243,19 @@ pub(super) fn resolve(
 }
 
 /// A fuzz test as a campaign takes it.
-pub(super) fn campaign_test(one: &Selected, limits: &Limits, corpus: Vec<CorpusInput>) -> Test {
+pub(super) fn campaign_test(
+    one: &Selected,
+    limits: &Limits,
+    corpus: Vec<CorpusInput>,
+    tokens: Vec<Bytes>,
+) -> Test {
     Test {
         name: one.name.clone(),
         timeout: limits.timeout,
         rss_limit: limits.rss_limit,
         max_len: limits.max_len.min(MAX_VALUE_LEN),
         n_attribute_seeds: one.test.record.n_seeds,
+        tokens,
         corpus,
     }
 }
@@ -233,6 +270,7 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         seed: arguments.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
         time: arguments.time,
         runs: arguments.runs.map(NonZeroU64::get),
+        until_plateau: arguments.until_plateau,
         stop_on_crash: arguments.stop_on_crash,
         minimize_time: arguments.minimize_time,
         fail_known: arguments.fail_known,

@@ -86,7 +86,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     for warning in warnings {
         report.warn(&format!("{}: {warning}", one.name));
     }
-    let test = super::run::campaign_test(one, &limits[0], inputs);
+    let test = super::run::campaign_test(one, &limits[0], inputs, Vec::new());
     if test.corpus.is_empty() && test.n_attribute_seeds == 0 {
         let name = &one.name;
         report.warn(&format!(

@@ -32,6 +32,9 @@ pub(crate) struct Campaign {
     pub(crate) time: Option<Duration>,
     /// Calls of the fuzzing phase, exactly, for each fuzz test.
     pub(crate) runs: Option<u64>,
+    /// A fuzz test is not fuzzed any more when fewer discoveries than this are to be expected of
+    /// it in the next minute.
+    pub(crate) until_plateau: Option<f64>,
     /// End at the first finding.
     pub(crate) stop_on_crash: bool,
     /// How long one finding is minimized; zero for not at all.
@@ -56,6 +59,8 @@ pub(crate) struct Test {
     pub(crate) max_len: usize,
     /// Seeds in the attribute.
     pub(crate) n_attribute_seeds: u32,
+    /// Tokens of the user's dictionaries, distinct; all of them fit a worker's inbox.
+    pub(crate) tokens: Vec<Bytes>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
 }

@@ -19,6 +19,7 @@ mod classify;
 mod death;
 mod end;
 mod finding;
+mod forecast;
 mod loading;
 mod mutant;
 mod pool;

@@ -16,6 +16,8 @@ pub(crate) enum Notice {
         seeds: usize,
         /// Cached entries.
         corpus: usize,
+        /// Tokens of the user's dictionaries.
+        tokens: usize,
         /// Counters in the binary.
         counters: u64,
         /// Workers of the campaign.
@@ -72,6 +74,13 @@ pub(crate) enum Notice {
     },
     /// A finding does not fail in the plain build, so its file went to the cache.
     PassesPlain(Finding),
+    /// Little is left to find for a fuzz test: it is not fuzzed any more.
+    Plateau {
+        /// Which test.
+        test: TestIdx,
+        /// Its figures.
+        stats: Stats,
+    },
     /// Fuzzing is over, and the plain build is waited for: it decides where findings belong.
     Checking {
         /// How many findings are still to be run there.
@@ -138,6 +147,17 @@ pub(crate) struct Stats {
     pub(crate) findings: usize,
     /// Part of the edges that come back when an input is run again, from 0 to 1.
     pub(crate) stability: f64,
+    /// What is left to find, once something can be said.
+    pub(crate) forecast: Option<Forecast>,
+}
+
+/// What is left to find for a fuzz test, estimated. A discovery is an entry added to the corpus.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Forecast {
+    /// That the next call discovers something, from 0 to 1.
+    pub(crate) probability: f64,
+    /// Discoveries in the next minute, if all workers of the campaign spend it on this test.
+    pub(crate) next_minute: f64,
 }
 
 /// A failure, as shown.
@@ -203,6 +223,8 @@ pub(crate) enum End {
     Time,
     /// `--runs` are done.
     Runs,
+    /// `--until-plateau`, and little is left to find for any fuzz test.
+    Plateau,
     /// `--stop-on-crash` and a finding.
     Crash,
     /// Ctrl-C.

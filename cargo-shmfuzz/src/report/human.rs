@@ -7,7 +7,7 @@ use super::console::{Console, Tone};
 use super::{Label, Opening, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
-    End, Failure, Finding, Limit, Notice, Reproducible, Stats, Trial,
+    End, Failure, Finding, Forecast, Limit, Notice, Reproducible, Stats, Trial,
 };
 use crate::show;
 use std::collections::HashMap;
@@ -62,10 +62,11 @@ impl Human {
             1 => "for 1 run each".to_owned(),
             runs => format!("for {runs} runs each"),
         });
-        let until = match (time, runs) {
-            (Some(time), Some(runs)) => format!("{time} or {runs}"),
-            (Some(until), None) | (None, Some(until)) => until,
-            (None, None) => "until Ctrl-C".to_owned(),
+        let plateau = opening.until_plateau.map(|_| "until little is left to find".to_owned());
+        let ends: Vec<String> = [time, runs, plateau].into_iter().flatten().collect();
+        let until = match &ends[..] {
+            [] => "until Ctrl-C".to_owned(),
+            ends => ends.join(" or "),
         };
         let text = format!(
             "{} {until}, {}, --seed {}",
@@ -92,9 +93,13 @@ impl Human {
     /// Tells one thing.
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         match notice {
-            Notice::Start { test, seeds, corpus, counters, .. } => {
+            Notice::Start { test, seeds, corpus, tokens, counters, .. } => {
+                let tokens = match tokens {
+                    0 => String::new(),
+                    tokens => format!("{}, ", show::count(*tokens, "token")),
+                };
                 let text = format!(
-                    "{}: {}, {corpus} cached, {counters} counters",
+                    "{}: {}, {corpus} cached, {tokens}{counters} counters",
                     self.test(*test),
                     show::count(*seeds, "seed")
                 );
@@ -104,6 +109,16 @@ impl Human {
                 self.loading(*test, *trial, *elapsed, *is_done);
             }
             Notice::Stats { test, stats } => self.stats(*test, stats),
+            Notice::Plateau { test, stats } => {
+                let outlook = stats.forecast.map(|forecast| format!(", {}", outlook(&forecast)));
+                let text = format!(
+                    "{}: little is left to find after {}{}",
+                    self.test(*test),
+                    show::time(stats.elapsed),
+                    outlook.unwrap_or_default()
+                );
+                self.console.status(Tone::Good, "Plateau", &text);
+            }
             // A line for each would be all there is to see.
             Notice::NewEntry { .. } => {}
             Notice::Known { test, seed, failure } => {
@@ -292,7 +307,9 @@ impl Human {
             execs += stats.execs;
             findings += stats.findings;
             elapsed = elapsed.max(stats.elapsed);
-            let text = format!("{}: {}", self.test(*test), figures(stats));
+            // What is to come has a line of its own.
+            let past = Stats { forecast: None, ..*stats };
+            let text = format!("{}: {}", self.test(*test), figures(&past));
             self.console.status(Tone::Good, "Fuzzed", &text);
             if stats.execs > 0 && stats.stability < STEADY {
                 let command = label(&self.labels, *test).stability.clone();
@@ -300,10 +317,14 @@ impl Human {
                     "what an input reaches differs from run to run; `{command}` lists the lines"
                 ));
             }
+            if let Some(forecast) = &stats.forecast {
+                self.console.detail(&format!("left to find: {}", outlook(forecast)));
+            }
         }
         let why = match end {
             End::Time => "the time is over",
             End::Runs => "all runs are done",
+            End::Plateau => "little is left to find",
             End::Crash => "a failure was found",
             End::Interrupted => "interrupted",
             End::Broken => "no fuzz test is left that works",
@@ -334,10 +355,32 @@ fn figures(stats: &Stats) -> String {
         stats.edges_total,
         show::count(stats.findings, "finding")
     );
+    if let Some(forecast) = stats.forecast {
+        text.push_str(&format!(", {} new/min to come", few(forecast.next_minute)));
+    }
     if stats.stability < 0.995 && stats.corpus > 0 {
         text.push_str(&format!(", {:.0}% stable", stats.stability * 100.0));
     }
     text
+}
+
+/// What is left to find, in words.
+fn outlook(forecast: &Forecast) -> String {
+    let between = 1.0 / forecast.probability.max(f64::MIN_POSITIVE);
+    let executions = match between.round() {
+        1.0 => "execution".to_owned(),
+        n => format!("{} executions", show::short(n)),
+    };
+    let next = few(forecast.next_minute);
+    format!("about 1 new input per {executions}, {next} more in the next minute")
+}
+
+/// An expected number: what is below one is said to be that, not none.
+fn few(n: f64) -> String {
+    match n.round() {
+        0.0 => "<1".to_owned(),
+        n => format!("~{}", show::short(n)),
+    }
 }
 
 /// Relative to the current directory, where it is below it.

@@ -47,6 +47,7 @@ enum Event<'a> {
         of: Of<'a>,
         seeds: usize,
         corpus: usize,
+        tokens: usize,
         counters: u64,
         workers: usize,
         seed: u64,
@@ -61,6 +62,12 @@ enum Event<'a> {
         is_done: bool,
     },
     Stats {
+        #[serde(flatten)]
+        of: Of<'a>,
+        #[serde(flatten)]
+        figures: Figures,
+    },
+    Plateau {
         #[serde(flatten)]
         of: Of<'a>,
         #[serde(flatten)]
@@ -135,6 +142,8 @@ struct Figures {
     edges_total: u64,
     findings: usize,
     stability: f64,
+    discovery_probability: Option<f64>,
+    expected_next_minute: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -218,10 +227,11 @@ impl Json {
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         let labels = &self.labels;
         let event = match notice {
-            Notice::Start { test, seeds, corpus, counters, workers } => Event::Start {
+            Notice::Start { test, seeds, corpus, tokens, counters, workers } => Event::Start {
                 of: of(labels, *test),
                 seeds: *seeds,
                 corpus: *corpus,
+                tokens: *tokens,
                 counters: *counters,
                 workers: *workers,
                 seed: self.seed,
@@ -237,6 +247,9 @@ impl Json {
             Notice::Stats { test, stats } => {
                 self.last[test.0] = Some(*stats);
                 Event::Stats { of: of(labels, *test), figures: Figures::of(stats) }
+            }
+            Notice::Plateau { test, stats } => {
+                Event::Plateau { of: of(labels, *test), figures: Figures::of(stats) }
             }
             Notice::NewEntry { test, input, new_features } => Event::NewEntry {
                 of: of(labels, *test),
@@ -281,6 +294,7 @@ impl Json {
         let reason = match end {
             End::Time => "time",
             End::Runs => "runs",
+            End::Plateau => "plateau",
             End::Crash => "crash",
             End::Interrupted => "interrupted",
             End::Broken => "broken",
@@ -318,6 +332,8 @@ impl Figures {
             edges_total: stats.edges_total,
             findings: stats.findings,
             stability: stats.stability,
+            discovery_probability: stats.forecast.map(|forecast| forecast.probability),
+            expected_next_minute: stats.forecast.map(|forecast| forecast.next_minute),
         }
     }
 }

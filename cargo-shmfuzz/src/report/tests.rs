@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::coordinator::campaign::FindingId;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Limit, Reproducible, Stats, Trial};
+use crate::coordinator::notice::{
+    End, Exit, Failure, Finding, Forecast, Limit, Reproducible, Stats, Trial,
+};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -48,7 +50,14 @@ fn opening() -> Opening {
         stability: format!("cargo shmfuzz stability {name}"),
     };
     let labels = vec![label("parse"), label("print")];
-    Opening { labels, seed: 7, jobs: 2, time: Some(Duration::from_secs(60)), runs: None }
+    Opening {
+        labels,
+        seed: 7,
+        jobs: 2,
+        time: Some(Duration::from_secs(60)),
+        runs: None,
+        until_plateau: None,
+    }
 }
 
 fn stats(seconds: f64) -> Stats {
@@ -63,6 +72,7 @@ fn stats(seconds: f64) -> Stats {
         edges_total: 1204,
         findings: 1,
         stability: 1.0,
+        forecast: Some(Forecast { probability: 1.0 / 2.3e6, next_minute: 4.2 }),
     }
 }
 
@@ -104,7 +114,10 @@ fn play(report: &mut Report) {
     report.begin(opening());
     let test = TestIdx(0);
     let show = |report: &mut Report, notice| report.show(&notice, None);
-    show(report, Notice::Start { test, seeds: 1, corpus: 2, counters: 1204, workers: 2 });
+    show(
+        report,
+        Notice::Start { test, seeds: 1, corpus: 2, tokens: 5, counters: 1204, workers: 2 },
+    );
     let trial = |done| Trial { done, total: 2000, useful: done / 10 };
     let loading = |seconds, done| Notice::Loading {
         test,
@@ -119,6 +132,7 @@ fn play(report: &mut Report) {
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
     show(report, Notice::Stats { test, stats: stats(0.5) });
     show(report, Notice::Stats { test, stats: stats(3.2) });
+    show(report, Notice::Plateau { test, stats: stats(3.2) });
     show(report, Notice::NewEntry { test, input: b"ab".as_slice().into(), new_features: 3 });
     let panic =
         finding(failure(FailureKind::Panic, "assertion failed\n  left: \x1b[31m1"), b"$$ab\n");
@@ -156,13 +170,14 @@ fn people_read_this() {
         err.text(),
         str![[r#"
      Fuzzing 2 fuzz tests for 1m, 2 workers, --seed 7
-     Started parse: 1 seed, 2 cached, 1204 counters
+     Started parse: 1 seed, 2 cached, 5 tokens, 1204 counters
      Loading parse: 1500 of 2000 inputs, 150 useful
       Loaded parse: 2000 inputs in 4.00s, 200 of them reach something that the others do not
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
-     Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
+     Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding, ~4 new/min to come
+     Plateau parse: little is left to find after 3.20s, about 1 new input per 2.3M executions, ~4 more in the next minute
        Crash panic in parse after 0.42s, 17000 execs
              assertion failed
                left: \u{1b}[31m1
@@ -200,6 +215,7 @@ error: print cannot be fuzzed: it exited with 3
              output of the worker:
                no database
       Fuzzed parse: 1m00s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
+             left to find: about 1 new input per 2.3M executions, ~4 more in the next minute
       Fuzzed print: 0.00s, 0 execs (0/s), corpus 0 (+0), edges 0/0, 0 findings
     Finished 1 finding in 1m00s, 123456 execs: the time is over
 
@@ -239,13 +255,14 @@ fn programs_read_this() {
     play(&mut report);
     assert_data_eq!(out.text(), str![[r#"
 {"event":"build","version":1,"command":"0.1.0","elapsed":2.0,"binaries":[{"package":"gps","target":"fuzz","kind":"test","path":"/t/fuzz-1","tests":["parse","print"]}]}
-{"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"counters":1204,"workers":2,"seed":7}
+{"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"tokens":5,"counters":1204,"workers":2,"seed":7}
 {"event":"loading","test":"parse","package":"gps","elapsed":1.0,"done":100,"total":2000,"useful":10,"is_done":false}
 {"event":"loading","test":"parse","package":"gps","elapsed":3.0,"done":1500,"total":2000,"useful":150,"is_done":false}
 {"event":"loading","test":"parse","package":"gps","elapsed":4.0,"done":2000,"total":2000,"useful":200,"is_done":true}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
-{"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
-{"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
+{"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
+{"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
+{"event":"plateau","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"new_entry","test":"parse","package":"gps","size":2,"new_features":3}
 {"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
@@ -255,9 +272,9 @@ fn programs_read_this() {
 {"event":"warning","text":"the cache is gone"}
 {"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\n"}
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
-{"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0}
-{"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}
-{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0}]}
+{"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
+{"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}
+{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}]}
 
 "#]].raw());
     assert_data_eq!(

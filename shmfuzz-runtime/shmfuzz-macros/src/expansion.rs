@@ -88,7 +88,7 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
     let n_seeds = options.seeds.len() as u32;
     let ty = input_type(function);
     let kind = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::KIND);
-    let Options { timeout_ms, max_len, stack_size, rss_limit, .. } = options;
+    let Options { timeout_ms, max_len, stack_size, rss_limit, dict, .. } = options;
     quote! {
         const __SHMFUZZ_RECORD: #private::Record = #private::Record {
             module: ::core::module_path!(),
@@ -96,6 +96,7 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
             bin: #private::or_empty(::core::option_env!("CARGO_BIN_NAME")),
             tmpdir: #private::or_empty(::core::option_env!("CARGO_TARGET_TMPDIR")),
             file: ::core::file!(),
+            dict: #dict,
             line: ::core::line!(),
             kind: #kind,
             n_seeds: #n_seeds,

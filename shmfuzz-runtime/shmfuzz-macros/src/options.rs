@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Token};
 
-const KNOWN: &str = "`seeds`, `timeout`, `max_len`, `stack_size`, `rss_limit`, `crate`";
+const KNOWN: &str = "`seeds`, `timeout`, `max_len`, `dict`, `stack_size`, `rss_limit`, `crate`";
 
 /// What was given; the default is what an attribute without options says.
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub(crate) struct Options {
     pub(crate) max_len: u64,
     pub(crate) stack_size: u64,
     pub(crate) rss_limit: u64,
+    pub(crate) dict: String,
     pub(crate) runtime: Option<Path>,
 }
 
@@ -46,6 +47,7 @@ impl Options {
             "seeds" => "seeds = [\"a seed\", b\"another\"]",
             "timeout" => "timeout = \"500ms\"",
             "max_len" => "max_len = 4096",
+            "dict" => "dict = \"dict/json.dict\"",
             "stack_size" => "stack_size = \"8MiB\"",
             "rss_limit" => "rss_limit = \"512MiB\"",
             "crate" => "crate = path::to::shmfuzz_runtime",
@@ -71,6 +73,10 @@ impl Options {
             self.seeds = array.elems.into_iter().collect();
             return Ok(());
         }
+        if name == "dict" {
+            self.dict = path(&value).ok_or_else(|| malformed(at))?;
+            return Ok(());
+        }
         let parse = if name == "timeout" { milliseconds } else { bytes };
         let number = parse(&value).filter(|number| *number > 0).ok_or_else(|| malformed(at))?;
         let field = match name.to_string().as_str() {
@@ -82,6 +88,15 @@ impl Options {
         *field = number;
         Ok(())
     }
+}
+
+/// A path relative to the package's root: one with a root of its own means another file on each
+/// machine.
+fn path(value: &Expr) -> Option<String> {
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else { return None };
+    let text = text.value();
+    let is_relative = !text.is_empty() && std::path::Path::new(&text).is_relative();
+    is_relative.then_some(text)
 }
 
 fn milliseconds(value: &Expr) -> Option<u64> {
@@ -138,13 +153,13 @@ mod tests {
 
     #[test]
     fn values_are_read_with_their_units() {
-        let text =
-            "timeout = \"2m\", max_len = 4_096, stack_size = \"8 MiB\", rss_limit = \"1GiB\",";
+        let text = "timeout = \"2m\", max_len = 4_096, stack_size = \"8 MiB\", rss_limit = \"1GiB\", dict = \"a/b.dict\"";
         let options: Options = syn::parse_str(text).unwrap();
         assert_eq!(options.timeout_ms, 120_000);
         assert_eq!(options.max_len, 4096);
         assert_eq!(options.stack_size, 8 << 20);
         assert_eq!(options.rss_limit, 1 << 30);
+        assert_eq!(options.dict, "a/b.dict");
         assert!(options.runtime.is_none());
     }
 
@@ -157,6 +172,9 @@ mod tests {
             ("stack_size = \"99999999999GiB\"", "write `stack_size = \"8MiB\"`"),
             ("max_len = -1", "write `max_len = 4096`"),
             ("max_len = 1u8", "write `max_len = 4096`"),
+            ("dict = \"\"", "write `dict = \"dict/json.dict\"`"),
+            ("dict = 1", "write `dict = \"dict/json.dict\"`"),
+            ("dict = \"/etc/json.dict\"", "write `dict = \"dict/json.dict\"`"),
             ("seeds = \"a\"", "write `seeds = [\"a seed\", b\"another\"]`"),
             ("seeds", "`seeds` needs a value: `seeds = [\"a seed\", b\"another\"]`"),
             ("max_len = 1, max_len = 2", "`max_len` is given twice"),
@@ -164,7 +182,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(error(text), expected, "{text}");
         }
-        assert!(error("dict = \"x\"").starts_with("unknown option `dict`: expected one of"));
+        assert!(error("time = \"x\"").starts_with("unknown option `time`: expected one of"));
         assert!(error("\"a seed\"").starts_with("expected one of"));
     }
 }

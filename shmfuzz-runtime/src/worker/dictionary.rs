@@ -1,63 +1,120 @@
-//! The automatic dictionary: constants that comparisons looked for and that no input held yet.
+//! Tokens to put into inputs: the user's own, and constants that comparisons looked for and that
+//! no input held yet.
 //!
-//! Bounded: when it is full, the oldest token makes room. Deterministic: its order is that of
-//! insertion.
+//! Invariants: the user's tokens stay for the worker's life, whatever comparisons bring; automatic
+//! ones are bounded, and when there is no room for another one the oldest goes. Deterministic: the
+//! order depends on the tokens alone.
 
 use super::random::Random;
 use crate::record::InputKind;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
-const MAX_TOKENS: usize = 256;
+const MAX_TOKENS: usize = 512;
 const MAX_TOKEN_LEN: usize = 64;
 
-/// Tokens to insert.
+/// Tokens to insert. A clone is cheap: it is made for each batch that is run again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dictionary {
-    tokens: Vec<Vec<u8>>,
-    /// Indices of the tokens that are text, sorted.
-    text: Vec<usize>,
-    /// Which token makes room next.
+    /// The user's, sorted, each once.
+    own: Rc<Tokens>,
+    automatic: Rc<Tokens>,
+    /// Which automatic token makes room next.
     oldest: usize,
 }
 
-impl Dictionary {
-    /// Adds a token unless it is known, empty or too long.
-    pub(super) fn add(&mut self, token: &[u8]) {
-        if token.is_empty()
-            || token.len() > MAX_TOKEN_LEN
-            || self.tokens.iter().any(|known| known == token)
-        {
-            return;
-        }
-        let idx = if self.tokens.len() < MAX_TOKENS {
-            self.tokens.push(token.to_vec());
-            self.tokens.len() - 1
-        } else {
-            let idx = self.oldest;
-            self.tokens[idx] = token.to_vec();
-            self.oldest = (idx + 1) % MAX_TOKENS;
-            idx
-        };
-        match (self.text.binary_search(&idx), std::str::from_utf8(token).is_ok()) {
+/// Tokens, and which of them are text.
+#[derive(Clone, Debug, Default)]
+struct Tokens {
+    all: Vec<Rc<[u8]>>,
+    known: BTreeSet<Rc<[u8]>>,
+    /// Indices of the tokens that are text, sorted.
+    text: Vec<usize>,
+}
+
+impl Tokens {
+    fn set(&mut self, idx: usize, token: Vec<u8>) {
+        match (self.text.binary_search(&idx), std::str::from_utf8(&token).is_ok()) {
             (Err(at), true) => self.text.insert(at, idx),
             (Ok(at), false) => {
                 self.text.remove(at);
             }
             (Ok(_), true) | (Err(_), false) => {}
         }
+        let token: Rc<[u8]> = token.into();
+        self.known.insert(token.clone());
+        match self.all.get_mut(idx) {
+            Some(place) => {
+                self.known.remove(place);
+                *place = token;
+            }
+            None => self.all.push(token),
+        }
     }
 
-    /// One of the tokens that inputs of this kind may hold.
-    pub(super) fn pick(&self, kind: InputKind, random: &mut Random) -> Option<&[u8]> {
+    /// How many of them inputs of this kind may hold.
+    fn len(&self, kind: InputKind) -> usize {
+        match kind {
+            InputKind::Bytes => self.all.len(),
+            InputKind::Text => self.text.len(),
+        }
+    }
+
+    /// The one of this number among those.
+    fn get(&self, kind: InputKind, n: usize) -> Option<&[u8]> {
         let idx = match kind {
-            InputKind::Bytes => random.index(self.tokens.len()),
-            InputKind::Text => *self.text.get(random.index(self.text.len()))?,
+            InputKind::Bytes => n,
+            InputKind::Text => *self.text.get(n)?,
         };
-        self.tokens.get(idx).map(Vec::as_slice)
+        self.all.get(idx).map(|token| &**token)
+    }
+}
+
+impl Dictionary {
+    /// Takes the user's tokens in place of those it had.
+    pub(super) fn set_own(&mut self, mut tokens: Vec<Vec<u8>>) {
+        tokens.retain(|token| !token.is_empty());
+        tokens.sort_unstable();
+        tokens.dedup();
+        let mut own = Tokens::default();
+        for (idx, token) in tokens.into_iter().enumerate() {
+            own.set(idx, token);
+        }
+        self.own = own.into();
+    }
+
+    /// Adds an automatic token unless it is known, empty or too long.
+    pub(super) fn add(&mut self, token: &[u8]) {
+        if token.is_empty()
+            || token.len() > MAX_TOKEN_LEN
+            || self.automatic.known.contains(token)
+            || self.own.known.contains(token)
+        {
+            return;
+        }
+        let n = self.automatic.all.len();
+        let idx = if n < MAX_TOKENS { n } else { self.oldest };
+        if n == MAX_TOKENS {
+            self.oldest = (idx + 1) % MAX_TOKENS;
+        }
+        Rc::make_mut(&mut self.automatic).set(idx, token.to_vec());
+    }
+
+    /// One of the tokens that inputs of this kind may hold: one of the user's half of the time,
+    /// however few they are, since the user knows what comparisons cannot tell.
+    pub(super) fn pick(&self, kind: InputKind, random: &mut Random) -> Option<&[u8]> {
+        let tokens = match (self.own.len(kind), self.automatic.len(kind)) {
+            (0, _) => &self.automatic,
+            (_, 0) => &self.own,
+            _ if random.one_in(2) => &self.own,
+            _ => &self.automatic,
+        };
+        tokens.get(kind, random.index(tokens.len(kind)))
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.tokens.len()
+        self.own.all.len() + self.automatic.all.len()
     }
 }
 
@@ -87,11 +144,35 @@ mod tests {
             dictionary.add(&i.to_be_bytes());
         }
         assert_eq!(dictionary.len(), MAX_TOKENS);
-        assert_eq!(dictionary.tokens[0], (MAX_TOKENS as u32).to_be_bytes());
+        let Dictionary { automatic, .. } = &dictionary;
+        assert_eq!(automatic.all[0][..], (MAX_TOKENS as u32).to_be_bytes());
         dictionary.add(b"word");
         dictionary.add(b"\xff\xff");
-        let is_text = |idx: &usize| std::str::from_utf8(&dictionary.tokens[*idx]).is_ok();
+        let Dictionary { automatic, .. } = &dictionary;
+        let is_text = |idx: &usize| std::str::from_utf8(&automatic.all[*idx]).is_ok();
         let text: Vec<usize> = (0..MAX_TOKENS).filter(is_text).collect();
-        assert_eq!(dictionary.text, text);
+        assert_eq!(automatic.text, text);
+    }
+
+    #[test]
+    fn the_users_tokens_stay_and_are_picked_half_of_the_time() {
+        let mut dictionary = Dictionary::default();
+        let own = [&b"own"[..], b"\xff", b"own", b"", &[b'x'; 100]];
+        dictionary.set_own(own.iter().map(|token| token.to_vec()).collect());
+        dictionary.add(b"own");
+        assert_eq!(dictionary.len(), 3, "each once, and long ones too");
+        for i in 0..10_000_u32 {
+            dictionary.add(&i.to_be_bytes());
+        }
+        assert_eq!(dictionary.len(), 3 + MAX_TOKENS);
+        let mut random = Random::from_state(1, 1);
+        let mut n_own = 0;
+        for _ in 0..1000 {
+            let token = dictionary.pick(InputKind::Bytes, &mut random).unwrap();
+            n_own += u32::from(own.contains(&token));
+            let token = dictionary.pick(InputKind::Text, &mut random).unwrap();
+            assert!(std::str::from_utf8(token).is_ok());
+        }
+        assert!((400..600).contains(&n_own), "{n_own}");
     }
 }

@@ -107,6 +107,7 @@ const fn test_of(kind: InputKind, body: fn(&[u8]) -> Verdict) -> FuzzTest {
             bin: "",
             tmpdir: "",
             file: "src/worker/tests.rs",
+            dict: "",
             line: 1,
             kind,
             n_seeds: 3,
@@ -136,6 +137,11 @@ struct Rig {
 
 impl Rig {
     fn new(test: &'static FuzzTest, setup: Setup) -> Self {
+        Self::with_tokens(test, setup, &[])
+    }
+
+    /// With a dictionary of the user's.
+    fn with_tokens(test: &'static FuzzTest, setup: Setup, tokens: &[&[u8]]) -> Self {
         static HOOK: Once = Once::new();
         let alone = compare::ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         register_counters();
@@ -159,6 +165,9 @@ impl Rig {
             panic!("a worker speaks first")
         };
         assert!(hello.n_counters >= 100);
+        let inbox = (0..).zip(tokens).map(|(tag, input)| InboxInput { tag, input });
+        assert_eq!(entries::fill_inbox(rig.mapping, rig.turn(), inbox), tokens.len());
+        let setup = Setup { n_tokens: tokens.len(), ..setup };
         assert_eq!(rig.ask(Request::Setup(setup)), Reply::Ready {});
         rig
     }

@@ -30,6 +30,9 @@ fn bad_size(data: &[u8]) {}
 #[fuzz_test(crate = "name")]
 fn bad_path(data: &[u8]) {}
 
+#[fuzz_test(dict = "/usr/share/json.dict")]
+fn absolute_dict(data: &[u8]) {}
+
 #[fuzz_test(max_len = 1 timeout = "1s")]
 fn no_comma(data: &[u8]) {}
 

@@ -348,6 +348,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         rss_limit: 0,
         max_len: 4096,
         n_attribute_seeds: 0,
+        tokens: Vec::new(),
         corpus: Vec::new(),
     }];
     let mut told = Vec::new();

@@ -3,9 +3,11 @@
 use super::Engine;
 use super::absorb::Integrity;
 use super::classify;
+use super::forecast::Point;
 use super::mutant::Mutant;
 use super::pool::PoolOrigin;
 use super::request;
+use super::stats;
 use super::worker::{Job, JobKind, Role, State};
 use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::Harvest;
@@ -44,7 +46,8 @@ impl Engine {
             let (n_on_disk, corpus) = state.pool.n_cached();
             let seeds = n_on_disk - corpus + hello.n_seeds as usize;
             let (counters, workers) = (hello.n_counters, self.campaign.jobs);
-            self.show(Notice::Start { test: idx, seeds, corpus, counters, workers });
+            let tokens = self.campaign.tests[idx.0].tokens.len();
+            self.show(Notice::Start { test: idx, seeds, corpus, tokens, counters, workers });
             self.name_long_inputs(idx);
         }
         self.carry_on(id);
@@ -85,6 +88,9 @@ impl Engine {
         let cost = self.charge(idx, role, job.since);
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.slice_left = worker.slice_left.saturating_sub(cost);
+        }
+        if let JobKind::Fuzz { .. } = job.kind {
+            self.tests[idx.0].spent += cost;
         }
         match role {
             Role::Fuzzer => self.judge(id, &job, reply, harvest),
@@ -212,6 +218,22 @@ impl Engine {
             state.fruitless = 0;
             state.dead_starts = 0;
         }
+        let (execs, found, spent) = (state.execs, state.new_entries, state.spent);
+        state.curve.advance(Point { execs, found, spent });
+        self.look_for_plateau(idx);
+    }
+
+    /// Ends the fuzzing of a test for which little is left to find, where that was asked for.
+    fn look_for_plateau(&mut self, idx: TestIdx) {
+        let Some(limit) = self.campaign.until_plateau else { return };
+        let (state, jobs) = (&mut self.tests[idx.0], self.campaign.jobs);
+        if state.is_over() || !state.curve.is_flat(limit, jobs) {
+            return;
+        }
+        state.is_at_plateau = true;
+        let elapsed = self.now.saturating_sub(self.begun);
+        let stats = stats::figures(elapsed, state, jobs);
+        self.show(Notice::Plateau { test: idx, stats });
     }
 
     fn note_coverage(&mut self, id: WorkerId, first_moved: Option<u64>, coverage: Coverage) {

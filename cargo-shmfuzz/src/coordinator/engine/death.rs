@@ -47,7 +47,10 @@ impl Engine {
             State::Dying { job: Some(job), .. } => job,
             State::Dying { job: None, .. } => return,
         };
-        self.charge(idx, role, job.since);
+        let cost = self.charge(idx, role, job.since);
+        if let JobKind::Fuzz { .. } = job.kind {
+            self.tests[idx.0].spent += cost;
+        }
         self.count_calls_of_lost(idx, &job.kind, &harvest);
         self.take_back(id, idx, &job.kind, &harvest);
         let rss_limit = self.campaign.tests[idx.0].rss_limit;

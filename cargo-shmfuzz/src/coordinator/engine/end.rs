@@ -163,8 +163,13 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         let has_chores = self.findings.iter().any(super::finding::Found::is_open);
         if self.gives_jobs() && !has_chores && self.is_fuzzing_over() {
-            let is_broken = self.tests.iter().all(|test| test.is_broken);
-            let end = if is_broken { End::Broken } else { End::Runs };
+            let end = if self.tests.iter().all(|test| test.is_broken) {
+                End::Broken
+            } else if self.tests.iter().any(|test| test.is_at_plateau) {
+                End::Plateau
+            } else {
+                End::Runs
+            };
             self.wind_up(self.stop.unwrap_or(end));
         }
         let State::Ending { since, end, is_told } = self.state else { return };
@@ -233,7 +238,8 @@ impl Engine {
             State::Running | State::Finished => self.now,
         };
         let elapsed = until.saturating_sub(self.begun);
-        let figures = |(i, state)| (TestIdx(i), stats::figures(elapsed, state));
+        let n_workers = self.campaign.jobs;
+        let figures = |(i, state)| (TestIdx(i), stats::figures(elapsed, state, n_workers));
         let totals: Vec<_> = self.tests.iter().enumerate().map(figures).collect();
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
@@ -250,7 +256,7 @@ impl Engine {
     fn name_unfuzzed(&mut self, end: End) {
         let over = match end {
             End::Time => "the time was over",
-            End::Runs => "the campaign was over",
+            End::Runs | End::Plateau => "the campaign was over",
             End::Crash | End::Interrupted | End::Broken => return,
         };
         let unfuzzed = |has_begun: bool| -> Vec<TestIdx> {
@@ -305,7 +311,7 @@ impl Engine {
                 continue;
             }
             state.speed.sample(self.now, state.execs);
-            let stats = stats::figures(elapsed, state);
+            let stats = stats::figures(elapsed, state, self.campaign.jobs);
             // Time alone is no news of a test that waits for its turn.
             let news = Some(Stats { elapsed: Duration::ZERO, ..stats });
             let state = &mut self.tests[i];

@@ -350,6 +350,7 @@ mod tests {
             rss_limit: 0,
             max_len: 10,
             n_attribute_seeds: 0,
+            tokens: Vec::new(),
             corpus: inputs.iter().map(input).collect(),
         })
     }

@@ -83,9 +83,9 @@ impl Engine {
     /// Settings. A worker that serves a finding must see that finding's failure.
     pub(super) fn setup(&self, idx: TestIdx, role: Role) -> Parcel {
         let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
-        let own = match role {
-            Role::Fuzzer => None,
-            Role::Chore(id) => Some(self.findings[id].finding.failure.bucket),
+        let (own, tokens) = match role {
+            Role::Fuzzer => (None, &test.tokens[..]),
+            Role::Chore(id) => (Some(self.findings[id].finding.failure.bucket), &[][..]),
         };
         let by_work = self.campaign.by_work;
         let setup = Setup {
@@ -94,8 +94,13 @@ impl Engine {
             data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
             random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
             by_work,
+            n_tokens: tokens.len(),
         };
-        Parcel { request: Request::Setup(setup), freight: Freight::None, kind: JobKind::Setup }
+        let freight = match tokens {
+            [] => Freight::None,
+            tokens => Freight::Inbox((0..).zip(tokens.iter().cloned()).collect()),
+        };
+        Parcel { request: Request::Setup(setup), freight, kind: JobKind::Setup }
     }
 
     fn attribute(&mut self, id: WorkerId) -> Parcel {

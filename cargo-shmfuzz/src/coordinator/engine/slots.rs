@@ -45,7 +45,8 @@ impl Engine {
     /// Whether a worker of a fuzz test may be given a job.
     pub(super) fn may_fuzz(&self, idx: TestIdx) -> bool {
         let state = &self.tests[idx.0];
-        self.stop.is_none() && !state.is_broken && state.budget.has_left()
+        let is_wanted = !state.is_broken && !state.is_at_plateau;
+        self.stop.is_none() && is_wanted && state.budget.has_left()
     }
 
     /// Whether the only free slot is wanted for a finding.

@@ -41,8 +41,8 @@ impl Speed {
     }
 }
 
-/// The figures of a fuzz test now.
-pub(super) fn figures(elapsed: Duration, test: &FuzzTest) -> Stats {
+/// The figures of a fuzz test now, in a campaign of so many workers.
+pub(super) fn figures(elapsed: Duration, test: &FuzzTest, n_workers: usize) -> Stats {
     let edges_total = test.n_counters.unwrap_or(0);
     Stats {
         elapsed,
@@ -55,6 +55,7 @@ pub(super) fn figures(elapsed: Duration, test: &FuzzTest) -> Stats {
         edges_total,
         findings: test.n_findings,
         stability: test.stability(),
+        forecast: test.curve.forecast(n_workers),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One fuzz test of a campaign: what its inputs reach, its budget of calls, its troubles.
 
+use super::forecast::{Curve, Past};
 use super::pool::Pool;
 use super::silence::Silence;
 use super::stats::Speed;
@@ -116,6 +117,12 @@ pub(super) struct FuzzTest {
     pub(super) extra_execs: u64,
     /// Its virtual time.
     pub(super) used: Duration,
+    /// Time spent on jobs of the fuzzing phase, by all of its workers.
+    pub(super) spent: Duration,
+    /// Its discoveries.
+    pub(super) curve: Curve,
+    /// Whether it is not fuzzed any more because little is left to find.
+    pub(super) is_at_plateau: bool,
     /// Whether it is never fuzzed again.
     pub(super) is_broken: bool,
     /// Workers in a row that died before they were ready.
@@ -163,6 +170,9 @@ impl FuzzTest {
             execs: 0,
             extra_execs: 0,
             used: Duration::ZERO,
+            spent: Duration::ZERO,
+            curve: Curve::new(if test.corpus.is_empty() { Past::Nothing } else { Past::Unknown }),
+            is_at_plateau: false,
             is_broken: false,
             dead_starts: 0,
             fruitless: 0,
@@ -188,7 +198,7 @@ impl FuzzTest {
 
     /// Whether it will never be fuzzed again.
     pub(super) fn is_over(&self) -> bool {
-        self.is_broken || self.budget.is_used_up()
+        self.is_broken || self.is_at_plateau || self.budget.is_used_up()
     }
 }
 

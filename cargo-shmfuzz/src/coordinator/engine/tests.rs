@@ -31,6 +31,7 @@ fn campaign(n: usize) -> Campaign {
         rss_limit: 512 << 20,
         max_len: 4096,
         n_attribute_seeds: 0,
+        tokens: Vec::new(),
         corpus: Vec::new(),
     };
     Campaign {
@@ -39,6 +40,7 @@ fn campaign(n: usize) -> Campaign {
         seed: 1,
         time: None,
         runs: None,
+        until_plateau: None,
         stop_on_crash: false,
         minimize_time: MS * 1000,
         fail_known: false,

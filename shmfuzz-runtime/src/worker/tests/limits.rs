@@ -99,3 +99,25 @@ fn a_length_that_a_comparison_names_is_tried_at_once() {
     assert_eq!(rig.fuzz(100).end, JobEnd::Done);
     assert!(rig.log().iter().any(|entry| entry.input.len() == 1000));
 }
+
+/// Compares nothing: only a dictionary has the word.
+fn knows_a_word(data: &[u8]) -> Verdict {
+    hit(0);
+    match data.windows(8).any(|word| word == b"\xffsesame!") {
+        true => Verdict::Failed("open".to_owned()),
+        false => Verdict::Kept,
+    }
+}
+
+static WORD: FuzzTest = test_of(InputKind::Bytes, knows_a_word);
+
+#[test]
+fn the_users_tokens_are_put_into_inputs() {
+    for (tokens, end) in
+        [(&[][..], JobEnd::Done), (&[&b"unused"[..], b"\xffsesame!"], JobEnd::Failed)]
+    {
+        let mut rig = Rig::with_tokens(&WORD, Setup { max_len: 20, ..by_work() }, tokens);
+        rig.load(&[b"some input"]);
+        assert_eq!(rig.fuzz(2000).end, end);
+    }
+}

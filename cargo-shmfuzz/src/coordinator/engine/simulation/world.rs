@@ -74,6 +74,7 @@ impl World {
             seed,
             time,
             runs,
+            until_plateau: None,
             stop_on_crash: random.chance(200),
             minimize_time: MS * (random.below(3) * 500) as u32,
             fail_known: random.chance(500),

@@ -34,6 +34,23 @@ fn a_failing_seed_is_known_and_never_run_again() {
 }
 
 #[test]
+fn tokens_go_with_the_settings_to_those_who_fuzz() {
+    let mut campaign = campaign(1);
+    campaign.tests[0].tokens = vec![b"one"[..].into(), b"two"[..].into()];
+    let mut driver = Driver::start(campaign);
+    let fuzzer = driver.spawned();
+    driver.hello(fuzzer);
+    let (_, Request::Setup(setup), Freight::Inbox(tokens)) = driver.sent() else { panic!() };
+    assert_eq!((setup.n_tokens, tokens.len(), &*tokens[1].1), (2, 2, &b"two"[..]));
+    driver.answer(Reply::Ready {}, Harvest::default());
+    driver.answer(fuzzed(JobEnd::Failed, 9), panicked(b"input", "no"));
+    let chore = driver.spawned();
+    driver.hello(chore);
+    let (_, Request::Setup(setup), Freight::None) = driver.sent() else { panic!() };
+    assert_eq!(setup.n_tokens, 0, "nothing is mutated there");
+}
+
+#[test]
 fn a_failing_cached_entry_is_a_finding() {
     let mut campaign = campaign(1);
     campaign.tests[0].corpus = vec![input(Place::Cache, b"cached")];

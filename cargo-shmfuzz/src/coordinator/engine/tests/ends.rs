@@ -299,3 +299,114 @@ fn an_interrupt_before_anything_was_fuzzed_is_no_failure() {
     assert!(matches!(driver.notices()[..], [Notice::Finish { .. }]), "{:?}", driver.actions);
     assert_eq!(driver.finish().1, Exit::Nothing);
 }
+
+/// Answers jobs of 100 ms until something else than a job is wanted; in the first `n_rich` of them
+/// each a new entry is found. -> how many jobs there were, and the notices meanwhile.
+fn fuzz_on(driver: &mut Driver, n_rich: u32) -> (u32, Vec<Notice>) {
+    let (mut n_jobs, mut notices) = (0, Vec::new());
+    loop {
+        let is_job = |a: &Action| matches!(a, Action::Send { request: Request::Fuzz(_), .. });
+        if !driver.actions.iter().any(is_job) || n_jobs > 10_000 {
+            return (n_jobs, notices);
+        }
+        n_jobs += 1;
+        let mut harvest = Harvest::default();
+        if n_jobs <= n_rich {
+            let input = n_jobs.to_be_bytes().to_vec();
+            harvest.entries.push(LogEntry {
+                change: EntryChange::New,
+                id: u64::from(n_jobs),
+                parent: None,
+                origin: Origin::Mutation,
+                work: 1,
+                features: vec![n_jobs % 800],
+                input,
+            });
+        }
+        driver.now += MS * 90;
+        driver.answer(fuzzed(JobEnd::Done, 1000), harvest);
+        notices.extend(driver.notices().into_iter().cloned());
+    }
+}
+
+fn at_plateau(notices: &[Notice]) -> Vec<TestIdx> {
+    let test = |notice: &Notice| match notice {
+        Notice::Plateau { test, .. } => Some(*test),
+        _ => None,
+    };
+    notices.iter().filter_map(test).collect()
+}
+
+#[test]
+fn a_test_is_fuzzed_until_little_is_left_to_find() {
+    let jobs_of = |limit: f64, n_rich: u32| {
+        let mut driver = Driver::start(Campaign { until_plateau: Some(limit), ..campaign(1) });
+        driver.set_up();
+        let (n_jobs, notices) = fuzz_on(&mut driver, n_rich);
+        assert_eq!(at_plateau(&notices), [TestIdx(0)]);
+        driver.bury();
+        let (end, exit, stats) = driver.finish();
+        assert_eq!((end, exit), (End::Plateau, Exit::Nothing));
+        assert!(stats.forecast.unwrap().next_minute < limit);
+        n_jobs
+    };
+    assert_eq!(jobs_of(1e9, 50), 100, "not within the first ten seconds");
+    let (few, many) = (jobs_of(1.0, 10), jobs_of(1.0, 200));
+    assert!(few >= 100 && many > 200 + few, "{few} {many}");
+    assert!(jobs_of(0.2, 10) > 2 * few);
+}
+
+#[test]
+fn a_test_at_its_plateau_leaves_its_time_to_the_others() {
+    let campaign = Campaign { until_plateau: Some(1.0), ..campaign(2) };
+    let mut driver = Driver::start(campaign);
+    let mut by_test = [0; 2];
+    let mut notices = Vec::new();
+    let mut workers = Vec::new();
+    while driver.now < MS * 300_000 && !matches!(driver.actions.last(), Some(Action::Finish)) {
+        notices.extend(driver.notices().into_iter().cloned());
+        let spawned = driver.actions.iter().find_map(|action| match action {
+            Action::Spawn { worker, test } => Some((*worker, test.0)),
+            _ => None,
+        });
+        if let Some((worker, test)) = spawned {
+            workers.push((worker, test));
+            driver.set_up();
+            continue;
+        }
+        if !driver.killed().is_empty() {
+            let sends = driver.actions.iter().any(|a| matches!(a, Action::Send { .. }));
+            let before = std::mem::take(&mut driver.actions);
+            for action in &before {
+                if let Action::Kill { worker } = action {
+                    driver.die(*worker, Cause::AsAsked, Harvest::default());
+                }
+            }
+            if sends {
+                driver.actions = before;
+                driver.actions.retain(|a| !matches!(a, Action::Kill { .. } | Action::Show(_)));
+            }
+            continue;
+        }
+        let worker = driver.sent().0;
+        let test = workers.iter().find(|(id, _)| *id == worker).unwrap().1;
+        by_test[test] += 1;
+        let mut harvest = Harvest::default();
+        if test == 1 && by_test[1] <= 100 {
+            harvest.entries.push(LogEntry {
+                change: EntryChange::New,
+                id: by_test[1],
+                parent: None,
+                origin: Origin::Mutation,
+                work: 1,
+                features: vec![by_test[1] as u32],
+                input: by_test[1].to_be_bytes().to_vec(),
+            });
+        }
+        driver.now += MS * 90;
+        driver.answer(fuzzed(JobEnd::Done, 1000), harvest);
+    }
+    assert_eq!(at_plateau(&notices), [TestIdx(0), TestIdx(1)]);
+    assert!(by_test[0] >= 100 && by_test[1] > 2 * by_test[0], "{by_test:?}");
+    assert_eq!(driver.finish().0, End::Plateau);
+}
