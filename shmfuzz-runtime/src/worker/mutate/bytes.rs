@@ -17,6 +17,7 @@ enum Mutator {
     InsertRepeated,
     Delete,
     Duplicate,
+    Multiply,
     CopyOver,
     Shuffle,
     Number,
@@ -34,7 +35,7 @@ impl Mutator {
 }
 
 /// All of them; one that stands twice is chosen twice as often.
-const MUTATORS: [Mutator; 20] = [
+const MUTATORS: [Mutator; 21] = [
     Mutator::FlipBit,
     Mutator::FlipBit,
     Mutator::SetByte,
@@ -48,6 +49,7 @@ const MUTATORS: [Mutator; 20] = [
     Mutator::Delete,
     Mutator::Delete,
     Mutator::Duplicate,
+    Mutator::Multiply,
     Mutator::CopyOver,
     Mutator::Shuffle,
     Mutator::Number,
@@ -120,6 +122,12 @@ fn apply(
             let from = random.index(area.len() - n + 1);
             let to = random.index(area.len() + 1);
             edit::duplicate(area, from, n, to, room)
+        }
+        Mutator::Multiply => {
+            let n = random.length(area.len().min(room.left(area)));
+            let from = random.index(area.len() - n + 1);
+            let copies = random.between(1, edit::MAX_COPIES);
+            edit::multiply(area, random, (from, n), copies, room)
         }
         Mutator::CopyOver => {
             let n = random.length(area.len());
@@ -379,7 +387,7 @@ mod tests {
         assert_eq!(MUTATORS[0], Mutator::FlipBit);
         let mut kinds = MUTATORS.to_vec();
         kinds.dedup();
-        assert_eq!(kinds.len(), 16);
+        assert_eq!(kinds.len(), 17);
         let inserting: Vec<Mutator> = MUTATORS.into_iter().filter(|m| m.inserts()).collect();
         assert_eq!(inserting, INSERTING);
     }

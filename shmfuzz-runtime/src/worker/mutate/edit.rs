@@ -1,6 +1,7 @@
 //! The few ways in which an area's bytes move: what every mutator is made of.
 
 use crate::area::Area;
+use crate::worker::random::Random;
 
 /// The longest that the input may become, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,40 @@ pub(super) fn duplicate(area: &mut Area<'_>, from: usize, n: usize, to: usize, r
     true
 }
 
+/// The most copies that are put behind a run.
+pub(super) const MAX_COPIES: usize = 16;
+
+/// Puts copies of the `n` bytes at `from` behind them, as many as there is room for and up to
+/// `copies`, and changes one letter or digit in each: lists and tables have entries that are alike
+/// but not equal. No character is torn if both ends of the run are boundaries; false if there is
+/// no room for one copy.
+pub(super) fn multiply(
+    area: &mut Area<'_>,
+    random: &mut Random,
+    run: (usize, usize),
+    copies: usize,
+    room: Room,
+) -> bool {
+    let (from, n) = run;
+    let copies = copies.min(room.left(area) / n.max(1));
+    if n == 0 || copies == 0 || !open(area, from + n, copies * n, room) {
+        return false;
+    }
+    for i in 1..=copies {
+        let to = from + i * n;
+        area.copy_within(from, to, n);
+        let at = to + random.index(n);
+        let byte = match area.get(at) {
+            b'0'..=b'9' => b'0' + random.below(10) as u8,
+            b'a'..=b'z' => b'a' + random.below(26) as u8,
+            b'A'..=b'Z' => b'A' + random.below(26) as u8,
+            other => other,
+        };
+        area.set(at, byte);
+    }
+    true
+}
+
 /// Whether no character of UTF-8 text is torn at `at`.
 pub(in crate::worker) fn is_boundary(text: &[u8], at: usize) -> bool {
     text.get(at).map_or(at == text.len(), |byte| byte & 0xc0 != 0x80)
@@ -144,6 +179,19 @@ mod tests {
         check(|a| duplicate(a, 1, 4, 3, Room(10)), Some(b"abcbcdedef"));
         check(|a| duplicate(a, 0, 2, 6, Room(10)), Some(b"abcdefab"));
         check(|a| duplicate(a, 0, 5, 6, Room(10)), None);
+    }
+
+    #[test]
+    fn copies_differ_in_a_letter_or_digit() {
+        let multiply = |copies, room: usize, answers: &'static [u64]| {
+            move |area: &mut Area<'_>| {
+                let mut random = Random::scripted(answers);
+                multiply(area, &mut random, (1, 2), copies, Room(room)) && random.is_used_up()
+            }
+        };
+        check(multiply(2, 10, &[0, 25, 1, 0]), Some(b"abczcbadef"));
+        check(multiply(9, 9, &[1, 7]), Some(b"abcbhdef"));
+        check(multiply(1, 7, &[]), None);
     }
 
     #[test]

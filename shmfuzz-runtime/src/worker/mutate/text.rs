@@ -15,6 +15,7 @@ enum Mutator {
     InsertRepeated,
     Delete,
     Duplicate,
+    Multiply,
     CopyOver,
     SwapNeighbours,
     Number,
@@ -25,7 +26,7 @@ enum Mutator {
 }
 
 /// All of them; one that stands twice is chosen twice as often.
-const MUTATORS: [Mutator; 18] = [
+const MUTATORS: [Mutator; 19] = [
     Mutator::ReplaceChar,
     Mutator::ReplaceChar,
     Mutator::FlipAsciiBit,
@@ -37,6 +38,7 @@ const MUTATORS: [Mutator; 18] = [
     Mutator::Delete,
     Mutator::Duplicate,
     Mutator::Duplicate,
+    Mutator::Multiply,
     Mutator::CopyOver,
     Mutator::SwapNeighbours,
     Mutator::Number,
@@ -133,6 +135,11 @@ fn apply(
             let (from, n) = run(area.as_slice(), random, room.left(area));
             let to = place(area, random);
             n > 0 && edit::duplicate(area, from, n, to, room)
+        }
+        Mutator::Multiply => {
+            let run = run(area.as_slice(), random, room.left(area));
+            let copies = random.between(1, edit::MAX_COPIES);
+            edit::multiply(area, random, run, copies, room)
         }
         Mutator::CopyOver => copy_over(area, random, room),
         Mutator::SwapNeighbours => swap_neighbours(area, random),
