@@ -194,10 +194,25 @@ impl Engine {
             false => self.now.saturating_sub(since),
         };
         match role {
-            Role::Fuzzer => self.tests[test.0].used += cost,
+            Role::Fuzzer => {
+                let price = share::price(self.promise(test), self.mean_promise());
+                self.tests[test.0].used += cost.mul_f64(price);
+            }
             Role::Chore(id) => self.findings[id].used += cost,
         }
         cost
+    }
+
+    /// How many discoveries a minute of a fuzz test promises, if that can be said.
+    fn promise(&self, test: TestIdx) -> Option<f64> {
+        self.tests[test.0].curve.forecast(1).map(|forecast| forecast.next_minute)
+    }
+
+    /// The mean of that over the fuzz tests that are still fuzzed and of which it can be said.
+    fn mean_promise(&self) -> f64 {
+        let tests = (0..self.tests.len()).filter(|i| !self.tests[*i].is_over()).map(TestIdx);
+        let promises: Vec<f64> = tests.filter_map(|test| self.promise(test)).collect();
+        promises.iter().sum::<f64>() / promises.len().max(1) as f64
     }
 
     #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Each claimant (a fuzz test, or a finding to be minimized) has a virtual time that grows with
 //! what it uses; the least goes next. A claimant that was away does not hoard: it comes back at
-//! most [`LEAD`] behind the others.
+//! most [`LEAD`] behind the others. Time is cheaper for a fuzz test that promises more discoveries
+//! than others do: a bandit that plays each arm in proportion to what it is expected to pay, within
+//! bounds, so that none starves and each is heard of again.
 
 use std::time::Duration;
 
@@ -55,6 +57,21 @@ impl Clock {
     }
 }
 
+/// How many times as much time as an average fuzz test the most promising one gets at most, and
+/// the least promising one at least a part of that size.
+const MOST: f64 = 4.0;
+
+/// What a second of time costs a fuzz test in virtual time, which promises so many discoveries,
+/// where the mean of all is `mean`. Of one that nothing can be said of yet, the average is thought.
+pub(super) fn price(promise: Option<f64>, mean: f64) -> f64 {
+    match promise {
+        Some(promise) if mean > 0.0 && promise.is_finite() => {
+            (mean / promise.max(f64::MIN_POSITIVE)).clamp(1.0 / MOST, MOST)
+        }
+        _ => 1.0,
+    }
+}
+
 /// How long the next slice of a claimant is that has used `used`.
 pub(super) fn slice(used: Duration) -> Duration {
     if used < SLICE { FIRST_SLICE } else { SLICE }
@@ -91,6 +108,25 @@ mod tests {
         }
         let n = (0..10).filter(|_| serve(&mut clock, &mut used, 9, SLICE) == 1).count();
         assert!((5..=6).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn time_goes_where_discoveries_are_likely_and_none_starves() {
+        let promises = [30.0, 10.0, 0.0, 20.0];
+        let mean = promises.iter().sum::<f64>() / 4.0;
+        let (mut clock, mut used) = (Clock::default(), [Duration::ZERO; 4]);
+        let mut served = [0u32; 4];
+        for _ in 0..1000 {
+            let claims = (0..4).map(|who| Claim { who, used: used[who], n_running: 0 });
+            let (who, at) = clock.pick(claims).unwrap();
+            used[who] = at + SLICE.mul_f64(price(Some(promises[who]), mean));
+            served[who] += 1;
+        }
+        assert!(served[0] > served[3] && served[3] > served[1] && served[1] > served[2]);
+        let part = |who: usize| f64::from(served[who]) / f64::from(served[1]);
+        assert!((2.0..4.0).contains(&part(0)) && (1.5..2.5).contains(&part(3)), "{served:?}");
+        assert!(served[2] > 50, "{served:?}");
+        assert_eq!((price(None, 7.0), price(Some(7.0), 0.0)), (1.0, 1.0));
     }
 
     #[test]
