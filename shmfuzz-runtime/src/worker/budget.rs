@@ -117,6 +117,12 @@ impl Pace {
         start.map_or(0, |start| u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// What work costs that was estimated at `cost` and took so many nanoseconds: where there is a
+    /// clock, no less than what else could have been done in that time.
+    pub(super) fn cost_of(&self, cost: u64, nanos: u64) -> u64 {
+        cost.max(nanos.saturating_mul(1000) / self.ps_per_unit.max(1))
+    }
+
     /// Learns from work that took so many nanoseconds.
     pub(super) fn learn(&mut self, cost: u64, nanos: u64) {
         if cost == 0 || nanos == 0 {
@@ -157,6 +163,7 @@ mod tests {
         }
         let cost = pace.pick_cost();
         assert!((1900..2200).contains(&cost), "{cost}");
+        assert_eq!((pace.cost_of(7, 0), pace.cost_of(7, 1_000_000)), (7, 10 * (cost / 2)));
         pace.learn(0, 5);
         pace.learn(5, 0);
         assert_eq!(pace.pick_cost(), cost);

@@ -2,7 +2,7 @@
 //! making a comparison equal that nothing else solves.
 
 use super::admit::Step;
-use super::budget::CALL;
+use super::budget::{CALL, Pace};
 use super::mutate::{self, Context};
 use super::profile::Near;
 use super::random::Random;
@@ -44,6 +44,7 @@ impl Worker {
         let n_runs = (self.pace.pick_cost() / cost).clamp(1, MAX_RUNS).min(max_execs);
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let mut trace = Trace::default();
+        let start = self.pace.start();
         for _ in 0..n_runs {
             let input = self.mutated(turn, random, &near, &donor)?;
             let end = self.run_candidate(turn, near.parent, &input, &mut trace, tally)?;
@@ -55,7 +56,8 @@ impl Worker {
                 break;
             }
         }
-        self.chasing.spend_traced(n_runs * cost, self.coverage.edges());
+        let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
+        self.chasing.spend_traced(cost, self.coverage.edges());
         Ok(None)
     }
 

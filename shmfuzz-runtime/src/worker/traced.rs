@@ -9,7 +9,7 @@ use super::budget::{CALL, Pace};
 use super::chase::{Chase, Limits};
 use super::code::Novelty;
 use super::frontier::Frontier;
-use super::solve::{self, Traced};
+use super::solve::{self, Edit, Traced};
 use super::trace::{Event, Trace};
 use super::{Tally, Worker, WorkerError, compare, sancov};
 use crate::entries::Origin;
@@ -117,16 +117,7 @@ impl Worker {
             max_len: self.length.max().min(input.len() + self.chasing.max_growth()),
         };
         let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
-        let mut tokens = Vec::new();
-        for (found, novelty) in self.code.tokens_of(&self.queue.get(idx).features) {
-            if novelty == Novelty::New {
-                found.iter().for_each(|token| self.dictionary.add(token));
-            }
-            tokens.push(found);
-        }
-        let tokens: Vec<&[u8]> =
-            tokens.iter().flat_map(|found| found.iter().map(|t| &**t)).collect();
-        edits.extend(solve::token_edits(traced, &tokens));
+        edits.extend(self.token_edits(idx, traced));
         self.queue.get_mut(idx).edits = Some(edits.into());
         // Libraries that read code are instrumented like the user's: what they have moved is no
         // coverage of the input that is run next.
@@ -136,6 +127,25 @@ impl Worker {
         }
         self.executor.restore_phase(phase);
         Ok(None)
+    }
+
+    /// Edits from the code of the functions in which an entry reached new edges. Not where it was
+    /// another hit of a known edge: there are many of those, and what comes next is known.
+    fn token_edits(&mut self, idx: usize, traced: Traced<'_>) -> Vec<Edit> {
+        let entry = self.queue.get(idx);
+        if !entry.has_new_edge {
+            return Vec::new();
+        }
+        let mut tokens = Vec::new();
+        for (found, novelty) in self.code.tokens_of(&entry.features) {
+            if novelty == Novelty::New {
+                found.iter().for_each(|token| self.dictionary.add(token));
+            }
+            tokens.push(found);
+        }
+        let tokens: Vec<&[u8]> =
+            tokens.iter().flat_map(|found| found.iter().map(|token| &**token)).collect();
+        solve::token_edits(traced, &tokens)
     }
 
     /// Whether chains of edits from this entry should be searched for now: once for each entry,
@@ -156,6 +166,7 @@ impl Worker {
         let phase = self.executor.phase();
         self.executor.set_phase(Phase::Tracing);
         self.queue.get_mut(idx).is_chased = true;
+        let start = self.pace.start();
         let input = self.start_of(idx);
         let mut trace = Trace::default();
         let extra = self.run_traced(turn, &input, &mut trace, Call::Extra, tally)?;
@@ -183,7 +194,8 @@ impl Worker {
                 }
             };
             let n_runs = Chase::new(limits, &mut frontier, &mut run).search(&input, trace);
-            self.chasing.spend_traced(n_runs * cost, self.coverage.edges());
+            let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
+            self.chasing.spend_traced(cost, self.coverage.edges());
         }
         self.frontier = frontier;
         if let Ok(None) = end {
