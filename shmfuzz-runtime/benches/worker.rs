@@ -75,6 +75,7 @@ const fn empty_test(kind: InputKind) -> FuzzTest {
             name: "empty",
             bin: "",
             tmpdir: "",
+            dict: "",
             file: "benches/worker.rs",
             line: 1,
             kind,

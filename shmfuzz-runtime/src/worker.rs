@@ -73,6 +73,7 @@ use execute::{Executor, Silent};
 use flicker::Flicker;
 use frontier::Frontier;
 use length::LengthLimit;
+use mutate::favour::Favour;
 use profile::Profile;
 use queue::Queue;
 use schedule::Schedule;
@@ -220,6 +221,7 @@ struct Worker {
     queue: Queue,
     schedule: Schedule,
     dictionary: Dictionary,
+    favour: Favour,
     frontier: Frontier,
     chasing: Chasing,
     code: Code,
@@ -287,6 +289,7 @@ impl Worker {
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
+            favour: Favour::new(mutate::n_mutators(test.record.kind)),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
             code: Code::new(),

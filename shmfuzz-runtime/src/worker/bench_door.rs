@@ -5,7 +5,7 @@
 
 use super::coverage::{Blocks, CoverageMap};
 use super::dictionary::Dictionary;
-use super::mutate::{self, Context};
+use super::mutate::{self, Context, favour};
 use super::pass::Counters;
 use super::random::Random;
 use super::{sancov, serve};
@@ -83,6 +83,7 @@ pub struct Mutations {
     kind: InputKind,
     random: Random,
     dictionary: Dictionary,
+    choices: favour::Choices,
     buffer: Vec<u8>,
 }
 
@@ -92,7 +93,13 @@ impl Mutations {
     pub fn new(kind: InputKind) -> Self {
         let mut dictionary = Dictionary::default();
         dictionary.add(b"token");
-        Self { kind, random: Random::from_state(1, 1), dictionary, buffer: vec![0; 16 << 10] }
+        Self {
+            kind,
+            random: Random::from_state(1, 1),
+            dictionary,
+            choices: favour::even(mutate::n_mutators(kind)),
+            buffer: vec![0; 16 << 10],
+        }
     }
 
     /// Makes the next input from this one; -> its length.
@@ -103,6 +110,7 @@ impl Mutations {
             donor: input,
             dictionary: &self.dictionary,
             edits: &[],
+            choices: &self.choices,
         };
         let mut area = Area::over(&mut self.buffer, 0);
         area.assign(input);

@@ -77,6 +77,7 @@ impl Worker {
             donor,
             dictionary: &self.dictionary,
             edits: &[],
+            choices: &self.favour.choices(),
         };
         area.assign(&near.input);
         mutate::mutate(&mut area, random, &context);

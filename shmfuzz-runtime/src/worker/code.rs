@@ -77,9 +77,7 @@ impl Code {
             let token = match found {
                 Found::Bytes(bytes) => Some(bytes).filter(|bytes| constants::is_telling(bytes)),
                 Found::At { address, len } => Some(self.read(address, len)).filter(|bytes| {
-                    bytes.len() == len
-                        && (constants::is_word(bytes)
-                            || (len == 16 && constants::is_telling(bytes)))
+                    bytes.len() == len && (constants::is_word(bytes) || constants::is_value(bytes))
                 }),
             };
             let Some(token) = token.map(Vec::into_boxed_slice) else { continue };

@@ -35,7 +35,12 @@ pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
     let mut found = Vec::new();
     // The last immediate: where it stands, and its value.
     let mut last: Option<(usize, Vec<u8>)> = None;
+    let mut next = 0;
     for at in 0..code.len() {
+        // With a prefix, an instruction is another one than without.
+        if at < next {
+            continue;
+        }
         let rest = &code[at..];
         if let Some(bytes) = immediate(rest) {
             if let Some((before, first)) = &last {
@@ -48,6 +53,7 @@ pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
             last = Some((at, bytes));
         } else if let Some((target, len)) = vector(rest, address.wrapping_add(at as u64)) {
             found.push(Found::At { address: target, len });
+            next = at + 3;
         } else if let Some(target) = pointer(rest, address.wrapping_add(at as u64)) {
             let around = &code[at.saturating_sub(NEAR)..code.len().min(at + NEAR)];
             for len in lengths(around) {
@@ -85,6 +91,11 @@ pub(super) fn is_word(bytes: &[u8]) -> bool {
         && !text.ends_with(".rs")
 }
 
+/// Whether bytes are a vector or a floating-point number worth trying.
+pub(super) fn is_value(bytes: &[u8]) -> bool {
+    matches!(bytes.len(), 4 | 8 | 16) && is_telling(bytes)
+}
+
 /// An integer without the zeros that fill it up.
 fn trimmed(bytes: &[u8]) -> Vec<u8> {
     let n = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -105,14 +116,20 @@ fn immediate(code: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() == 8 || value.len() == 4 || bytes.len() >= MIN_LEN).then_some(bytes)
 }
 
-/// The 16 bytes that a vector comparison takes from memory.
+/// What a comparison of vectors or floating-point numbers takes from memory, and its length.
 fn vector(code: &[u8], address: u64) -> Option<(u64, usize)> {
-    let (at, modrm) = match code {
-        [0x66, 0x0f, 0x74 | 0x76 | 0x6f | 0xef, modrm, ..] => (3, *modrm),
-        [0xf3, 0x0f, 0x6f, modrm, ..] => (3, *modrm),
+    let (at, modrm, len) = match code {
+        [0x66, 0x0f, 0x74 | 0x76 | 0x6f | 0xef, modrm, ..] => (3, *modrm, 16),
+        [0xf3, 0x0f, 0x6f, modrm, ..] => (3, *modrm, 16),
+        // `ucomisd`, `movsd`, `cmpsd`; then those of four bytes.
+        [0x66, 0x0f, 0x2e | 0x2f, modrm, ..] | [0xf2, 0x0f, 0x10 | 0xc2, modrm, ..] => {
+            (3, *modrm, 8)
+        }
+        [0x0f, 0x2e | 0x2f, modrm, ..] => (2, *modrm, 4),
+        [0xf3, 0x0f, 0x10 | 0xc2, modrm, ..] => (3, *modrm, 4),
         _ => return None,
     };
-    relative(code, at, modrm, address).map(|target| (target, 16))
+    relative(code, at, modrm, address).map(|target| (target, len))
 }
 
 /// What `lea` makes a pointer to.
@@ -178,6 +195,9 @@ mod tests {
         // lea 0x10(%rip), %rcx; mov $17, %edx; call
         let code = b"\x48\x8d\x0d\x10\0\0\0\xba\x11\0\0\0\xff\x15\0\0\0\0";
         assert_eq!(find(code, 0x1000), [Found::At { address: 0x1017, len: 17 }]);
+        // ucomisd 8(%rip), %xmm0
+        let code = b"\x66\x0f\x2e\x05\x08\0\0\0";
+        assert_eq!(find(code, 0x1000), [Found::At { address: 0x1010, len: 8 }]);
         // pcmpeqb -8(%rip), %xmm0
         let code = b"\x66\x0f\x74\x05\xf8\xff\xff\xff";
         assert_eq!(find(code, 0x1000), [Found::At { address: 0x1000, len: 16 }]);

@@ -11,6 +11,7 @@ use super::budget::{Budget, CALL, FAILURE, Pace};
 use super::coverage::Blocks;
 use super::dictionary::Dictionary;
 use super::execute::Outcome;
+use super::mutate::favour::{Choices, Used};
 use super::mutate::{self, Context};
 use super::random::Random;
 use super::solve::Edit;
@@ -35,6 +36,8 @@ pub(super) struct Pick {
     input: Rc<[u8]>,
     donor: Rc<[u8]>,
     edits: Rc<[Edit]>,
+    /// How often each mutator is chosen.
+    choices: Choices,
     /// How many edits are to be passed over.
     pub(super) n_edits_tried: usize,
     max_execs: u64,
@@ -61,26 +64,30 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn of(pick: &'a Pick, kind: InputKind, dictionary: &'a Dictionary) -> Self {
-        let (limit, donor, edits) = (pick.limit, &pick.donor, &pick.edits);
+        let (limit, donor, edits, choices) = (pick.limit, &pick.donor, &pick.edits, &*pick.choices);
         Self {
             input: &pick.input,
-            context: Context { kind, limit, donor, dictionary, edits },
+            context: Context { kind, limit, donor, dictionary, edits, choices },
             hard_limit: pick.hard_limit,
         }
     }
 
-    /// Makes the next input; false if it is the next edit's turn, and that changes nothing: it may
+    /// Makes the next input; `None` if it is the next edit's turn, and that changes nothing: it may
     /// fit the input no more, or run into the limit.
     #[inline]
-    fn make_input(&self, area: &mut Area<'_>, random: &mut Random, n_tried: &mut usize) -> bool {
+    fn make_input(
+        &self,
+        area: &mut Area<'_>,
+        random: &mut Random,
+        n_tried: &mut usize,
+    ) -> Option<Used> {
         area.assign(self.input);
         let Some(edit) = self.context.edits.get(*n_tried) else {
-            mutate::mutate(area, random, &self.context);
-            return true;
+            return Some(mutate::mutate(area, random, &self.context));
         };
         *n_tried += 1;
         let exact = Context { limit: self.hard_limit, ..self.context };
-        mutate::apply(area, random, edit, &exact)
+        mutate::apply(area, random, edit, &exact).then(Used::default)
     }
 }
 
@@ -288,6 +295,7 @@ impl Worker {
                 input: input.into(),
                 donor: Rc::from([]),
                 edits: Rc::from([]),
+                choices: self.favour.choices(),
                 n_edits_tried: 0,
                 max_execs: max_execs.min(self.pace.pick_calls(0)).min(1000),
                 max_cost,
@@ -305,6 +313,7 @@ impl Worker {
             idx,
             donor,
             edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
+            choices: self.favour.choices(),
             n_edits_tried: entry.n_edits_tried,
             max_execs: max_execs.min(self.pace.pick_calls(entry.nanos)),
             max_cost,
@@ -353,14 +362,13 @@ impl Worker {
             && stop.load(Ordering::Relaxed) == 0
             && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
         {
-            if !source.make_input(&mut area, random, &mut n_tried) {
-                continue;
-            }
+            let Some(used) = source.make_input(&mut area, random, &mut n_tried) else { continue };
             execs += 1;
             batch.n_calls += 1;
             n_bytes += area.len() as u64;
-            if pick.is_again {
-                self.executor.count_extra();
+            match pick.is_again {
+                true => self.executor.count_extra(),
+                false => self.favour.used(&used),
             }
             let outcome = self.executor.call(&area);
             self.coverage.called();
@@ -368,6 +376,7 @@ impl Worker {
                 let work = self.coverage.merge_of(blocks);
                 cost += work + CALL;
                 if !self.coverage.fresh().is_empty() {
+                    self.favour.found(&used);
                     burst = Burst::Found(work);
                     break;
                 }

@@ -6,6 +6,7 @@
 
 mod bytes;
 pub(super) mod edit;
+pub(super) mod favour;
 mod number;
 mod text;
 
@@ -15,6 +16,7 @@ use super::solve::Edit;
 use crate::area::Area;
 use crate::record::InputKind;
 use edit::Room;
+use favour::{N_CHOICES, Used};
 
 /// What mutators may draw from.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +31,24 @@ pub(super) struct Context<'a> {
     pub(super) dictionary: &'a Dictionary,
     /// Edits that the entry's comparisons suggest; places are those of the unchanged entry.
     pub(super) edits: &'a [Edit],
+    /// How often each mutator is chosen.
+    pub(super) choices: &'a [u8; N_CHOICES],
+}
+
+/// How many mutators there are for this kind of input.
+pub(super) fn n_mutators(kind: InputKind) -> usize {
+    match kind {
+        InputKind::Bytes => bytes::MUTATORS.len(),
+        InputKind::Text => text::MUTATORS.len(),
+    }
 }
 
 /// The most mutations on top of each other.
 const MAX_STACKED: u32 = 5;
 
-/// Changes the input in the area, at least once where that is possible.
-pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) {
+/// Changes the input in the area, at least once where that is possible; -> by which mutators.
+pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) -> Used {
+    let mut used = Used::default();
     // One mutation half of the time, two a quarter of the time, ...
     let n = (random.below(1 << MAX_STACKED) + 1).leading_zeros() - (31 - MAX_STACKED);
     // What comparisons suggest fits the unchanged entry best, so it comes first.
@@ -43,21 +56,22 @@ pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context
         let edit = &context.edits[random.index(context.edits.len())];
         apply(area, random, edit, context);
         if random.one_in(2) {
-            return;
+            return used;
         }
     }
     for _ in 0..n.max(1) {
         // A mutator may find nothing to do, on an empty input for one.
         for _ in 0..8 {
             let changed = match context.kind {
-                InputKind::Bytes => bytes::mutate(area, random, context),
-                InputKind::Text => text::mutate(area, random, context),
+                InputKind::Bytes => bytes::mutate(area, random, context, &mut used),
+                InputKind::Text => text::mutate(area, random, context, &mut used),
             };
             if changed {
                 break;
             }
         }
     }
+    used
 }
 
 /// Makes an edit that a comparison suggests, as far as it still fits; -> whether it changed
@@ -131,7 +145,8 @@ mod tests {
             let edits = if random.one_in(2) { &edits[..2] } else { &edits[..] };
             // The last edit is for inputs that start with a character of one byte.
             let edits = if start.first().is_some_and(u8::is_ascii) { edits } else { &edits[..2] };
-            let context = Context { kind, limit, donor, dictionary: &dictionary, edits };
+            let choices = &favour::even(n_mutators(kind));
+            let context = Context { kind, limit, donor, dictionary: &dictionary, edits, choices };
             let mut area = Area::over(&mut buffer, 0);
             area.assign(start);
             for _ in 0..random.below(4) + 1 {
@@ -171,8 +186,14 @@ mod tests {
         let dictionary = Dictionary::default();
         let mut random = Random::from_state(3, 1);
         for kind in [InputKind::Bytes, InputKind::Text] {
-            let context =
-                Context { kind, limit: 64, donor: b"", dictionary: &dictionary, edits: &[] };
+            let context = Context {
+                kind,
+                limit: 64,
+                donor: b"",
+                dictionary: &dictionary,
+                edits: &[],
+                choices: &favour::even(n_mutators(kind)),
+            };
             let mut buffer = [0; 64];
             let changed = (0..1000).filter(|_| {
                 let mut area = Area::over(&mut buffer, 0);
@@ -193,6 +214,7 @@ mod tests {
             donor: b"",
             dictionary: &dictionary,
             edits: &[],
+            choices: &favour::even(n_mutators(InputKind::Bytes)),
         };
         let mut buffer = [0; 8];
         let mut area = Area::over(&mut buffer, 0);

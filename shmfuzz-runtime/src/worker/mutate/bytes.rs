@@ -1,13 +1,14 @@
 //! Mutators on bytes.
 
 use super::edit::{self, Room};
+use super::favour::Used;
 use super::{Context, number};
 use crate::area::Area;
 use crate::worker::random::Random;
 
 /// One way to change bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mutator {
+pub(super) enum Mutator {
     FlipBit,
     SetByte,
     AddToByte,
@@ -35,7 +36,7 @@ impl Mutator {
 }
 
 /// All of them; one that stands twice is chosen twice as often.
-const MUTATORS: [Mutator; 21] = [
+pub(super) const MUTATORS: [Mutator; 21] = [
     Mutator::FlipBit,
     Mutator::FlipBit,
     Mutator::SetByte,
@@ -68,11 +69,23 @@ const INSERTING: [Mutator; 5] = [
     Mutator::InsertToken,
 ];
 
-/// Makes one mutation; false if it found nothing to do.
-pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) -> bool {
+/// Makes one mutation, and notes it; false if it found nothing to do.
+pub(super) fn mutate(
+    area: &mut Area<'_>,
+    random: &mut Random,
+    context: &Context<'_>,
+    used: &mut Used,
+) -> bool {
     // Three of four would find nothing to do on an empty input, which costs more than they do.
-    let mutators = if area.is_empty() { &INSERTING[..] } else { &MUTATORS[..] };
-    apply(mutators[random.index(mutators.len())], area, random, context)
+    if area.is_empty() {
+        return apply(INSERTING[random.index(INSERTING.len())], area, random, context);
+    }
+    let arm = context.choices[usize::from(random.byte())];
+    let changed = apply(MUTATORS[usize::from(arm)], area, random, context);
+    if changed {
+        used.note(arm);
+    }
+    changed
 }
 
 fn apply(
@@ -304,6 +317,7 @@ fn special(random: &mut Random, bits: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::favour;
     use super::*;
     use crate::record::InputKind;
     use crate::worker::dictionary::Dictionary;
@@ -317,6 +331,7 @@ mod tests {
             donor: b"12345",
             dictionary: &dictionary,
             edits: &[],
+            choices: &favour::even(MUTATORS.len()),
         };
         let mut buffer = [0; 16];
         let mut area = Area::over(&mut buffer, 0);

@@ -1,13 +1,14 @@
 //! Mutators on text. Each removes and inserts whole characters, so the text stays valid UTF-8.
 
 use super::edit::{self, Room};
+use super::favour::Used;
 use super::{Context, number};
 use crate::area::Area;
 use crate::worker::random::Random;
 
 /// One way to change text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mutator {
+pub(super) enum Mutator {
     ReplaceChar,
     FlipAsciiBit,
     AddToAscii,
@@ -26,7 +27,7 @@ enum Mutator {
 }
 
 /// All of them; one that stands twice is chosen twice as often.
-const MUTATORS: [Mutator; 19] = [
+pub(super) const MUTATORS: [Mutator; 19] = [
     Mutator::ReplaceChar,
     Mutator::ReplaceChar,
     Mutator::FlipAsciiBit,
@@ -73,10 +74,19 @@ const SPECIAL: [char; 20] = [
     '😀',
 ];
 
-/// Makes one mutation; false if it found nothing to do.
-pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) -> bool {
-    let mutator = MUTATORS[random.index(MUTATORS.len())];
-    apply(mutator, area, random, context)
+/// Makes one mutation, and notes it; false if it found nothing to do.
+pub(super) fn mutate(
+    area: &mut Area<'_>,
+    random: &mut Random,
+    context: &Context<'_>,
+    used: &mut Used,
+) -> bool {
+    let arm = context.choices[usize::from(random.byte())];
+    let changed = apply(MUTATORS[usize::from(arm)], area, random, context);
+    if changed {
+        used.note(arm);
+    }
+    changed
 }
 
 fn apply(
@@ -239,6 +249,7 @@ fn crossover(area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::favour;
     use super::*;
     use crate::record::InputKind;
     use crate::worker::dictionary::Dictionary;
@@ -253,6 +264,7 @@ mod tests {
             donor: "1€3".as_bytes(),
             dictionary: &dictionary,
             edits: &[],
+            choices: &favour::even(MUTATORS.len()),
         };
         let mut buffer = [0; 20];
         let mut area = Area::over(&mut buffer, 0);
