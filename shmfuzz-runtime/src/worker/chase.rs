@@ -30,7 +30,7 @@ const MAX_EDITS: usize = 12;
 /// How many comparisons that turned are made right after one edit.
 const MAX_REPAIRS: usize = 6;
 /// How deep repairs of repairs go.
-const MAX_NESTED: u32 = 3;
+const MAX_NESTED: u32 = 4;
 /// How many steps follow each other.
 const MAX_STEPS: u32 = 64;
 
@@ -90,6 +90,34 @@ impl<'a> Chase<'a> {
             }
         }
         self.limits.n_runs - self.n_left
+    }
+
+    /// Runs mutations of an input, and makes right in each what it broke: a length, a checksum, a
+    /// count that had held. So what is nested grows on all its levels. -> how many executions it
+    /// took.
+    pub(super) fn mend_mutants(mut self, input: &[u8], trace: Trace, mutants: Vec<Vec<u8>>) -> u64 {
+        let node = Node { input: input.to_vec(), trace };
+        for mutant in mutants {
+            if self.mend_mutant(&node, mutant).is_err() {
+                break;
+            }
+        }
+        self.limits.n_runs - self.n_left
+    }
+
+    fn mend_mutant(&mut self, node: &Node, mutant: Vec<u8>) -> Result<(), Stopped> {
+        let kept = edited(&node.input, &mutant);
+        let Some(mut now) = self.attempt(mutant)? else { return Ok(()) };
+        for _ in 0..MAX_REPAIRS {
+            let Some(idx) = node.trace.parting(&now.trace) else { break };
+            let wanted = node.trace.events[idx].operands.order();
+            let repair = Goal { idx, wanted, unlike: None, kept };
+            match self.bring(&now, repair, 0)? {
+                Some(repaired) if repaired.input != node.input => now = repaired,
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// Solves a comparison of a node; -> an input from which the search goes on: one that reached
@@ -304,7 +332,8 @@ impl Goal<'_> {
     fn keeps(self, effect: &Effect) -> bool {
         match effect.change {
             Change::Byte { at, .. } => (self.kept.0..self.kept.1).contains(&at),
-            Change::Inserted { at } => (self.kept.0 + 1..self.kept.1).contains(&at),
+            // What is taken away there ends at the place.
+            Change::Inserted { at } => (self.kept.0 + 1..=self.kept.1).contains(&at),
         }
     }
 

@@ -4,13 +4,11 @@
 use super::admit::Step;
 use super::budget::{CALL, Pace};
 use super::mutate::{self, Context};
-use super::profile::Near;
 use super::random::Random;
 use super::trace::Trace;
 use super::traced::TRACED;
 use super::{Tally, Worker, WorkerError};
 use crate::turn::Turn;
-use std::rc::Rc;
 
 /// The most executions of one climb.
 const MAX_RUNS: u64 = 512;
@@ -46,7 +44,7 @@ impl Worker {
         let mut trace = Trace::default();
         let start = self.pace.start();
         for _ in 0..n_runs {
-            let input = self.mutated(turn, random, &near, &donor)?;
+            let input = self.mutated(turn, random, &near.input, &donor)?;
             let end = self.run_candidate(turn, near.parent, &input, &mut trace, tally)?;
             self.follow(&trace, &input, near.parent);
             if end.is_some() {
@@ -62,15 +60,15 @@ impl Worker {
     }
 
     /// A mutation of an input, made in the input area like any other.
-    fn mutated(
+    pub(super) fn mutated(
         &self,
         turn: &mut Turn,
         random: &mut Random,
-        near: &Near,
-        donor: &Rc<[u8]>,
+        input: &[u8],
+        donor: &[u8],
     ) -> Result<Vec<u8>, WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        let limit = self.length.now().min(area.capacity()).max(near.input.len());
+        let limit = self.length.now().min(area.capacity()).max(input.len());
         let context = Context {
             kind: self.test.record.kind,
             limit,
@@ -79,7 +77,7 @@ impl Worker {
             edits: &[],
             choices: &self.favour.choices(),
         };
-        area.assign(&near.input);
+        area.assign(input);
         mutate::mutate(&mut area, random, &context);
         Ok(area.as_slice().to_vec())
     }

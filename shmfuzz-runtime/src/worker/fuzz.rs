@@ -213,7 +213,7 @@ impl Worker {
             }
             // By chance, so that one whose chains always end the process is mutated, too.
             if self.wants_chase(idx) && random.one_in(2) {
-                if let Some(end) = self.chase(turn, idx, max_execs - tally.execs, tally)? {
+                if let Some(end) = self.chase(turn, random, idx, max_execs - tally.execs, tally)? {
                     return Ok(Some(end));
                 }
             }
@@ -366,15 +366,15 @@ impl Worker {
             execs += 1;
             batch.n_calls += 1;
             n_bytes += area.len() as u64;
-            match pick.is_again {
-                true => self.executor.count_extra(),
-                false => self.favour.used(&used),
+            if pick.is_again {
+                self.executor.count_extra();
             }
             let outcome = self.executor.call(&area);
             self.coverage.called();
             if let Outcome::Kept = outcome {
                 let work = self.coverage.merge_of(blocks);
                 cost += work + CALL;
+                self.favour.used(&used, work + CALL);
                 if !self.coverage.fresh().is_empty() {
                     self.favour.found(&used);
                     burst = Burst::Found(work);

@@ -9,6 +9,7 @@ use super::budget::{CALL, Pace};
 use super::chase::{Chase, Limits};
 use super::code::Novelty;
 use super::frontier::Frontier;
+use super::random::Random;
 use super::solve::{self, Edit, Traced};
 use super::trace::{Event, Trace};
 use super::{Tally, Worker, WorkerError, compare, sancov};
@@ -22,12 +23,14 @@ use std::ops::ControlFlow;
 pub(super) const TRACED: u64 = 4;
 /// Chases take one part in so many of the work, beyond what they are given for a start.
 const SHARE: u64 = 8;
-const SHARE_OF_STALLED: u64 = 3;
+const SHARE_OF_STALLED: u64 = 5;
 const START: u64 = 20_000_000;
 /// Work without a new edge after which the search is stalled: about 0.1 s.
 const STALLED: u64 = 100_000_000;
 /// How often a comparison is tried before others are all that is tried; more while stalled.
 const MAX_ATTEMPTS: u32 = 3;
+/// How many mutations of an entry are mended in one chase.
+const N_MUTANTS: usize = 32;
 /// How much longer than the entry a comparison may make an input: what is right by its length is
 /// easily too long for all that comes after. More with every doubling of a stall.
 const MAX_GROWTH: usize = 1024;
@@ -159,13 +162,14 @@ impl Worker {
     pub(super) fn chase(
         &mut self,
         turn: &mut Turn,
+        random: &mut Random,
         idx: usize,
         max_execs: u64,
         tally: &mut Tally,
     ) -> Step {
         let phase = self.executor.phase();
         self.executor.set_phase(Phase::Tracing);
-        self.queue.get_mut(idx).is_chased = true;
+        let is_first = !std::mem::replace(&mut self.queue.get_mut(idx).is_chased, true);
         let start = self.pace.start();
         let input = self.start_of(idx);
         let mut trace = Trace::default();
@@ -176,27 +180,34 @@ impl Worker {
         }
         self.follow(&trace, &input, idx);
         let limits = self.limits(idx, max_execs)?;
+        let mutants = self.mutants(turn, random, &input)?;
         let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
-        let mut end = Ok(None);
-        if Chase::has_targets(&trace, &frontier, limits.max_attempts) {
+        // What is there to solve comes first; later on, what is solved is carried along as often.
+        let solves = Chase::has_targets(&trace, &frontier, limits.max_attempts)
+            && (is_first || random.one_in(2));
+        let (cost, is_slow) = {
             let entry = self.queue.get(idx);
-            let cost = TRACED * (entry.work + CALL);
-            let is_slow = entry.nanos > Pace::PICK / 8;
-            let mut run = |input: &[u8], trace: &mut Trace| {
-                let step = self.run_candidate(turn, idx, input, trace, tally);
-                let over = self.is_stopped() || (is_slow && tally.budget.is_over());
-                match step {
-                    Ok(None) if !over => ControlFlow::Continue(()),
-                    step => {
-                        end = step;
-                        ControlFlow::Break(())
-                    }
+            (TRACED * (entry.work + CALL), entry.nanos > Pace::PICK / 8)
+        };
+        let mut end = Ok(None);
+        let mut run = |input: &[u8], trace: &mut Trace| {
+            let step = self.run_candidate(turn, idx, input, trace, tally);
+            let over = self.is_stopped() || (is_slow && tally.budget.is_over());
+            match step {
+                Ok(None) if !over => ControlFlow::Continue(()),
+                step => {
+                    end = step;
+                    ControlFlow::Break(())
                 }
-            };
-            let n_runs = Chase::new(limits, &mut frontier, &mut run).search(&input, trace);
-            let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
-            self.chasing.spend_traced(cost, self.coverage.edges());
-        }
+            }
+        };
+        let chase = Chase::new(limits, &mut frontier, &mut run);
+        let n_runs = match solves {
+            true => chase.search(&input, trace),
+            false => chase.mend_mutants(&input, trace, mutants),
+        };
+        let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
+        self.chasing.spend_traced(cost, self.coverage.edges());
         self.frontier = frontier;
         if let Ok(None) = end {
             self.executor.restore_phase(phase);
@@ -204,12 +215,24 @@ impl Worker {
         end
     }
 
+    /// Mutations of an entry, to be mended.
+    fn mutants(
+        &self,
+        turn: &mut Turn,
+        random: &mut Random,
+        input: &[u8],
+    ) -> Result<Vec<Vec<u8>>, WorkerError> {
+        let donor = self.queue.get(random.index(self.queue.len())).input.clone();
+        (0..N_MUTANTS).map(|_| self.mutated(turn, random, input, &donor)).collect()
+    }
+
     /// How far a chase from an entry may go.
     fn limits(&self, idx: usize, max_execs: u64) -> Result<Limits, WorkerError> {
         let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
         let entry = self.queue.get(idx);
         let (len, cost) = (entry.input.len(), TRACED * (entry.work + CALL));
-        let n_picks = if self.chasing.is_stalled() { 8 } else { 2 };
+        // Longer ones for longer stalls: repairs of repairs take thousands of executions.
+        let n_picks = 2u64 << self.chasing.doublings().min(6);
         let n_runs = (n_picks * self.pace.pick_cost() / cost).clamp(16, 1 << 14);
         Ok(Limits {
             kind: self.test.record.kind,

@@ -78,7 +78,8 @@ pub(super) fn candidates(
         }
     }
     made.extend(by_guess(&node.input, wanted - now, limits.kind));
-    made.retain(|input| *input != node.input);
+    // Not by cutting off what was just put there.
+    made.retain(|input| *input != node.input && input.len() >= goal.kept.1);
     made.dedup();
     made.truncate(16);
     made

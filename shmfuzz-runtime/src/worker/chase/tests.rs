@@ -231,3 +231,48 @@ fn a_search_ends_where_nothing_can_be_solved() {
     assert_eq!(solves_in(InputKind::Bytes, &[b'x'; 3000], 100_000, program), None);
     assert_eq!(solves_in(InputKind::Bytes, b"", 10, program), None);
 }
+
+#[test]
+fn what_a_mutation_breaks_is_made_right_on_every_level() {
+    fn field<'d>(d: &'d [u8], rec: &mut Recorder) -> Option<(&'d [u8], &'d [u8])> {
+        if rec.constant(1, 2, d.len() as u64, 8).is_lt()
+            || rec.constant(2, 0x30, u64::from(d[0]), 1).is_ne()
+        {
+            return None;
+        }
+        let n = u64::from(d[1]);
+        if rec.values(3, n, d.len() as u64 - 2, 8).is_gt() {
+            return None;
+        }
+        Some(d[2..].split_at(n as usize))
+    }
+    let program: Program = |d, rec| {
+        let mut part = d;
+        for level in 0..3 {
+            let Some((inner, rest)) = field(part, rec) else { return false };
+            if rec.constant(10 + level, 0, rest.len() as u64, 8).is_ne() {
+                return false;
+            }
+            part = inner;
+        }
+        rec.record(20, Operands::Bytes { a: part.into(), b: (*b"abX").into() }).is_eq()
+    };
+    let start = [0x30, 6, 0x30, 4, 0x30, 2, b'a', b'b'];
+    let mutant = [&start[..], b"X"].concat();
+    let mut recorder = Recorder::default();
+    program(&start, &mut recorder);
+    let mut found = None;
+    let mut run = |input: &[u8], trace: &mut Trace| {
+        let mut recorder = Recorder::default();
+        if program(input, &mut recorder) {
+            found = Some(input.to_vec());
+            return ControlFlow::Break(());
+        }
+        *trace = recorder.trace;
+        ControlFlow::Continue(())
+    };
+    let limits = Limits { kind: InputKind::Bytes, max_len: 100, n_runs: 2000, max_attempts: 3 };
+    let mut frontier = Frontier::default();
+    Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, vec![mutant]);
+    assert_eq!(found.as_deref(), Some(&[0x30, 7, 0x30, 5, 0x30, 3, b'a', b'b', b'X'][..]));
+}
