@@ -25,7 +25,7 @@ impl Worker {
 
     /// Whether it is time for a climb.
     pub(super) fn wants_climb(&self) -> bool {
-        self.chasing.is_stalled() && self.chasing.is_due()
+        self.chasing.is_on_plateau() && self.chasing.is_due()
     }
 
     /// Mutates one of the nearest inputs for a while, in so many executions at most.

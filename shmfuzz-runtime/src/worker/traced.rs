@@ -27,6 +27,8 @@ const SHARE_OF_STALLED: u64 = 5;
 const START: u64 = 20_000_000;
 /// Work without a new edge after which the search is stalled: about 0.1 s.
 const STALLED: u64 = 100_000_000;
+/// And which part of all work that must be: the longer a search, the rarer its edges.
+const STALLED_PART: u64 = 3;
 /// How often a comparison is tried before others are all that is tried; more while stalled.
 const MAX_ATTEMPTS: u32 = 3;
 /// How many mutations of an entry are mended in one chase.
@@ -57,7 +59,8 @@ impl Chasing {
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        self.total - self.at_edge > STALLED
+        let since = self.total - self.at_edge;
+        since > STALLED.max(self.total / STALLED_PART)
     }
 
     /// Takes in work done with the gate open.
@@ -69,6 +72,12 @@ impl Chasing {
     /// Whether a comparison was tried often enough in vain.
     pub(super) fn is_given_up(&self, frontier: &Frontier, event: &Event) -> bool {
         frontier.is_unsolved(event) && u32::from(frontier.attempts(event)) >= MAX_ATTEMPTS
+    }
+
+    /// Whether the search is on a plateau: no edge in the later half of it.
+    pub(super) fn is_on_plateau(&self) -> bool {
+        let since = self.total - self.at_edge;
+        since > (2 * STALLED).max(self.total / 2)
     }
 
     /// Whether it is the chases' turn.
