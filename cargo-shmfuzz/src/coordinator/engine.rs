@@ -195,7 +195,7 @@ impl Engine {
         };
         match role {
             Role::Fuzzer => {
-                let price = share::price(self.promise(test), self.mean_promise());
+                let price = share::price(self.tests[test.0].promise, self.mean_promise());
                 self.tests[test.0].used += cost.mul_f64(price);
             }
             Role::Chore(id) => self.findings[id].used += cost,
@@ -203,16 +203,12 @@ impl Engine {
         cost
     }
 
-    /// How many discoveries a minute of a fuzz test promises, if that can be said.
-    fn promise(&self, test: TestIdx) -> Option<f64> {
-        self.tests[test.0].curve.forecast(1).map(|forecast| forecast.next_minute)
-    }
-
-    /// The mean of that over the fuzz tests that are still fuzzed and of which it can be said.
+    /// The mean of the discoveries that fuzz tests promise, over those that are still fuzzed and of
+    /// which something can be said.
     fn mean_promise(&self) -> f64 {
-        let tests = (0..self.tests.len()).filter(|i| !self.tests[*i].is_over()).map(TestIdx);
-        let promises: Vec<f64> = tests.filter_map(|test| self.promise(test)).collect();
-        promises.iter().sum::<f64>() / promises.len().max(1) as f64
+        let promises = self.tests.iter().filter(|test| !test.is_over()).filter_map(|t| t.promise);
+        let (n, sum) = promises.fold((0u32, 0.0), |(n, sum), promise| (n + 1, sum + promise));
+        sum / f64::from(n.max(1))
     }
 
     #[cfg(test)]

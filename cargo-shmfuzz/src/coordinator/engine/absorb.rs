@@ -104,7 +104,8 @@ impl Engine {
         let state = &mut self.tests[test.0];
         state.features.add(&entry.features);
         let Some(tag) = worker.entries.get(&entry.id).copied() else { return };
-        let Some(old) = state.pool.get(tag) else { return };
+        // What was left out stays on disk as it is.
+        let Some(old) = state.pool.in_use(tag) else { return };
         let is_smaller = entry.input.len() < old.bytes.len();
         if old.owner != Some(id) || !is_smaller || state.pool.holds(&entry.input) {
             return;

@@ -220,6 +220,7 @@ impl Engine {
         }
         let (execs, found, spent) = (state.execs, state.new_entries, state.spent);
         state.curve.advance(Point { execs, found, spent });
+        state.promise = state.curve.forecast(1).map(|forecast| forecast.next_minute);
         self.look_for_plateau(idx);
     }
 

@@ -197,7 +197,9 @@ impl Engine {
         }
         for i in 0..self.tests.len() {
             let state = &mut self.tests[i];
-            let Some(since) = state.loading_since.filter(|_| !state.is_loaded) else { continue };
+            // What is broken never gets to the end.
+            let is_told = state.is_loaded || state.is_broken;
+            let Some(since) = state.loading_since.filter(|_| !is_told) else { continue };
             let is_done = state.pool.is_settled();
             let last = state.loading_told.unwrap_or(since);
             if !is_done && self.now.saturating_sub(last) < stats::INTERVAL {

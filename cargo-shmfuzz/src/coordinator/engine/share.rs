@@ -25,6 +25,8 @@ pub(super) struct Claim<T> {
     pub(super) used: Duration,
     /// How many slices of it are running.
     pub(super) n_running: usize,
+    /// What a second costs it in virtual time.
+    pub(super) price: f64,
 }
 
 /// The virtual time of a campaign: how far the one served last has come.
@@ -39,15 +41,16 @@ impl Clock {
         claims: impl IntoIterator<Item = Claim<T>>,
     ) -> Option<(T, Duration)> {
         let floor = self.floor();
-        let (at, claim) = claims
+        let (_, claim) = claims
             .into_iter()
             .map(|claim| {
                 let used = claim.used.max(floor);
-                let running = u32::try_from(claim.n_running).unwrap_or(u32::MAX);
-                (used + SLICE.saturating_mul(running), Claim { used, ..claim })
+                let running = SLICE.mul_f64(claim.price * claim.n_running as f64);
+                (used + running, Claim { used, ..claim })
             })
             .min_by_key(|(at, _)| *at)?;
-        self.0 = self.0.max(at);
+        // Not by what runs already: that would lift all others over what they were charged.
+        self.0 = self.0.max(claim.used);
         Some((claim.who, claim.used))
     }
 
@@ -86,7 +89,7 @@ mod tests {
             .iter()
             .enumerate()
             .filter(|(who, _)| *who != away)
-            .map(|(who, used)| Claim { who, used: *used, n_running: 0 })
+            .map(|(who, used)| Claim { who, used: *used, n_running: 0, price: 1.0 })
             .collect::<Vec<_>>();
         let (who, at) = clock.pick(claims).unwrap();
         used[who] = at + cost;
@@ -117,7 +120,7 @@ mod tests {
         let (mut clock, mut used) = (Clock::default(), [Duration::ZERO; 4]);
         let mut served = [0u32; 4];
         for _ in 0..1000 {
-            let claims = (0..4).map(|who| Claim { who, used: used[who], n_running: 0 });
+            let claims = (0..4).map(|who| Claim { who, used: used[who], n_running: 0, price: 1.0 });
             let (who, at) = clock.pick(claims).unwrap();
             used[who] = at + SLICE.mul_f64(price(Some(promises[who]), mean));
             served[who] += 1;
@@ -130,10 +133,37 @@ mod tests {
     }
 
     #[test]
+    fn prices_hold_where_there_are_more_slots_than_tests() {
+        // Eight slots, slices of a second, two tests of which one costs a quarter of the other.
+        let prices = [0.5, 2.0];
+        let (mut clock, mut used) = (Clock::default(), [Duration::ZERO; 2]);
+        let mut running = std::collections::VecDeque::new();
+        let mut served = [0u32; 2];
+        for _ in 0..1000 {
+            if running.len() == 8 {
+                let who: usize = running.pop_front().unwrap();
+                used[who] += SLICE.mul_f64(prices[who]);
+            }
+            let claims = (0..2).map(|who| Claim {
+                who,
+                used: used[who],
+                n_running: running.iter().filter(|other| **other == who).count(),
+                price: prices[who],
+            });
+            let (who, at) = clock.pick(claims).unwrap();
+            used[who] = at;
+            served[who] += 1;
+            running.push_back(who);
+        }
+        let part = f64::from(served[0]) / f64::from(served[1]);
+        assert!((3.0..5.0).contains(&part), "{served:?}");
+    }
+
+    #[test]
     fn a_second_slot_goes_to_another_test() {
         let claims = [
-            Claim { who: 'a', used: Duration::ZERO, n_running: 1 },
-            Claim { who: 'b', used: FIRST_SLICE, n_running: 0 },
+            Claim { who: 'a', used: Duration::ZERO, n_running: 1, price: 1.0 },
+            Claim { who: 'b', used: FIRST_SLICE, n_running: 0, price: 1.0 },
         ];
         assert_eq!(Clock::default().pick(claims).unwrap().0, 'b');
     }

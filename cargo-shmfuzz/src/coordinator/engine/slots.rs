@@ -87,7 +87,7 @@ impl Engine {
                 let id = found.finding.id;
                 let is_served = worker::is_served(&self.workers, &self.findings, id);
                 let who = Claimant::Finding(id);
-                (!is_served).then_some(Claim { who, used: found.used, n_running: 0 })
+                (!is_served).then_some(Claim { who, used: found.used, n_running: 0, price: 1.0 })
             }));
         }
         let (who, used) = self.clock.pick(claims)?;
@@ -106,6 +106,7 @@ impl Engine {
             n_running[worker.test.0] += usize::from(worker.is_active());
             has_idle[worker.test.0] |= worker.is_idle();
         }
+        let mean = self.mean_promise();
         let claim = |(i, test): (usize, &super::FuzzTest)| {
             let idx = TestIdx(i);
             // Only a start must wait after deaths: workers that live go on.
@@ -116,6 +117,7 @@ impl Engine {
                 who,
                 used: test.used,
                 n_running: n_running[i],
+                price: share::price(test.promise, mean),
             })
         };
         self.tests.iter().enumerate().filter_map(claim).collect()

@@ -121,6 +121,8 @@ pub(super) struct FuzzTest {
     pub(super) spent: Duration,
     /// Its discoveries.
     pub(super) curve: Curve,
+    /// How many discoveries the next minute of one worker promises, if that can be said.
+    pub(super) promise: Option<f64>,
     /// Whether it is not fuzzed any more because little is left to find.
     pub(super) is_at_plateau: bool,
     /// Whether it is never fuzzed again.
@@ -171,7 +173,11 @@ impl FuzzTest {
             extra_execs: 0,
             used: Duration::ZERO,
             spent: Duration::ZERO,
-            curve: Curve::new(if test.corpus.is_empty() { Past::Nothing } else { Past::Unknown }),
+            curve: Curve::new(match test.corpus.is_empty() && test.n_attribute_seeds == 0 {
+                true => Past::Nothing,
+                false => Past::Unknown,
+            }),
+            promise: None,
             is_at_plateau: false,
             is_broken: false,
             dead_starts: 0,
