@@ -17,7 +17,7 @@ impl Worker {
     /// Follows the comparisons of an execution that do not yield.
     pub(super) fn follow(&mut self, trace: &Trace, input: &[u8], parent: usize) {
         for event in &trace.events {
-            if self.chasing.is_given_up(&self.frontier, event) {
+            if event.operands.are_equal() || self.chasing.is_given_up(&self.frontier, event) {
                 self.profile.note(event, input, parent);
             }
         }
@@ -43,20 +43,19 @@ impl Worker {
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let mut trace = Trace::default();
         let start = self.pace.start();
+        let (mut n_made, mut end) = (0, None);
         for _ in 0..n_runs {
             let input = self.mutated(turn, random, &near.input, &donor)?;
-            let end = self.run_candidate(turn, near.parent, &input, &mut trace, tally)?;
+            end = self.run_candidate(turn, near.parent, &input, &mut trace, tally)?;
             self.follow(&trace, &input, near.parent);
-            if end.is_some() {
-                return Ok(end);
-            }
-            if self.is_stopped() {
+            n_made += 1;
+            if end.is_some() || self.is_stopped() || tally.budget.is_over() {
                 break;
             }
         }
-        let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
+        let cost = self.pace.cost_of(n_made * cost, Pace::nanos_since(start));
         self.chasing.spend_traced(cost, self.coverage.edges());
-        Ok(None)
+        Ok(end)
     }
 
     /// A mutation of an input, made in the input area like any other.

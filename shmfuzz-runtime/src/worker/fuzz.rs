@@ -201,7 +201,10 @@ impl Worker {
         let header = self.mapping.header();
         header.entry.store(idx.map_or(-1, |idx| idx as i64), Ordering::Relaxed);
         if let Some(idx) = idx {
-            if !self.queue.get(idx).is_examined {
+            // What another worker found in a larger input area waits until there is room.
+            let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
+            let entry = self.queue.get(idx);
+            if !entry.is_examined && entry.input.len() <= capacity {
                 if let Some(end) = self.examine(turn, idx, tally)? {
                     return Ok(Some(end));
                 }
@@ -330,7 +333,8 @@ impl Worker {
     /// What is mutated of an entry: no more of it than inputs may be long.
     pub(super) fn start_of(&self, idx: usize) -> Rc<[u8]> {
         let input = &self.queue.get(idx).input;
-        let max = self.length.max();
+        let capacity = self.mapping.capacity().unwrap_or(0);
+        let max = self.length.max().min(capacity);
         if input.len() <= max {
             return input.clone();
         }
@@ -369,12 +373,12 @@ impl Worker {
             if pick.is_again {
                 self.executor.count_extra();
             }
+            let cost_before = cost;
             let outcome = self.executor.call(&area);
             self.coverage.called();
             if let Outcome::Kept = outcome {
                 let work = self.coverage.merge_of(blocks);
                 cost += work + CALL;
-                self.favour.used(&used, work + CALL);
                 if !self.coverage.fresh().is_empty() {
                     self.favour.found(&used);
                     burst = Burst::Found(work);
@@ -393,6 +397,9 @@ impl Worker {
                 } else {
                     tally.rejected += u64::from(!pick.is_again);
                 }
+            }
+            if !pick.is_again {
+                self.favour.used(&used, cost - cost_before);
             }
             if batch.n_calls >= n_batch {
                 if blocks == Blocks::Hot && self.coverage.warm() {

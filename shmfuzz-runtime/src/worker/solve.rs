@@ -36,7 +36,7 @@ const MAX_PAIRS: usize = 1280;
 /// The most edits that put tokens of the code into one input.
 const MAX_TOKEN_EDITS: usize = 512;
 /// In how many places one of them is put.
-const MAX_PLACES_OF_TOKEN: usize = 128;
+const MAX_PLACES_OF_TOKEN: usize = 64;
 /// How many comparisons may share a constant, so that a loop does not take all of them.
 const MAX_SHARED: u32 = 48;
 /// What a comparison that was never equal yet tells more than one that was: as much as two bytes.
@@ -100,6 +100,9 @@ pub(super) fn token_edits(traced: Traced<'_>, tokens: &[&[u8]]) -> Vec<Edit> {
     };
     let mut edits = Vec::new();
     for token in tokens {
+        if edits.len() >= MAX_TOKEN_EDITS {
+            break;
+        }
         let replace = |at, removed| Edit::Replace { at, removed, bytes: token.to_vec() };
         edits.push(replace(len, 0));
         let n_places = (len + 1).saturating_sub(token.len());

@@ -31,6 +31,8 @@ const STALLED: u64 = 100_000_000;
 const STALLED_PART: u64 = 3;
 /// How often a comparison is tried before others are all that is tried; more while stalled.
 const MAX_ATTEMPTS: u32 = 3;
+/// The longest entry from which chains are searched for: each step copies it.
+const MAX_CHASED: usize = 1 << 16;
 /// How many mutations of an entry are mended in one chase.
 const N_MUTANTS: usize = 32;
 /// How much longer than the entry a comparison may make an input: what is right by its length is
@@ -86,9 +88,10 @@ impl Chasing {
         self.spent.saturating_mul(share) <= self.total.saturating_add(START)
     }
 
-    /// How often the time after which the search is stalled has doubled.
+    /// How often the time after which the search is stalled has doubled; 0 unless it is.
     fn doublings(&self) -> u32 {
-        ((self.total - self.at_edge) / STALLED + 1).ilog2()
+        let since = self.total - self.at_edge;
+        (since / STALLED.max(self.total / STALLED_PART)).checked_ilog2().unwrap_or(0)
     }
 
     /// How often a comparison may have been tried.
@@ -164,7 +167,8 @@ impl Worker {
     /// again when nothing else finds anything.
     pub(super) fn wants_chase(&self, idx: usize) -> bool {
         let is_first = !self.queue.get(idx).is_chased;
-        (is_first || self.chasing.is_stalled()) && self.chasing.is_due()
+        let is_short = self.queue.get(idx).input.len() <= MAX_CHASED;
+        is_short && (is_first || self.chasing.is_stalled()) && self.chasing.is_due()
     }
 
     /// Searches for chains of edits from an entry, in so many executions at most.
@@ -189,19 +193,16 @@ impl Worker {
         }
         self.follow(&trace, &input, idx);
         let limits = self.limits(idx, max_execs)?;
-        let mutants = self.mutants(turn, random, &input)?;
         let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
         // What is there to solve comes first; later on, what is solved is carried along as often.
         let solves = Chase::has_targets(&trace, &frontier, limits.max_attempts)
             && (is_first || random.one_in(2));
-        let (cost, is_slow) = {
-            let entry = self.queue.get(idx);
-            (TRACED * (entry.work + CALL), entry.nanos > Pace::PICK / 8)
-        };
+        let mutants = if solves { Vec::new() } else { self.mutants(turn, random, &input)? };
+        let cost = TRACED * (self.queue.get(idx).work + CALL);
         let mut end = Ok(None);
         let mut run = |input: &[u8], trace: &mut Trace| {
             let step = self.run_candidate(turn, idx, input, trace, tally);
-            let over = self.is_stopped() || (is_slow && tally.budget.is_over());
+            let over = self.is_stopped() || tally.budget.is_over();
             match step {
                 Ok(None) if !over => ControlFlow::Continue(()),
                 step => {
@@ -263,7 +264,10 @@ impl Worker {
         tally.input_bytes += input.len() as u64;
         match self.run_traced(turn, input, trace, Call::OfPhase, tally)? {
             Extra::Failed => return Ok(Some(JobEnd::Failed)),
-            Extra::Not => return Ok(None),
+            Extra::Not => {
+                tally.budget.spend(TRACED * CALL, 1);
+                return Ok(None);
+            }
             Extra::Kept => {}
         }
         let work = self.coverage.merge();

@@ -83,9 +83,9 @@ impl Chase<'_> {
         let mut effects =
             Effects { targets: targets.to_vec(), effects: vec![Vec::new(); targets.len()] };
         for at in self.bytes_that_matter(node, targets)? {
-            let Some((changed, step)) = stepped(&node.input, at, self.limits.kind) else {
-                continue;
-            };
+            let Some((byte, step)) = step(&node.input, at, self.limits.kind) else { continue };
+            let mut changed = node.input.clone();
+            changed[at] = byte;
             if let Some(trace) = self.run(&changed)? {
                 effects.note(&node.trace, &trace, Change::Byte { at, step });
             }
@@ -115,9 +115,9 @@ impl Chase<'_> {
         for start in (0..len).step_by(stretch) {
             let end = (start + stretch).min(len);
             let mut input = node.input.clone();
-            for at in start..end {
-                if let Some((changed, _)) = stepped(&node.input, at, self.limits.kind) {
-                    input[at] = changed[at];
+            for (at, byte) in input.iter_mut().enumerate().take(end).skip(start) {
+                if let Some((changed, _)) = step(&node.input, at, self.limits.kind) {
+                    *byte = changed;
                 }
             }
             let Some(trace) = self.run(&input)? else { continue };
@@ -136,14 +136,12 @@ impl Chase<'_> {
     }
 }
 
-/// The input with one byte changed by one, within its class of characters.
-fn stepped(input: &[u8], at: usize, kind: InputKind) -> Option<(Vec<u8>, i8)> {
+/// The byte at a place changed by one, within its class of characters; and by how much.
+fn step(input: &[u8], at: usize, kind: InputKind) -> Option<(u8, i8)> {
     let byte = input[at];
     if kind == InputKind::Text && !byte.is_ascii() {
         return None;
     }
     let step: i8 = if matches!(byte, b'9' | b'z' | b'Z' | 0x7e..=0x7f | 0xff) { -1 } else { 1 };
-    let mut changed = input.to_vec();
-    changed[at] = byte.wrapping_add_signed(step);
-    Some((changed, step))
+    Some((byte.wrapping_add_signed(step), step))
 }

@@ -87,7 +87,7 @@ impl Chase<'_> {
             let is_better = operands_in(&trace, event, goal.idx)
                 .is_some_and(|operands| n_equal(operands) > n || operands.are_equal());
             if is_better {
-                return self.attempt(input);
+                return Ok(Some(Node { input, trace }));
             }
         }
         Ok(None)
