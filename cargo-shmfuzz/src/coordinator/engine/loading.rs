@@ -185,8 +185,16 @@ impl Engine {
 
     /// Sorts out the inputs of fuzz tests that were all run.
     pub(super) fn settle_pools(&mut self) {
-        for test in &mut self.tests {
-            test.pool.settle();
+        for (i, test) in self.tests.iter_mut().enumerate() {
+            if !test.pool.settle() {
+                continue;
+            }
+            // Its workers are given all of it before they fuzz, as new ones are.
+            let end = test.pool.feed_len();
+            let fuzzers = self.workers.values_mut().filter(|w| w.is_fuzzer());
+            for worker in fuzzers.filter(|w| w.test == TestIdx(i)) {
+                worker.baseline_end = end;
+            }
         }
     }
 
@@ -197,16 +205,22 @@ impl Engine {
         }
         for i in 0..self.tests.len() {
             let state = &mut self.tests[i];
-            // What is broken never gets to the end.
-            let is_told = state.is_loaded || state.is_broken;
-            let Some(since) = state.loading_since.filter(|_| !is_told) else { continue };
+            // Nobody loads them any more.
+            if state.is_over() || self.stop.is_some() {
+                continue;
+            }
+            let Some(since) = state.loading_since.filter(|_| !state.is_loaded) else { continue };
             let is_done = state.pool.is_settled();
-            let last = state.loading_told.unwrap_or(since);
+            let last = state.loading_told.map_or(since, |(at, _)| at);
             if !is_done && self.now.saturating_sub(last) < stats::INTERVAL {
                 continue;
             }
-            (state.loading_told, state.is_loaded) = (Some(self.now), is_done);
             let trial = state.pool.trial();
+            let is_news = state.loading_told.is_none_or(|(_, told)| told != trial);
+            (state.loading_told, state.is_loaded) = (Some((self.now, trial)), is_done);
+            if !is_news && !is_done {
+                continue;
+            }
             let elapsed = self.now.saturating_sub(since);
             self.show(Notice::Loading { test: TestIdx(i), trial, elapsed, is_done });
         }

@@ -5,7 +5,7 @@ use super::pool::Pool;
 use super::silence::Silence;
 use super::stats::Speed;
 use crate::coordinator::campaign::Test;
-use crate::coordinator::notice::Stats;
+use crate::coordinator::notice::{Stats, Trial};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -149,8 +149,8 @@ pub(super) struct FuzzTest {
     pub(super) shown: Option<Stats>,
     /// When the first of its inputs on disk was given out.
     pub(super) loading_since: Option<Duration>,
-    /// When it was last told how far they are.
-    pub(super) loading_told: Option<Duration>,
+    /// When it was last told how far they are, and what was told.
+    pub(super) loading_told: Option<(Duration, Trial)>,
     /// Whether the end of loading was told.
     pub(super) is_loaded: bool,
 }
@@ -158,6 +158,8 @@ pub(super) struct FuzzTest {
 impl FuzzTest {
     /// A fuzz test before its first worker.
     pub(super) fn new(test: &Test, runs: Option<u64>) -> Self {
+        let goes_on = !test.corpus.is_empty() || test.n_attribute_seeds > 0;
+        let past = if goes_on { Past::Unknown } else { Past::Nothing };
         Self {
             pool: Pool::new(test),
             features: Features::default(),
@@ -173,10 +175,7 @@ impl FuzzTest {
             extra_execs: 0,
             used: Duration::ZERO,
             spent: Duration::ZERO,
-            curve: Curve::new(match test.corpus.is_empty() && test.n_attribute_seeds == 0 {
-                true => Past::Nothing,
-                false => Past::Unknown,
-            }),
+            curve: Curve::new(past),
             promise: None,
             is_at_plateau: false,
             is_broken: false,

@@ -404,3 +404,23 @@ fn a_new_worker_runs_nothing_that_was_run() {
     }
     assert!(has_fed);
 }
+
+#[test]
+fn how_far_loading_is_is_told_when_it_has_changed_and_not_of_a_broken_test() {
+    for (is_broken, n_told) in [(false, 1), (true, 0)] {
+        let mut campaign = campaign(2);
+        campaign.tests[0].corpus = vec![input(Place::Cache, b"a")];
+        let mut driver = Driver::start(campaign);
+        driver.set_up();
+        assert!(matches!(driver.sent().1, Request::Load(_)));
+        driver.engine.tests[0].is_broken = is_broken;
+        let mut n = 0;
+        for _ in 0..30 {
+            driver.now += MS * 90;
+            driver.step(Event::Tick);
+            let is_told = |a: &&Action| matches!(a, Action::Show(Notice::Loading { .. }));
+            n += driver.actions.iter().filter(is_told).count();
+        }
+        assert_eq!(n, n_told, "broken: {is_broken}");
+    }
+}
