@@ -165,7 +165,7 @@ impl Engine {
         if self.gives_jobs() && !has_chores && self.is_fuzzing_over() {
             let end = if self.tests.iter().all(|test| test.is_broken) {
                 End::Broken
-            } else if self.tests.iter().any(|test| test.is_at_plateau) {
+            } else if self.tests.iter().all(|test| test.is_at_plateau || test.is_broken) {
                 End::Plateau
             } else {
                 End::Runs
