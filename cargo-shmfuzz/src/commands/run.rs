@@ -53,8 +53,8 @@ pub(crate) struct Arguments {
     ///
     /// What is expected is shown while fuzzing: it is estimated from how the discoveries have grown
     /// scarcer so far, as if all workers were to fuzz that test. No test ends like this within its
-    /// first 10000 executions and 10 seconds, or 30 if it has seeds or cached inputs. Its time goes to the others, and the campaign ends
-    /// when all are there. [default with the flag: 1]
+    /// first 10000 executions and 10 seconds of one worker's time, or 30 if it has seeds or cached
+    /// inputs. Its time goes to the others, and the campaign ends when all are there. [default with the flag: 1]
     #[arg(
         long,
         value_name = "N",
