@@ -140,7 +140,7 @@ impl<'a> Chase<'a> {
             }
             let Some(solved) = solved else { continue };
             let mended = self.mend(node, solved, goal)?;
-            // Only of what is gone on from: what a candidate solved that was given up is not.
+            // Not of every candidate: what one solved that reached nothing else is still to solve.
             for event in &mended.trace.events {
                 self.frontier.note(event);
             }

@@ -138,10 +138,15 @@ impl Table {
     }
 
     fn add(&mut self, event: RawEvent) {
-        if let Some((at, nth)) = self.next(event.site, event.width == 0) {
-            if let Some(place) = self.events.get_mut(at) {
-                *place = RawEvent { nth, time: self.time, ..event };
-            }
+        if let Some(place) = self.next(event.site, event.width == 0) {
+            self.put(place, event);
+        }
+    }
+
+    /// Puts an event where [`Table::next`] says.
+    fn put(&mut self, (at, nth): (usize, u32), event: RawEvent) {
+        if let Some(place) = self.events.get_mut(at) {
+            *place = RawEvent { nth, time: self.time, ..event };
         }
     }
 }
@@ -218,6 +223,8 @@ pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usiz
     if table.n_strings >= MAX_STRINGS || n == 0 {
         return;
     }
+    // First of all: a place that is reached often must not use up the room of the others.
+    let Some(place) = table.next(site, true) else { return };
     let n = n.min(MAX_COMPARED);
     let difference = (0..n)
         .find(|i| {
@@ -240,7 +247,7 @@ pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usiz
         string.b[i] = unsafe { b.wrapping_add(at).read_volatile() };
     }
     table.n_strings = number.wrapping_add(1);
-    table.add(RawEvent { site, b: number as u64, ..NO_EVENT });
+    table.put(place, RawEvent { site, b: number as u64, ..NO_EVENT });
 }
 
 /// Moves what was recorded on this thread to `trace`, in order, and empties the table. The gate is
@@ -325,6 +332,22 @@ mod tests {
         let n_sites = take().len();
         assert!((N_SITES / 2..=MAX_EVENTS).contains(&n_sites), "{n_sites}");
         BODY_THREAD.set(false);
+    }
+
+    #[test]
+    fn strings_compared_often_in_one_place_leave_room_for_those_of_others() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
+        for _ in 0..2 * MAX_STRINGS {
+            // SAFETY: both have three bytes.
+            unsafe { record_bytes(1, b"abc".as_ptr(), b"abd".as_ptr(), 3) };
+        }
+        // SAFETY: both have three bytes.
+        unsafe { record_bytes(2, b"key".as_ptr(), b"val".as_ptr(), 3) };
+        let events = take();
+        BODY_THREAD.set(false);
+        let n_of = |site| events.iter().filter(|event| event.site == site).count();
+        assert_eq!((n_of(1), n_of(2)), (2 * N_KEPT, 1));
     }
 
     #[test]
