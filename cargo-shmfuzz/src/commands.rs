@@ -17,7 +17,7 @@ use crate::coordinator::store::{Home, Root};
 use crate::exit_code::{ExitCode, Failed};
 use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
-use crate::options;
+use crate::options::{self, OfPackage};
 use crate::report::console::Console;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::{Context, anyhow};
@@ -116,6 +116,18 @@ fn only<'s>(selected: &'s [Selected], filter: &str) -> Result<&'s Selected, Fail
     let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
     let error = anyhow!("several fuzz tests match `{filter}`: {}", names.join(", "));
     Err(Failed::new(ExitCode::Usage, error))
+}
+
+/// What the metadata of a fuzz test's package say.
+///
+/// # Errors
+/// If they are wrong; the error names the manifest.
+fn of_package(workspace: &Workspace, test: &FuzzTest) -> anyhow::Result<OfPackage> {
+    let Some(package) = workspace.package(&test.binary.package_id) else {
+        return Ok(OfPackage::default());
+    };
+    options::of_package(&package.metadata)
+        .with_context(|| format!("{}: package.metadata.shmfuzz", package.manifest_path))
 }
 
 /// How to start a fuzz test's binary for it.

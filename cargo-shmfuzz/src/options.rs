@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::Options as Attribute;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest time of one call, unless somebody says otherwise.
@@ -74,7 +75,7 @@ struct Metadata {
     timeout: Option<String>,
     rss_limit: Option<Size>,
     max_len: Option<Size>,
-    dict: Option<String>,
+    dict: Option<serde_json::Value>,
     #[serde(rename = "instrument")]
     _instrument: Option<serde_json::Value>,
 }
@@ -96,24 +97,36 @@ impl Size {
 }
 
 /// What a package's metadata say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfPackage {
+    /// The limits of its fuzz tests.
+    pub(crate) layer: Layer,
+    /// The file of a dictionary that all of them have, relative to the package's root.
+    pub(crate) dict: Option<String>,
+}
+
+/// What a package's metadata say.
 ///
 /// # Errors
 /// If a key is unknown or a value is none for it.
-pub(crate) fn package_layer(metadata: &serde_json::Value) -> anyhow::Result<Layer> {
+pub(crate) fn of_package(metadata: &serde_json::Value) -> anyhow::Result<OfPackage> {
     let table = package_table(metadata)?;
     let timeout = table.timeout.as_deref().map(parse_time).transpose().context("timeout")?;
     let rss_limit = table.rss_limit.map(|size| size.bytes()).transpose().context("rss_limit")?;
     let max_len = table.max_len.map(|size| size.bytes()).transpose().context("max_len")?;
     let max_len = max_len.map(to_max_len).transpose().context("max_len")?;
-    Ok(Layer { timeout, rss_limit, max_len })
+    let dict = table.dict.as_ref().map(parse_dict).transpose().context("dict")?;
+    Ok(OfPackage { layer: Layer { timeout, rss_limit, max_len }, dict })
 }
 
-/// The file of the dictionary that a package's metadata name, relative to the package's root.
-///
-/// # Errors
-/// As of [`package_layer`].
-pub(crate) fn package_dict(metadata: &serde_json::Value) -> anyhow::Result<Option<String>> {
-    Ok(package_table(metadata)?.dict)
+/// A path with a root of its own means another file on each machine: the attribute takes none,
+/// either.
+fn parse_dict(value: &serde_json::Value) -> anyhow::Result<String> {
+    let is_relative = |text: &&str| !text.is_empty() && Path::new(text).is_relative();
+    let path = value.as_str().filter(is_relative).with_context(|| {
+        format!(r#"{value} is no path relative to the package's root: write it as in "dict/json.dict""#)
+    })?;
+    Ok(path.to_owned())
 }
 
 fn package_table(metadata: &serde_json::Value) -> anyhow::Result<Metadata> {
@@ -200,8 +213,8 @@ mod tests {
             "timeout": "3s", "rss_limit": "1G", "max_len": 100, "instrument": { "only": ["a"] },
             "dict": "a.dict",
         }});
-        assert_eq!(package_dict(&metadata).unwrap().as_deref(), Some("a.dict"));
-        let package = package_layer(&metadata).unwrap();
+        let OfPackage { layer: package, dict } = of_package(&metadata).unwrap();
+        assert_eq!(dict.as_deref(), Some("a.dict"));
         let attribute =
             Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
         let flags = Layer { max_len: Some(7), ..Layer::default() };
@@ -218,16 +231,26 @@ mod tests {
 
     #[test]
     fn metadata_that_say_something_else_are_refused() {
-        let error = |ours| format!("{:#}", package_layer(&json!({ "shmfuzz": ours })).unwrap_err());
+        let error = |ours| format!("{:#}", of_package(&json!({ "shmfuzz": ours })).unwrap_err());
         assert!(error(json!({ "tiemout": "3s" })).contains("unknown field `tiemout`"));
         assert_eq!(
             error(json!({ "timeout": "3" })),
             "timeout: a unit is missing: write `3s` for seconds"
         );
         assert_eq!(error(json!({ "max_len": 0 })), "max_len: it must not be zero");
-        assert!(error(json!({ "dict": 1 })).contains("expected a string"));
-        assert_eq!(package_layer(&json!(null)).unwrap(), Layer::default());
-        assert_eq!(package_layer(&json!({ "other": 1 })).unwrap(), Layer::default());
+        for (dict, shown) in [
+            (json!(1), "1"),
+            (json!(""), r#""""#),
+            (json!("/etc/json.dict"), r#""/etc/json.dict""#),
+        ] {
+            let expected = format!(
+                "dict: {shown} is no path relative to the package's root: write it as in \
+                 \"dict/json.dict\""
+            );
+            assert_eq!(error(json!({ "dict": dict })), expected);
+        }
+        assert_eq!(of_package(&json!(null)).unwrap(), OfPackage::default());
+        assert_eq!(of_package(&json!({ "other": 1 })).unwrap(), OfPackage::default());
     }
 
     #[test]

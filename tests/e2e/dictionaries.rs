@@ -96,4 +96,10 @@ fn run_stray(lexicon: &Project) {
         .run()
         .code(96)
         .says(&["named: cannot read the dictionary ", "dict/spells.dict"]);
+    let manifest = fs_err::read_to_string(lexicon.path("Cargo.toml")).unwrap();
+    let metadata = "\n[package.metadata.shmfuzz]\ndict = \"/etc/spells.dict\"\n";
+    lexicon.write("Cargo.toml", manifest + metadata);
+    lexicon.shmfuzz(["run", "--runs", "10", "--exact", "tests::beside"]).run().code(96).says(&[
+        "Cargo.toml: package.metadata.shmfuzz: dict: \"/etc/spells.dict\" is no path relative to",
+    ]);
 }

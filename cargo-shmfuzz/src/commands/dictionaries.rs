@@ -8,7 +8,7 @@ use super::Selected;
 use crate::coordinator::campaign::Bytes;
 use crate::dictionary;
 use crate::exit_code::{ExitCode, Failed};
-use crate::options;
+use crate::options::OfPackage;
 use crate::show;
 use crate::workspace::Workspace;
 use anyhow::Context;
@@ -59,11 +59,7 @@ pub(super) fn of_test(
 /// The files that belong to a fuzz test alone. What somebody named must be there.
 fn files(workspace: &Workspace, one: &Selected) -> anyhow::Result<Vec<PathBuf>> {
     let (binary, record) = (&one.test.binary, &one.test.record);
-    let package = workspace.package(&binary.package_id);
-    let of_package = match package {
-        Some(package) => options::package_dict(&package.metadata)?,
-        None => None,
-    };
+    let OfPackage { dict: of_package, .. } = super::of_package(workspace, &one.test)?;
     let of_attribute = Some(record.dict.clone()).filter(|file| !file.is_empty());
     let named = [of_package, of_attribute].into_iter().flatten();
     let mut files: Vec<PathBuf> =

@@ -12,11 +12,11 @@ use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::plain;
 use crate::coordinator::store::{Loaded, Store};
 use crate::exit_code::{ExitCode, Failed};
-use crate::options::{self, Layer, Limits};
+use crate::options::{self, Layer, Limits, OfPackage};
 use crate::report::{Opening, Report};
 use crate::show;
 use crate::workspace::Workspace;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use camino::Utf8PathBuf;
 use clap::Args;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
@@ -230,12 +230,7 @@ pub(super) fn resolve(
     selected: &[Selected],
 ) -> anyhow::Result<Vec<Limits>> {
     let one = |Selected { test, .. }: &Selected| {
-        let package = workspace.package(&test.binary.package_id);
-        let layer = match package {
-            Some(package) => options::package_layer(&package.metadata)
-                .with_context(|| format!("{}: package.metadata.shmfuzz", package.manifest_path))?,
-            None => Layer::default(),
-        };
+        let OfPackage { layer, .. } = super::of_package(workspace, test)?;
         let attribute = Layer::from(&test.record.options);
         Ok(Limits::resolve(&[layer, attribute, *flags]))
     };
