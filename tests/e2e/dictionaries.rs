@@ -56,6 +56,22 @@ fn a_fuzz_test_has_the_dictionaries_of_its_folder_its_attribute_and_its_package(
 }
 
 #[test]
+fn a_dictionary_that_is_named_belongs_to_a_fuzz_test_wherever_it_stands() {
+    let lexicon = Project::from_fixture("lexicon", "named");
+    let source = fs_err::read_to_string(lexicon.path("src/lib.rs")).unwrap();
+    lexicon.write("src/lib.rs", source.replace("dict/spells.dict", "testdata/fuzz/spells.dict"));
+    let manifest = fs_err::read_to_string(lexicon.path("Cargo.toml")).unwrap();
+    let metadata = "\n[package.metadata.shmfuzz]\ndict = \"testdata/fuzz/package.dict\"\n";
+    lexicon.write("Cargo.toml", manifest + metadata);
+    for name in ["spells", "package", "nobody"] {
+        lexicon.write(format!("testdata/fuzz/{name}.dict"), format!("\"{name}\"\n"));
+    }
+    let output = lexicon.shmfuzz(["list"]).run().code(0);
+    let output = output.says(&["testdata/fuzz/nobody.dict belongs to no fuzz test"]);
+    output.says_not(&["spells.dict belongs", "package.dict belongs"]);
+}
+
+#[test]
 fn a_bad_dictionary_is_refused_with_its_place_before_anything_is_fuzzed() {
     let lexicon = Project::from_fixture("lexicon", "bad");
     let run = |args: &[&str]| -> Output {

@@ -5,6 +5,7 @@
 //! keeps the build from beginning.
 
 use super::Selected;
+use crate::building::FuzzTest;
 use crate::coordinator::campaign::Bytes;
 use crate::dictionary;
 use crate::exit_code::{ExitCode, Failed};
@@ -58,14 +59,21 @@ pub(super) fn of_test(
 
 /// The files that belong to a fuzz test alone. What somebody named must be there.
 fn files(workspace: &Workspace, one: &Selected) -> anyhow::Result<Vec<PathBuf>> {
-    let (binary, record) = (&one.test.binary, &one.test.record);
-    let OfPackage { dict: of_package, .. } = super::of_package(workspace, &one.test)?;
-    let of_attribute = Some(record.dict.clone()).filter(|file| !file.is_empty());
-    let named = [of_package, of_attribute].into_iter().flatten();
-    let mut files: Vec<PathBuf> =
-        named.map(|file| binary.package_dir.as_std_path().join(file)).collect();
+    let mut files = named(workspace, &one.test)?;
     files.extend(Some(one.dict_file.clone()).filter(|file| file.is_file()));
     Ok(files)
+}
+
+/// The files that the metadata of a fuzz test's package and its attribute name.
+///
+/// # Errors
+/// If the metadata are wrong.
+pub(super) fn named(workspace: &Workspace, test: &FuzzTest) -> anyhow::Result<Vec<PathBuf>> {
+    let FuzzTest { binary, record } = test;
+    let OfPackage { dict: of_package, .. } = super::of_package(workspace, test)?;
+    let of_attribute = Some(record.dict.clone()).filter(|file| !file.is_empty());
+    let named = [of_package, of_attribute].into_iter().flatten();
+    Ok(named.map(|file| binary.package_dir.as_std_path().join(file)).collect())
 }
 
 fn usable(all: Vec<Bytes>, kind: InputKind) -> Tokens {

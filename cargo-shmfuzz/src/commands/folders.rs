@@ -1,8 +1,10 @@
 //! The folders of a build's fuzz tests, seen together: each has its own, and none is nobody's.
 
+use super::dictionaries;
 use crate::building::{Build, FuzzTest};
 use crate::cli::Selection;
 use crate::show;
+use crate::workspace::Workspace;
 use camino::Utf8Path;
 use shmfuzz_runtime::record::Record;
 use shmfuzz_runtime::testdata;
@@ -53,7 +55,11 @@ fn records(build: &Build, package_dir: &Utf8Path) -> Vec<Record<String>> {
 ///
 /// # Errors
 /// If the folder of all of them cannot be read.
-pub(super) fn warnings(build: &Build, selection: &Selection) -> anyhow::Result<Vec<String>> {
+pub(super) fn warnings(
+    build: &Build,
+    workspace: &Workspace,
+    selection: &Selection,
+) -> anyhow::Result<Vec<String>> {
     let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
     dirs.sort();
     dirs.dedup();
@@ -65,16 +71,40 @@ pub(super) fn warnings(build: &Build, selection: &Selection) -> anyhow::Result<V
         if !selection.targets.options().is_empty() {
             continue;
         }
-        for (names, ending) in [
-            (testdata::folders(dir.as_std_path())?, ""),
-            (testdata::dict_names(dir.as_std_path())?, testdata::DICT_ENDING),
-        ] {
-            for stray in testdata::stray_folders(&names, &records) {
-                let place = show::line(root.join(stray.name + ending).as_str());
-                let nearest = stray.nearest.map(|name| format!(": did you mean `{name}{ending}`?"));
-                let nearest = nearest.unwrap_or_default();
-                warnings.push(format!("{place} belongs to no fuzz test{nearest}"));
+        // What is wrong with metadata is said where they are used.
+        let named = |test: FuzzTest| dictionaries::named(workspace, &test).unwrap_or_default();
+        let tests = build.fuzz_tests().filter(|test| test.binary.package_dir == *dir);
+        let named: Vec<PathBuf> = tests.flat_map(named).collect();
+        warnings.extend(stray(dir, &records, &named)?);
+    }
+    Ok(warnings)
+}
+
+/// The folders and dictionaries of a package that belong to none of its fuzz tests; `named` are the
+/// dictionaries that these ask for by their paths.
+fn stray(
+    dir: &Utf8Path,
+    records: &[Record<String>],
+    named: &[PathBuf],
+) -> anyhow::Result<Vec<String>> {
+    let root = dir.join(testdata::ROOT);
+    // A path may be written in several ways, and a file may have several paths.
+    let named: Vec<PathBuf> = named.iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let is_named = |file: &Utf8Path| file.canonicalize().is_ok_and(|file| named.contains(&file));
+    let mut warnings = Vec::new();
+    for (names, ending) in [
+        (testdata::folders(dir.as_std_path())?, ""),
+        (testdata::dict_names(dir.as_std_path())?, testdata::DICT_ENDING),
+    ] {
+        for stray in testdata::stray_folders(&names, records) {
+            let place = root.join(stray.name + ending);
+            if is_named(&place) {
+                continue;
             }
+            let nearest = stray.nearest.map(|name| format!(": did you mean `{name}{ending}`?"));
+            let nearest = nearest.unwrap_or_default();
+            let place = show::line(place.as_str());
+            warnings.push(format!("{place} belongs to no fuzz test{nearest}"));
         }
     }
     Ok(warnings)
@@ -144,6 +174,26 @@ mod tests {
         assert_eq!(of(&integration, &both[..1]), root.join("parse.dict"), "it stands alone");
         assert_eq!(of(&integration, &both), root.join("fuzz.parse.dict"));
         assert_eq!(of(&library, &both), root.join("parse.dict"));
+    }
+
+    #[test]
+    fn a_dictionary_is_stray_unless_a_fuzz_test_is_called_so_or_names_it() {
+        let package = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(package.path()).unwrap();
+        let root = dir.join(testdata::ROOT);
+        fs_err::create_dir_all(root.join("stray")).unwrap();
+        for name in ["parse", "words", "other"] {
+            fs_err::write(root.join(name).with_extension("dict"), "").unwrap();
+        }
+        let warnings = |named: &[&str]| {
+            let named: Vec<_> = named.iter().map(|file| dir.join(file).into()).collect();
+            stray(dir, &[record("gps", "")], &named).unwrap()
+        };
+        let belongs = |name| format!("{} belongs to no fuzz test", root.join(name));
+        let all = ["stray", "other.dict", "words.dict"].map(belongs);
+        assert_eq!(warnings(&["dict/none.dict"]), all);
+        let named = ["testdata/fuzz/words.dict", "testdata/../testdata/fuzz/other.dict"];
+        assert_eq!(warnings(&named), all[..1]);
     }
 
     #[test]

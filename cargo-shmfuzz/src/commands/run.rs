@@ -192,7 +192,7 @@ fn prepare(
         report.warn(&notice.to_string());
     }
     report.built(&super::build::built(&build, begun.elapsed()));
-    for warning in super::folders::warnings(&build, &arguments.selection)? {
+    for warning in super::folders::warnings(&build, &workspace, &arguments.selection)? {
         report.warn(&warning);
     }
     let selected = match super::select(&build, &arguments.filters) {
