@@ -4,9 +4,12 @@
 //! A line is blank, a comment (`# ...`), or a token in double quotes with any name before it:
 //! `"value"`, `name="value"`, `name@2="value"`. AFL leaves tokens above a level out; here, as in
 //! libFuzzer, all count. Escapes are `\\`, `\"` and `\xAB` as in both, and `\n`, `\r`, `\t` and `\0`
-//! as in honggfuzz. As in both, a quote inside of the value need not be escaped: the last one of
-//! the line ends it. Unlike AFL, which passes over what it does not understand, anything else is
-//! an error, with its place: half a dictionary is worse than none, because nobody notices.
+//! as in honggfuzz. As in both, a quote inside of the value need not be escaped: one that the end of
+//! the line follows ends it. Unlike both, which know comments on lines of their own only, a quote
+//! that a blank and `#` follow ends the value, too: whoever writes `"a" # say "hi"` means a comment,
+//! and who means a token escapes its quotes. Unlike AFL, which passes over what it does not
+//! understand, anything else is an error, with its place: half a dictionary is worse than none,
+//! because nobody notices.
 //!
 //! Owns the grammar and the limits, and reads one file; which files belong to a fuzz test is
 //! decided elsewhere. Invariant: what it accepts fits a worker's inbox.
@@ -117,17 +120,42 @@ fn parse_line(line: &[u8]) -> Result<Option<Vec<u8>>, (usize, Problem)> {
         return Err((name_end, Problem::NoOpeningQuote));
     };
     let from = open + 1;
-    let close = line.iter().rposition(|byte| *byte == b'"').filter(|close| *close > open);
-    let close = close.ok_or((line.len(), Problem::NoClosingQuote))?;
+    let close = closing_quote(line, from)?;
     let token = unescape(line, from, close)?;
-    let rest = line[close + 1..].trim_ascii_start();
-    if !matches!(rest.first(), None | Some(b'#')) {
-        return Err((line.len() - rest.len(), Problem::Rest));
-    }
     match token.len() {
         0 => Err((from, Problem::Empty)),
         len if len > MAX_TOKEN_LEN => Err((from, Problem::TooLong(len))),
         _ => Ok(Some(token)),
+    }
+}
+
+/// Where the value ends that begins at `from`: at the first quote behind which there is nothing but
+/// a comment, if anything.
+fn closing_quote(line: &[u8], from: usize) -> Result<usize, (usize, Problem)> {
+    let mut last = None;
+    let mut at = from;
+    while at < line.len() {
+        match line[at] {
+            b'\\' => at += 1,
+            b'"' => {
+                let behind = &line[at + 1..];
+                let rest = behind.trim_ascii_start();
+                let is_apart = rest.len() < behind.len();
+                match rest.first() {
+                    None => return Ok(at),
+                    Some(b'#') if is_apart => return Ok(at),
+                    _ => last = Some((at, rest)),
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    match last {
+        None => Err((line.len(), Problem::NoClosingQuote)),
+        // Without a blank it is a comment only if no quote comes after it.
+        Some((close, [b'#', ..])) => Ok(close),
+        Some((_, rest)) => Err((line.len() - rest.len(), Problem::Rest)),
     }
 }
 
@@ -136,12 +164,10 @@ fn unescape(line: &[u8], from: usize, close: usize) -> Result<Vec<u8>, (usize, P
     let (mut token, mut at) = (Vec::new(), from);
     while at < close {
         let (byte, len) = match line[at] {
-            b'\\' => match escape(&line[at + 1..close]) {
-                // The quote that seemed to end the value is a part of it.
-                None => return Err((line.len(), Problem::NoClosingQuote)),
-                Some(Ok((byte, len))) => (byte, 1 + len),
-                Some(Err(problem)) => return Err((at, problem)),
-            },
+            b'\\' => {
+                let (byte, len) = escape(&line[at + 1..close]).map_err(|problem| (at, problem))?;
+                (byte, 1 + len)
+            }
             byte if byte.is_ascii_control() && byte != b'\t' => {
                 return Err((at, Problem::Control(byte)));
             }
@@ -153,26 +179,26 @@ fn unescape(line: &[u8], from: usize, close: usize) -> Result<Vec<u8>, (usize, P
     Ok(token)
 }
 
-/// The byte that an escape stands for, and its length without the backslash that is before `rest`;
-/// `None` if nothing is left.
-fn escape(rest: &[u8]) -> Option<Result<(u8, usize), Problem>> {
-    let byte = match *rest.first()? {
-        quoted @ (b'\\' | b'"') => quoted,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'0' => b'\0',
-        b'x' => {
-            let digit = |i: usize| char::from(*rest.get(i)?).to_digit(16);
-            let byte = digit(1).zip(digit(2)).map(|(high, low)| (high << 4 | low) as u8);
-            return Some(byte.map(|byte| (byte, 3)).ok_or(Problem::HexDigits));
+/// The byte that an escape stands for, and its length without the backslash that is before `rest`.
+fn escape(rest: &[u8]) -> Result<(u8, usize), Problem> {
+    let byte = match rest {
+        [quoted @ (b'\\' | b'"'), ..] => *quoted,
+        [b'n', ..] => b'\n',
+        [b'r', ..] => b'\r',
+        [b't', ..] => b'\t',
+        [b'0', ..] => b'\0',
+        [b'x', digits @ ..] => {
+            let digit = |i: usize| char::from(*digits.get(i)?).to_digit(16);
+            let byte = digit(0).zip(digit(1)).map(|(high, low)| (high << 4 | low) as u8);
+            return byte.map(|byte| (byte, 3)).ok_or(Problem::HexDigits);
         }
         _ => {
             let start = String::from_utf8_lossy(&rest[..rest.len().min(4)]);
-            return start.chars().next().map(|c| Err(Problem::Escape(c)));
+            // It has one: a quote behind a backslash ends no value.
+            return Err(Problem::Escape(start.chars().next().unwrap_or('"')));
         }
     };
-    Some(Ok((byte, 1)))
+    Ok((byte, 1))
 }
 
 /// The tokens of a file.
@@ -247,6 +273,29 @@ mod tests {
     fn a_quote_inside_needs_no_escape() {
         assert_eq!(tokens(r#"a="x="y"""#), [br#"x="y""#]);
         assert_eq!(tokens(r#""\\""#), [b"\\"]);
+    }
+
+    #[test]
+    fn a_comment_after_a_value_may_hold_quotes() {
+        let cases = [
+            (r#"kw="a" # say "hi""#, "a"),
+            (r##"kw="a" # "b" # "c""##, "a"),
+            ("kw=\"a\"\t#\"", "a"),
+            (r##""a"# b"##, "a"),
+            // No comment without a blank before a quote, and none within a value.
+            (r###"color="a="#fff"""###, r###"a="#fff""###),
+            (r#""a" b" # c"#, r#"a" b"#),
+            (r##""a # b""##, "a # b"),
+            (r###""a\" # b""###, r##"a" # b"##),
+            (r##""a\\" # b""##, r"a\"),
+        ];
+        for (line, token) in cases {
+            assert_eq!(tokens(line), [token.as_bytes()], "{line}");
+        }
+        assert_eq!(
+            error(r#""a" b "c"d"#),
+            "line 1, column 10: expected the end of the line or a comment after the value"
+        );
     }
 
     #[test]
@@ -327,7 +376,7 @@ mod tests {
         fn tokens_come_back(
             all in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..20),
             name in "([a-z_]{1,8}(@[0-9])? ?= ?)?",
-            end in "(\r?\n|  # comment\n)",
+            end in "(\r?\n|[ \t]+#[a-z\" #\\\\]{0,8}\n)",
         ) {
             let lines = all.iter().map(|token| format!("{name}\"{}\"{end}", written(token)));
             prop_assert_eq!(parse(lines.collect::<String>().as_bytes()).unwrap(), all);

@@ -124,7 +124,9 @@ pub(crate) fn of_package(metadata: &serde_json::Value) -> anyhow::Result<OfPacka
 fn parse_dict(value: &serde_json::Value) -> anyhow::Result<String> {
     let is_relative = |text: &&str| !text.is_empty() && Path::new(text).is_relative();
     let path = value.as_str().filter(is_relative).with_context(|| {
-        format!(r#"{value} is no path relative to the package's root: write it as in "dict/json.dict""#)
+        format!(
+            r#"{value} is no path relative to the package's root: write it as in "dict/json.dict""#
+        )
     })?;
     Ok(path.to_owned())
 }
