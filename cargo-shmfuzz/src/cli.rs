@@ -7,6 +7,7 @@ use crate::commands::{build, list, new, repro, run, stability};
 use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -33,6 +34,42 @@ Examples:
 Exit codes: 0 nothing found, 100 a failure was found, 101 the build failed, 4 no fuzz test
 matched, 2 wrong usage, 96 a harness does not work or the toolchain cannot be used, 70 internal
 error, 130 Ctrl-C before the campaign.";
+
+impl Cargo {
+    /// Reads a command line, the program's name first.
+    ///
+    /// A number after `--until-plateau` is the flag's and no filter: fuzz tests have names. Any
+    /// other word there is none of its value, or `--until-plateau json` could not be written.
+    ///
+    /// # Errors
+    /// If it is none; also for `--help` and `--version`.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut joined: Vec<OsString> = Vec::new();
+        let mut is_flag = true;
+        for word in words {
+            match joined.last_mut() {
+                Some(flag) if is_flag && *flag == PLATEAU && is_number(&word) => {
+                    flag.push("=");
+                    flag.push(word);
+                }
+                _ => {
+                    is_flag &= word != "--";
+                    joined.push(word);
+                }
+            }
+        }
+        Self::try_parse_from(joined)
+    }
+}
+
+/// The flag whose value is optional.
+const PLATEAU: &str = "--until-plateau";
+
+/// Whether nobody would call a fuzz test so: `inf` may be one, `-1` is none.
+fn is_number(word: &OsString) -> bool {
+    let text = word.to_str().filter(|text| text.contains(|c: char| c.is_ascii_digit()));
+    text.is_some_and(|text| text.parse::<f64>().is_ok())
+}
 
 /// `cargo shmfuzz`.
 #[derive(Clone, Debug, Args)]
@@ -229,7 +266,7 @@ mod tests {
 
     fn parse(words: &str) -> Result<Shmfuzz, clap::Error> {
         let words = ["cargo-shmfuzz", "shmfuzz"].into_iter().chain(words.split_whitespace());
-        Cargo::try_parse_from(words).map(|Cargo::Shmfuzz(shmfuzz)| shmfuzz)
+        Cargo::read(words.map(OsString::from)).map(|Cargo::Shmfuzz(shmfuzz)| shmfuzz)
     }
 
     fn run(words: &str) -> run::Arguments {
@@ -290,8 +327,34 @@ mod tests {
 
     #[test]
     fn the_plateau_takes_no_filter_for_its_number() {
-        let run = run("run --until-plateau json");
-        assert_eq!((run.until_plateau, &run.filters.filter[..]), (Some(1.0), &["json".into()][..]));
+        let read = |words: &str| {
+            let run = run(words);
+            (run.until_plateau, run.filters.filter.join(" "))
+        };
+        assert_eq!(read("run --until-plateau json 5"), (Some(1.0), "json 5".to_owned()));
+        assert_eq!(read("run --until-plateau"), (Some(1.0), String::new()));
+        for word in ["inf", "v2", "5s"] {
+            let words = format!("run --until-plateau {word}");
+            assert_eq!(read(&words), (Some(1.0), word.to_owned()));
+        }
+        assert_eq!(read("run -- --until-plateau 5"), (None, "--until-plateau 5".to_owned()));
+    }
+
+    #[test]
+    fn the_plateau_takes_a_number_after_a_blank() {
+        for words in [
+            "run json --until-plateau 0.5",
+            "run --until-plateau 0.5 json",
+            "--until-plateau 5e-1 json",
+        ] {
+            let run = run(words);
+            assert_eq!(
+                (run.until_plateau, &run.filters.filter[..]),
+                (Some(0.5), &["json".into()][..])
+            );
+        }
+        let error = parse("run --until-plateau -1").unwrap_err().to_string();
+        assert!(error.contains("it must be above zero"), "{error}");
     }
 
     #[test]
@@ -302,6 +365,7 @@ mod tests {
             "run --time 0",
             "run --time 5x",
             "run --until-plateau=0",
+            "run --until-plateau 0",
             "run --jobs 0",
             "run --runs 0",
             "run --timeout 0",

@@ -22,13 +22,13 @@ use crate::report::console::Console;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::{Context, anyhow};
 use camino::Utf8Path;
-use clap::Parser;
 use shmfuzz_runtime::limits::Limits;
 use std::path::PathBuf;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
-    let Cargo::Shmfuzz(arguments) = Cargo::parse();
+    let Cargo::Shmfuzz(arguments) =
+        Cargo::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let done = match arguments.command {
         None => run::exec(&arguments.run),
         Some(Command::Run(arguments)) => run::exec(&arguments),
