@@ -5,6 +5,7 @@
 //! add up. Invariant: a folder is removed only if it has a name that the command gives and neither
 //! it nor its stamp was touched for [`KEEP`].
 
+use crate::show;
 use anyhow::Context as _;
 use camino::Utf8Path;
 use std::fs;
@@ -33,7 +34,7 @@ pub(crate) fn touch(folder: &Utf8Path) -> anyhow::Result<()> {
         fs_err::create_dir_all(folder)?;
         fs_err::write(folder.join(STAMP), "")
     };
-    stamp().with_context(|| format!("cannot mark {folder} as used"))
+    stamp().with_context(|| format!("cannot mark {} as used", show::path(folder)))
 }
 
 /// Removes the folders in `dir` that were not used for long; -> how many. One that cannot be

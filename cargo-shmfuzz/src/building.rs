@@ -52,9 +52,9 @@ impl fmt::Display for BuildError {
         match self {
             Self::Cargo { action, output: None } => write!(f, "`{action}` failed"),
             Self::Cargo { action, output: Some(output) } => {
-                write!(f, "`{action}` failed\n{}", output.trim_end())
+                write!(f, "`{action}` failed\n{}", anstream::adapter::strip_str(output.trim_end()))
             }
-            Self::Unusable(error) | Self::Internal(error) => write!(f, "{error:#}"),
+            Self::Unusable(error) | Self::Internal(error) => f.write_str(&show::error(error)),
         }
     }
 }
@@ -104,8 +104,9 @@ impl fmt::Display for Notice {
             ),
             Self::Removed { n, dir } => write!(
                 f,
-                "removed {} from {dir} that no build has used for {DAYS} days",
-                show::count(*n, "folder")
+                "removed {} from {} that no build has used for {DAYS} days",
+                show::count(*n, "folder"),
+                show::path(dir)
             ),
             Self::ProcMacro { package, fuzz_tests } => write!(
                 f,

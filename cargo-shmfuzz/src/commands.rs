@@ -19,6 +19,7 @@ use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
 use crate::options::{self, OfPackage};
 use crate::report::console::Console;
+use crate::show;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::{Context, anyhow};
 use camino::Utf8Path;
@@ -39,7 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Stability(arguments)) => stability::exec(&arguments),
     };
     done.unwrap_or_else(|Failed { code, error }| {
-        Console::plain(Box::new(anstream::stderr())).error(&format!("{error:#}"));
+        Console::plain(Box::new(anstream::stderr())).error(&show::error(&error));
         code
     })
 }
@@ -126,8 +127,9 @@ fn of_package(workspace: &Workspace, test: &FuzzTest) -> anyhow::Result<OfPackag
     let Some(package) = workspace.package(&test.binary.package_id) else {
         return Ok(OfPackage::default());
     };
-    options::of_package(&package.metadata)
-        .with_context(|| format!("{}: package.metadata.shmfuzz", package.manifest_path))
+    options::of_package(&package.metadata).with_context(|| {
+        format!("{}: package.metadata.shmfuzz", show::path(&package.manifest_path))
+    })
 }
 
 /// How to start a fuzz test's binary for it.
@@ -145,7 +147,8 @@ fn launch(test: &FuzzTest) -> Launch {
 fn root(workspace: &Workspace, corpus_dir: Option<&Utf8Path>) -> anyhow::Result<Root> {
     match corpus_dir {
         Some(dir) => {
-            let dir = std::path::absolute(dir).with_context(|| format!("--corpus-dir {dir}"))?;
+            let dir = std::path::absolute(dir)
+                .with_context(|| format!("--corpus-dir {}", show::path(dir)))?;
             Ok(Root::Given(dir))
         }
         None => Root::user(workspace.root().as_std_path()),

@@ -6,6 +6,7 @@
 //! Everything else in those files is left to cargo, which reads them itself. `include` is not
 //! followed.
 
+use crate::show;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
@@ -172,7 +173,7 @@ fn read_folder(folder: &Path) -> anyhow::Result<Option<ConfigFile>> {
 
 fn read_file(path: &Path) -> anyhow::Result<ConfigFile> {
     let text = fs_err::read_to_string(path)?;
-    let table = text.parse().with_context(|| format!("{} is no valid TOML", path.display()))?;
+    let table = text.parse().with_context(|| format!("{} is no valid TOML", show::path(path)))?;
     let folder = path.parent().unwrap_or(path);
     Ok(ConfigFile { base: folder.parent().unwrap_or(folder).to_owned(), table })
 }
@@ -183,7 +184,9 @@ fn read_given(dir: &Path, text: &str) -> anyhow::Result<ConfigFile> {
     if path.is_file() {
         return read_file(&path);
     }
-    let table = text.parse().with_context(|| format!("--config {text}: no file, and no TOML"))?;
+    let table = text
+        .parse()
+        .with_context(|| format!("--config {}: no file, and no TOML", show::line(text)))?;
     Ok(ConfigFile { base: dir.to_owned(), table })
 }
 

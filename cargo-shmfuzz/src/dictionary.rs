@@ -15,11 +15,12 @@
 //! decided elsewhere. Invariant: what it accepts fits a worker's inbox.
 
 use crate::coordinator::campaign::Bytes;
-use anyhow::{Context as _, anyhow, ensure};
-use fs_err as fs;
+use crate::show;
+use anyhow::{Context as _, ensure};
 use shmfuzz_runtime::layout::INBOX_LEN;
 use std::collections::HashSet;
 use std::fmt;
+use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -206,11 +207,12 @@ fn escape(rest: &[u8]) -> Result<(u8, usize), Problem> {
 /// # Errors
 /// If it cannot be read or is no dictionary; the error names the file, and the line and column.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let name = || format!("the dictionary {}", path.display());
-    let file = fs::File::open(path).map_err(|error| anyhow!("cannot read {}: {error}", name()))?;
+    let name = || format!("the dictionary {}", show::path(path));
+    let explain = || format!("cannot read {}", name());
+    let file = fs::File::open(path).with_context(explain)?;
     let mut text = Vec::new();
     let read = file.take(MAX_FILE_LEN + 1).read_to_end(&mut text);
-    read.map_err(|error| anyhow!("cannot read {}: {error}", name()))?;
+    read.with_context(explain)?;
     ensure!(
         text.len() as u64 <= MAX_FILE_LEN,
         "{} is longer than {MAX_FILE_LEN} bytes, the most that one may be",

@@ -3,6 +3,7 @@
 //! Owns the way from an executable to its records and the message for one that another version
 //! made; the records' format is [`shmfuzz_runtime::record`]'s.
 
+use crate::show;
 use std::io::BufReader;
 
 use anyhow::Context;
@@ -24,12 +25,13 @@ pub(crate) fn records(
     let file = fs_err::File::open(executable)?;
     // Only headers and one section are read: debug information makes such files large.
     let cache = ReadCache::new(BufReader::new(file));
-    let object = object::File::parse(&cache)
-        .with_context(|| format!("{executable} is no executable of a known format"))?;
+    let object = object::File::parse(&cache).with_context(|| {
+        format!("{} is no executable of a known format", show::path(executable))
+    })?;
     let Some(section) = object.section_by_name(record::SECTION) else { return Ok(Vec::new()) };
-    let data = section
-        .data()
-        .with_context(|| format!("{executable}: cannot read section {}", record::SECTION))?;
+    let data = section.data().with_context(|| {
+        format!("{}: cannot read section {}", show::path(executable), record::SECTION)
+    })?;
     let mut records =
         record::parse_section(data).map_err(|error| explain(error, executable, runtimes))?;
     records.sort_by(|a, b| (&a.file, a.line, &a.name).cmp(&(&b.file, b.line, &b.name)));
@@ -38,9 +40,10 @@ pub(crate) fn records(
 
 fn explain(error: RecordError, executable: &Utf8Path, runtimes: &[Version]) -> anyhow::Error {
     let RecordError::Version { .. } = error else {
-        return anyhow::Error::new(error).context(executable.to_owned());
+        return anyhow::Error::new(error).context(show::path(executable));
     };
     let ours = env!("CARGO_PKG_VERSION");
+    let executable = show::path(executable);
     let theirs = runtimes.iter().map(Version::to_string).collect::<Vec<_>>().join(" and ");
     // The runtime's newest version suits a package manifest; the command is the one to follow it.
     let newest = runtimes.iter().max().map_or(ours.to_owned(), Version::to_string);

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use camino::Utf8Path;
 
+use crate::show;
 use crate::toolchain::Toolchain;
 
 /// The source, `no_std` so that it needs nothing but `core`'s metadata.
@@ -22,7 +23,7 @@ pub(crate) fn compile(toolchain: &Toolchain, target: &str, out: &Utf8Path) -> an
         .args(["-Copt-level=3", "-Ccodegen-units=1", "-Cpanic=abort", "--target", target])
         .args(["-o", out.as_str(), source.as_str()])
         .output()
-        .with_context(|| format!("cannot run {}", toolchain.rustc.display()))?;
+        .with_context(|| format!("cannot run {}", show::path(&toolchain.rustc)))?;
     ensure!(
         output.status.success(),
         "{} cannot compile the empty coverage hooks for {target}:\n{}",

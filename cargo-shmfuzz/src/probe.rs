@@ -12,6 +12,7 @@ use cargo_metadata::Message;
 use serde::Deserialize;
 
 use crate::flags::{self, CfgFuzzing, Flags, Gate, Narrowing};
+use crate::show;
 use crate::toolchain::{Preparation, Toolchain};
 use crate::wrapper::Plan;
 
@@ -121,11 +122,12 @@ impl Probe<'_> {
 
     fn try_flags(&self, flags: &Flags) -> anyhow::Result<()> {
         let program = self.compile(flags)?;
-        let output =
-            Command::new(&program).output().with_context(|| format!("cannot run {program}"))?;
+        let output = Command::new(&program)
+            .output()
+            .with_context(|| format!("cannot run {}", show::path(&program)))?;
         let observed = serde_json::from_slice(&output.stdout).with_context(|| {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            format!("{program} ended with {}: {}", output.status, stderr.trim())
+            format!("{} ended with {}: {}", show::path(&program), output.status, stderr.trim())
         })?;
         judge(&observed, flags.gate)
     }

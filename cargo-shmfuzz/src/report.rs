@@ -14,6 +14,7 @@ use crate::cli::MessageFormat;
 use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Notice;
 use crate::exit_code::ExitCode;
+use crate::show;
 pub(crate) use steadiness::Steadiness;
 
 use console::Console;
@@ -155,10 +156,12 @@ impl Report {
 
     /// A table with a head, as data: on stdout, in columns.
     pub(crate) fn table(&mut self, rows: &[[String; N_COLUMNS]]) {
+        let escaped = |row: &[String; N_COLUMNS]| row.each_ref().map(|cell| show::line(cell));
+        let rows: Vec<_> = rows.iter().map(escaped).collect();
         let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
         let widths: [usize; N_COLUMNS] = std::array::from_fn(width);
         let mut out = anstream::stdout().lock();
-        for row in rows {
+        for row in &rows {
             let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
             let line = cells.collect::<Vec<_>>().join("  ");
             // Who closes the pipe has read enough.

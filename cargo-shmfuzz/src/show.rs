@@ -1,10 +1,14 @@
-//! How bytes and texts of the target are shown to people.
+//! How bytes and texts of the target, and the names of files, are shown to people.
 //!
-//! What a worker says, and what an input holds, was written by code under test. Invariant: nothing
+//! What a worker says, and what an input holds, was written by code under test, and a file's name by
+//! whoever made the file. Invariant: nothing
 //! that leaves this module can move the cursor, change a colour or the title, or turn the direction
 //! of the text: such characters are spelled out.
 
+use std::error::Error;
 use std::fmt::Write;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// Whether a terminal may do something else with this character than print it.
@@ -21,6 +25,25 @@ pub(crate) fn line(text: &str) -> String {
         if is_unsafe(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
+}
+
+/// A path, on one line: whoever names a file names it with any character.
+pub(crate) fn path(path: impl AsRef<Path>) -> String {
+    line(&path.as_ref().to_string_lossy())
+}
+
+/// An error and what caused it. Whatever the system says is one line, since it may name a file; our
+/// own texts have names escaped already, and may have several lines.
+pub(crate) fn error(error: &anyhow::Error) -> String {
+    let escaped = |cause: &(dyn Error + 'static)| {
+        let text = cause.to_string();
+        if cause.is::<io::Error>() {
+            line(&text)
+        } else {
+            lines(&text).collect::<Vec<_>>().join("\n")
+        }
+    };
+    error.chain().map(escaped).collect::<Vec<_>>().join(": ")
 }
 
 /// The lines of a text, each escaped; tabs are widened.
@@ -157,6 +180,18 @@ mod tests {
         assert_eq!(lines("a\tb\n\x07c").collect::<Vec<_>>(), ["a    b", "\\u{7}c"]);
         assert_eq!(tail("1\n2\n3\n", 2), (1, vec!["2".to_owned(), "3".to_owned()]));
         assert_eq!(tail("", 2), (0, vec![]));
+    }
+
+    #[test]
+    fn an_error_cannot_be_made_by_the_name_of_a_file() {
+        let name = Path::new("a\nerror: b\u{1b}[2J");
+        assert_eq!(path(name), "a\\nerror: b\\u{1b}[2J");
+        let system = fs_err::read(name).unwrap_err();
+        let own =
+            anyhow::Error::new(system).context(format!("cannot\x07 read {}\nhint", path(name)));
+        let shown = error(&own);
+        assert!(shown.starts_with("cannot\\u{7} read a\\nerror: b\\u{1b}[2J\nhint: "), "{shown}");
+        assert!(shown.contains("`a\\nerror: b\\u{1b}[2J`"), "{shown}");
     }
 
     #[test]

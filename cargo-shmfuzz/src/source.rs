@@ -3,6 +3,7 @@
 //! It owns the reading of the binary's debug information, and which frame of a block that was
 //! inlined is shown: the innermost one in the user's own code, since that is what they can change.
 
+use crate::show;
 use addr2line::Loader;
 use anyhow::{Context as _, anyhow};
 use object::{Object as _, ObjectSymbol as _};
@@ -44,7 +45,7 @@ impl Source {
     /// # Errors
     /// If the binary cannot be read, or was stripped.
     pub(crate) fn open(executable: &Path, root: &Path) -> anyhow::Result<Self> {
-        let explain = || format!("cannot read the debug information of {}", executable.display());
+        let explain = || format!("cannot read the debug information of {}", show::path(executable));
         let bytes = fs_err::read(executable)?;
         let file = object::File::parse(&bytes[..]).with_context(explain)?;
         // Apple's linker puts an underscore before each name.

@@ -10,6 +10,7 @@
 mod parent;
 
 use crate::coordinator::driver::Groups;
+use crate::show;
 use crate::wrapper::unix;
 use anyhow::Context as _;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -43,7 +44,11 @@ impl Invocation {
             Err(error) => error,
         };
         // There is nobody else to tell if stderr is closed.
-        let _ = writeln!(io::stderr(), "error: cargo-shmfuzz as cargo's tether: {error:#}");
+        let _ = writeln!(
+            io::stderr(),
+            "error: cargo-shmfuzz as cargo's tether: {}",
+            show::error(&error)
+        );
         ExitCode::FAILURE
     }
 

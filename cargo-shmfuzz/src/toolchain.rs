@@ -12,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::build_folders::{NEW_TOOLCHAIN, TOOLCHAIN};
 use crate::config::CargoConfig;
 use crate::flags::Gate;
+use crate::show;
 use crate::{hooks, probe};
 
 /// A compiler and the cargo that drives it.
@@ -45,13 +46,13 @@ impl Toolchain {
         let output = Command::new(&rustc)
             .arg("-vV")
             .output()
-            .with_context(|| format!("cannot run {}", rustc.display()))?;
+            .with_context(|| format!("cannot run {}", show::path(&rustc)))?;
         let verbose = String::from_utf8_lossy(&output.stdout).into_owned();
         let version = verbose.lines().next().unwrap_or_default().to_owned();
         let host = verbose.lines().find_map(|line| line.strip_prefix("host: "));
         let Some(host) = host.map(str::to_owned) else {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            bail!("`{} -vV` names no host: {}", rustc.display(), stderr.trim());
+            bail!("`{} -vV` names no host: {}", show::path(&rustc), stderr.trim());
         };
         Ok(Self { cargo: config.cargo(), rustc, version, verbose, host })
     }
@@ -61,7 +62,7 @@ impl Toolchain {
         let output = Command::new(&self.rustc)
             .args(["--print=target-libdir", "--target", target])
             .output()
-            .with_context(|| format!("cannot run {}", self.rustc.display()))?;
+            .with_context(|| format!("cannot run {}", show::path(&self.rustc)))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().into())
     }
 
@@ -85,7 +86,8 @@ impl Toolchain {
         if fs_err::rename(path, &dir).is_ok() {
             let _moved = new.keep();
         }
-        Prepared::read(&dir).with_context(|| format!("cannot prepare the toolchain in {dir}"))
+        Prepared::read(&dir)
+            .with_context(|| format!("cannot prepare the toolchain in {}", show::path(&dir)))
     }
 }
 

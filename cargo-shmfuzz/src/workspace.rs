@@ -14,6 +14,7 @@ use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 use crate::building::BuildError;
 use crate::config::CargoConfig;
 use crate::flags::{CfgFuzzing, Narrowing};
+use crate::show;
 use crate::toolchain::Toolchain;
 
 /// What the user selected, in cargo's words.
@@ -72,7 +73,7 @@ impl Workspace {
         if let Some(dir) = &mut request.target_dir {
             // Rustc runs in the workspace's root, where a relative path to our files would break.
             *dir = camino::absolute_utf8(&dir)
-                .with_context(|| format!("cannot make {dir} absolute"))
+                .with_context(|| format!("cannot make {} absolute", show::path(&dir)))
                 .map_err(unusable)?;
         }
         let dir = env::current_dir().context("there is no current directory").map_err(unusable)?;
@@ -134,8 +135,10 @@ impl Workspace {
             let Some(value) = metadata.get(METADATA).and_then(|ours| ours.get("instrument")) else {
                 continue;
             };
-            let narrowing: Narrowing = serde_json::from_value(value.clone())
-                .with_context(|| format!("{manifest}: metadata.{METADATA}.instrument"))?;
+            let narrowing: Narrowing =
+                serde_json::from_value(value.clone()).with_context(|| {
+                    format!("{}: metadata.{METADATA}.instrument", show::path(&manifest))
+                })?;
             all.only.extend(narrowing.only);
             all.exclude.extend(narrowing.exclude);
         }

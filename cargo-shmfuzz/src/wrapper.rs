@@ -17,6 +17,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::flags::{Call, Flags, Subject};
+use crate::show;
 
 /// Holds the [`Plan`] as JSON. Its presence makes the executable a wrapper.
 const PLAN_VAR: &str = "SHMFUZZ_RUSTC_PLAN";
@@ -104,7 +105,11 @@ impl Invocation {
             Err(error) => error,
         };
         // There is nobody else to tell if stderr is closed.
-        let _ = writeln!(std::io::stderr(), "error: cargo-shmfuzz as rustc's wrapper: {error:#}");
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: cargo-shmfuzz as rustc's wrapper: {}",
+            show::error(&error)
+        );
         ExitCode::FAILURE
     }
 

@@ -52,3 +52,20 @@ fn repro_says_by_exit_code_whether_an_input_fails() {
     zoo.shmfuzz(both).run().code(100);
     assert!(files_below(&zoo.private("cache")).is_empty());
 }
+
+#[test]
+fn the_name_of_a_file_does_nothing_to_the_terminal() {
+    let zoo = Project::zoo("names");
+    let name = "none\nerror: none\u{1b}[2J\u{9b}2J\u{202e}";
+    let shown = r"none\nerror: none\u{1b}[2J\u{9b}2J\u{202e}";
+    let is_safe = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+    for (args, code) in [
+        (vec!["run", "--dict", name], 2),
+        (vec!["repro", "deaths::bytes_panic", name], 2),
+        (vec!["list", "--config", name], 96),
+    ] {
+        let output = zoo.shmfuzz(args).run().code(code).says(&[shown]);
+        assert!(output.stderr.chars().all(is_safe), "{output}");
+        assert!(!output.stderr.lines().any(|line| line.starts_with("error: none")), "{output}");
+    }
+}

@@ -103,7 +103,7 @@ fn stray(
             }
             let nearest = stray.nearest.map(|name| format!(": did you mean `{name}{ending}`?"));
             let nearest = nearest.unwrap_or_default();
-            let place = show::line(place.as_str());
+            let place = show::path(place);
             warnings.push(format!("{place} belongs to no fuzz test{nearest}"));
         }
     }

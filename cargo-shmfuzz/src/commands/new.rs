@@ -2,6 +2,7 @@
 
 use crate::exit_code::{ExitCode, Failed};
 use crate::report::console::{Console, Tone};
+use crate::show;
 use anyhow::{Context, anyhow, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::Package;
@@ -70,16 +71,19 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let path = dir.join("tests").join(format!("{}.rs", arguments.name));
     // The cheap refusal first; the file is created exclusively all the same.
     if path.exists() {
-        return Err(Failed::new(ExitCode::Usage, anyhow!("{path} is there already")));
+        return Err(Failed::new(
+            ExitCode::Usage,
+            anyhow!("{} is there already", show::path(&path)),
+        ));
     }
     add_dependency(arguments)?;
     write_new(&path, &first_test(&arguments.name))?;
-    console.status(Tone::Good, "Created", path.as_str());
+    console.status(Tone::Good, "Created", &show::path(&path));
     if !is_found(arguments)? {
         let name = &arguments.name;
         console.warn(&format!(
             "{} has `autotests = false`: add `[[test]]` with `name = \"{name}\"` to it",
-            package.manifest_path
+            show::path(&package.manifest_path)
         ));
     }
     console.detail("`cargo test` runs its seeds");

@@ -75,19 +75,21 @@ fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf>
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());
     let found = found.with_context(|| {
-        format!("there is no file {input}, and none of that name in {}", folder.display())
+        let (input, folder) = (show::path(input), show::path(folder));
+        format!("there is no file {input}, and none of that name in {folder}")
     })?;
-    let absolute = std::path::absolute(found).with_context(|| format!("cannot find {input}"))?;
+    let absolute =
+        std::path::absolute(found).with_context(|| format!("cannot find {}", show::path(input)))?;
     Utf8PathBuf::try_from(absolute).context("the input's path is not valid UTF-8")
 }
 
 fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> anyhow::Result<End> {
     let Selected { test, name, seed_folder: folder, .. } = selected;
     let recorded = testdata::recorded_limits(folder)
-        .with_context(|| format!("cannot read the limits in {}", folder.display()))?;
+        .with_context(|| format!("cannot read the limits in {}", show::path(folder)))?;
     let file_name = file.file_name().unwrap_or_default();
     let limits = testdata::limits_of(&recorded, &test.record, file_name);
-    console.status(Tone::Good, "Running", &format!("{name} on {}", show::line(file.as_str())));
+    console.status(Tone::Good, "Running", &format!("{name} on {}", show::path(file)));
     let mut launch = super::launch(test);
     // The user's own choice counts, as always.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
@@ -102,7 +104,7 @@ fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> any
         limits,
     };
     let replay = child::replay(&request, Output::PassedOn)
-        .with_context(|| format!("cannot run {}", test.binary.executable))?;
+        .with_context(|| format!("cannot run {}", show::path(&test.binary.executable)))?;
     match &replay.end {
         End::Passed => console.status(Tone::Good, "Passed", name),
         end => console.status(

@@ -6,6 +6,7 @@
 use super::campaign::{Bytes, FindingId, TestIdx};
 use super::driver::Launch;
 use super::event::{Event, PlainVerdict};
+use crate::show;
 use anyhow::Context as _;
 use shmfuzz_runtime::child::{self, End};
 use shmfuzz_runtime::kind::FailureKind;
@@ -73,7 +74,7 @@ fn work(build: Build, checks: &Receiver<Check>, events: &Sender<Event>) {
             match build() {
                 Ok(launches) => built = Some(launches),
                 Err(error) => {
-                    why_none = format!("{why_none}: {error:#}");
+                    why_none = format!("{why_none}: {}", show::error(&error));
                     built = None;
                 }
             }
@@ -82,7 +83,7 @@ fn work(build: Build, checks: &Receiver<Check>, events: &Sender<Event>) {
             None => PlainVerdict::Unknown(why_none),
             Some(launches) => match launches.get(check.test.0) {
                 Some(Some(launch)) => run(launch, &check)
-                    .unwrap_or_else(|error| PlainVerdict::Unknown(format!("{error:#}"))),
+                    .unwrap_or_else(|error| PlainVerdict::Unknown(show::error(&error))),
                 _ => PlainVerdict::Unknown("the plain build has no such fuzz test".to_owned()),
             },
         };
@@ -108,7 +109,7 @@ fn run(launch: &Launch, check: &Check) -> anyhow::Result<PlainVerdict> {
         limits,
     };
     let replay = child::replay(&request, child::Output::Kept)
-        .with_context(|| format!("cannot run {}", launch.executable.display()))?;
+        .with_context(|| format!("cannot run {}", show::path(&launch.executable)))?;
     Ok(verdict(check.kind, replay.end))
 }
 

@@ -387,5 +387,5 @@ fn few(n: f64) -> String {
 fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    show::line(&below.unwrap_or(path).to_string_lossy())
+    show::path(below.unwrap_or(path))
 }

@@ -320,7 +320,7 @@ fn every_event_is_one_object_and_names_the_package_beside_the_test() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(event["event"].is_string(), "{line}");
         assert_eq!(event.get("test").is_some(), event.get("package").is_some(), "{line}");
-        assert!(!line.contains(crate::show::is_unsafe), "{line}");
+        assert!(!line.contains(show::is_unsafe), "{line}");
     }
     let last = out.text().lines().last().map(str::to_owned).unwrap();
     assert!(last.contains("\"exit_code\":100"), "{last}");

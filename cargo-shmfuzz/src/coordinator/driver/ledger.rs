@@ -6,6 +6,7 @@
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx};
 use crate::coordinator::notice::Notice;
 use crate::coordinator::store::{Failing, Store};
+use crate::show;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,7 +67,10 @@ impl Ledger {
         let Err(error) = self.try_entry(&entry) else { return };
         if !self.has_warned_of_entries {
             self.has_warned_of_entries = true;
-            self.warn(entry.test, format!("{error:#}; fuzzing goes on, and it is tried again"));
+            self.warn(
+                entry.test,
+                format!("{}; fuzzing goes on, and it is tried again", show::error(&error)),
+            );
         }
         self.waiting_bytes += entry.input.len();
         self.waiting_entries.push_back(entry);
@@ -85,7 +89,10 @@ impl Ledger {
         // What waited was the larger input of the same finding.
         self.waiting_findings.remove(&finding);
         if let Err(error) = self.try_finding(finding, &failing) {
-            let text = format!("{error:#}; the failing input is kept in memory and tried again");
+            let text = format!(
+                "{}; the failing input is kept in memory and tried again",
+                show::error(&error)
+            );
             self.warn(failing.test, text);
             self.waiting_findings.insert(finding, failing);
         }

@@ -13,6 +13,7 @@ use super::watch::{Verdict, Watch};
 use crate::coordinator::action::{Freight, Known};
 use crate::coordinator::campaign::WorkerId;
 use crate::coordinator::event::{Cause, Death, Event, Harvest};
+use crate::show;
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
@@ -219,7 +220,7 @@ impl Worker {
             // descriptor on which the standard library reports that the program does not start.
             .preserved_fds(vec![file, theirs]);
         let mut process = Process::spawn(command, &groups)
-            .map_err(|e| format!("cannot start {}: {e}", launch.executable.display()))?;
+            .map_err(|e| format!("cannot start {}: {e}", show::path(&launch.executable)))?;
         let output = Output::of(process.child())
             .map_err(|e| format!("cannot read what the worker prints: {e}"))?;
         let now = Instant::now();

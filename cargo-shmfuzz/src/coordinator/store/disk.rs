@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is written goes to a hidden file in the same folder first and is then renamed.
 
+use crate::show;
 use anyhow::Context as _;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
@@ -43,7 +44,7 @@ pub(super) fn write(
         }
         other => other,
     };
-    written.with_context(|| format!("cannot write {}", path.display()))?;
+    written.with_context(|| format!("cannot write {}", show::path(&path)))?;
     Ok(path)
 }
 
@@ -77,7 +78,7 @@ fn try_write(folder: &Path, path: &Path, bytes: &[u8], care: Care) -> io::Result
 pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+            Err(e).with_context(|| format!("cannot remove {}", show::path(path)))
         }
         _ => Ok(()),
     }

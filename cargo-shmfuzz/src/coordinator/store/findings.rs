@@ -7,6 +7,7 @@
 use super::{FINDINGS, Store, disk, hash};
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{Bytes, TestIdx};
+use crate::show;
 use anyhow::Context as _;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::{limits, testdata};
@@ -56,7 +57,7 @@ impl Store {
         }
         for (name, input) in withdrawn {
             if let Err(error) = self.withdraw(failing.test, &name, input) {
-                saved.warn(format!("{error:#}"));
+                saved.warn(show::error(&error));
             }
         }
         Ok(saved)
@@ -73,13 +74,17 @@ impl Store {
                 self.written.insert(path.clone());
                 let mut saved = Saved { path, warning: None };
                 if let Err(error) = self.record_limits(failing, name) {
-                    saved.warn(format!("{error:#}"));
+                    saved.warn(show::error(&error));
                 }
                 Ok(saved)
             }
             Err(error) => {
                 let mut saved = self.to_cache(failing, name)?;
-                saved.warn(format!("{error:#}; it was saved as {}", saved.path.display()));
+                saved.warn(format!(
+                    "{}; it was saved as {}",
+                    show::error(&error),
+                    show::path(&saved.path)
+                ));
                 Ok(saved)
             }
         }
@@ -92,8 +97,9 @@ impl Store {
             Err(error) => {
                 let folder = std::env::temp_dir();
                 let path = disk::write(&folder, name, &failing.input, disk::Care::Finding)
-                    .with_context(|| format!("{error:#}"))?;
-                let warning = format!("{error:#}; it was saved as {}", path.display());
+                    .with_context(|| show::error(&error))?;
+                let warning =
+                    format!("{}; it was saved as {}", show::error(&error), show::path(&path));
                 Ok(Saved { path, warning: Some(warning) })
             }
         }
@@ -128,7 +134,7 @@ impl Store {
         let folder = &self.tests[test.0].home.seed_folder;
         let path = folder.join(limits::FILE_NAME);
         let before = testdata::recorded_limits(folder)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+            .with_context(|| format!("cannot read {}", show::path(&path)))?;
         let mut after = before.clone();
         change(&mut after);
         if after == before {

@@ -4,6 +4,7 @@
 
 use super::{Shelves, disk, hash};
 use crate::coordinator::campaign::{CorpusInput, Place};
+use crate::show;
 use anyhow::Context as _;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::InputKind;
@@ -43,7 +44,10 @@ pub(super) fn load(shelves: &mut Shelves) -> Loaded {
     if shelves.home.kind == InputKind::Text {
         let is_text = |input: &&CorpusInput| str::from_utf8(&input.bytes).is_ok();
         let warnings = loaded.inputs.iter().filter(|i| !is_text(i)).map(|input| {
-            format!("{} is not valid UTF-8, so it is no input of this fuzz test", input.name)
+            format!(
+                "{} is not valid UTF-8, so it is no input of this fuzz test",
+                show::line(&input.name)
+            )
         });
         loaded.warnings.extend(warnings);
     }
@@ -54,10 +58,10 @@ impl Loaded {
     fn add(&mut self, folder: &Path, place: Place, seen: &mut HashSet<blake3::Hash>) {
         let SeedFiles { files, unnamed } = match input_files(folder) {
             Ok(found) => found,
-            Err(error) => return self.warnings.push(format!("{error:#}")),
+            Err(error) => return self.warnings.push(show::error(&error)),
         };
         for path in unnamed {
-            let path = path.display();
+            let path = show::path(path);
             self.warnings
                 .push(format!("{path} has a name that is not valid UTF-8; it is passed over"));
         }
@@ -69,7 +73,9 @@ impl Loaded {
                         self.inputs.push(CorpusInput { place, name: file.name, bytes });
                     }
                 }
-                Err(error) => self.warnings.push(format!("{error:#}; it is passed over")),
+                Err(error) => {
+                    self.warnings.push(format!("{}; it is passed over", show::error(&error)));
+                }
             }
         }
     }
@@ -80,16 +86,16 @@ impl Loaded {
 /// # Errors
 /// If the folder cannot be read.
 pub(super) fn input_files(folder: &Path) -> anyhow::Result<SeedFiles> {
-    testdata::seed_files(folder).with_context(|| format!("cannot read {}", folder.display()))
+    testdata::seed_files(folder).with_context(|| format!("cannot read {}", show::path(folder)))
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let explain = || format!("cannot read {}", path.display());
+    let explain = || format!("cannot read {}", show::path(path));
     let len = fs::metadata(path).with_context(explain)?.len();
     if len > MAX_VALUE_LEN as u64 {
         anyhow::bail!(
             "{} has {len} bytes, more than the {MAX_VALUE_LEN} bytes that an input may have",
-            path.display()
+            show::path(path)
         );
     }
     fs::read(path).with_context(explain)
