@@ -33,7 +33,7 @@ Examples:
 
 Exit codes: 0 nothing found, 100 a failure was found, 101 the build failed, 4 no fuzz test
 matched, 2 wrong usage, 96 a harness does not work or the toolchain cannot be used, 70 internal
-error, 130 Ctrl-C before the campaign.";
+error, 130 Ctrl-C before the campaign, or before all inputs of `stability` were run.";
 
 impl Cargo {
     /// Reads a command line, the program's name first.

@@ -23,7 +23,8 @@ pub(crate) enum ExitCode {
     Found = 100,
     /// The build failed.
     Build = 101,
-    /// Ctrl-C before the campaign: the shell's convention for it.
+    /// Ctrl-C before the campaign, or in a survey, of which only a part is known then: the shell's
+    /// convention for it.
     Interrupted = 130,
 }
 

@@ -140,6 +140,12 @@ impl Running {
         }
     }
 
+    /// Waits until something holds outside of the program.
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        wait_until(left, what, holds);
+    }
+
     /// Waits for the end.
     pub(crate) fn finish(mut self) -> Output {
         while self.next_line().is_some() {}

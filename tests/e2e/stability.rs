@@ -1,7 +1,10 @@
 //! What does not come back when an input is run again: how much of it, and where.
 
+use crate::campaign::logs;
 use crate::project::{Project, RunToEnd};
+use crate::run::Running;
 use fs_err as fs;
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// The lines of the fixture that end with a mark.
@@ -52,6 +55,32 @@ fn inputs_that_fail_or_end_the_process_are_left_out() {
     assert_eq!(listed(&output.events()), marked(&zoo, "// flickers at the end"), "{output}");
     let whole = output.event("stability");
     assert_eq!((&whole["inputs"], &whole["failing"]), (&2.into(), &2.into()), "{output}");
+}
+
+#[test]
+fn an_interrupted_survey_says_how_far_it_came() {
+    for format in ["json", "human"] {
+        let zoo = Project::zoo(&format!("flickers-interrupted-{format}"));
+        let test = "log::stays_when_asked_to";
+        let folder = zoo.private("corpus");
+        fs::create_dir(&folder).unwrap();
+        let last = b"stay here, for good";
+        fs::write(folder.join("a"), last).unwrap();
+        let args = ["stability", "--exact", test, "--message-format", format, "--corpus-dir"];
+        let running = Running::start(zoo.shmfuzz(args).arg(&folder));
+        running.wait_until("the input that stays is run", || {
+            logs(&zoo, "stays").iter().any(|(_, calls)| calls.last().is_some_and(|c| c == last))
+        });
+        running.send(Signal::INT);
+        let output = running.finish().code(130);
+        if format == "json" {
+            let whole = output.event("stability");
+            let figures = ["inputs", "failing", "total", "is_done"].map(|field| &whole[field]);
+            assert_eq!(figures, [&2.into(), &0.into(), &3.into(), &Value::Bool(false)], "{output}");
+        } else {
+            output.says(&["Surveyed log::stays_when_asked_to: interrupted after 2 of 3 inputs, "]);
+        }
+    }
 }
 
 #[test]

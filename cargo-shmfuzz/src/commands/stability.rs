@@ -26,7 +26,10 @@ Examples:
 
 Code that depends on time, randomness, addresses, the order of a HashMap or what earlier calls have
 left behind makes an input reach other lines each time. That costs speed, and failures may not
-repeat.";
+repeat.
+
+Exit code 0 whether or not a line flickers, 130 if Ctrl-C came before all inputs were run (those that
+were are told of), 4 if no fuzz test matches or it has no inputs; others as for all commands.";
 
 /// The arguments of `stability`.
 #[derive(Clone, Debug, Args)]
@@ -112,12 +115,13 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
         .map_err(|why| Failed::new(ExitCode::Harness, anyhow!("{}: {why}", one.name)))?;
     let executable = one.test.binary.executable.as_std_path();
     let source = Source::open(executable, workspace.root().as_std_path())?;
-    report.steadiness(&steadiness(one, arguments.times, &found, &source));
-    Ok(if outcome.end == End::Interrupted { ExitCode::Interrupted } else { ExitCode::Nothing })
+    let steadiness = steadiness(one, arguments.times, &found, outcome.end, &source);
+    report.steadiness(&steadiness);
+    Ok(if steadiness.is_done { ExitCode::Nothing } else { ExitCode::Interrupted })
 }
 
 /// What was found, by line: blocks of one line are one, and count as the one that flickered most.
-fn steadiness(one: &Selected, times: u32, found: &Found, source: &Source) -> Steadiness {
+fn steadiness(one: &Selected, times: u32, found: &Found, end: End, source: &Source) -> Steadiness {
     let mut lines: BTreeMap<Line, u32> = BTreeMap::new();
     let mut n_unknown = 0;
     for (pc, n_inputs) in found.flickering.values() {
@@ -136,6 +140,8 @@ fn steadiness(one: &Selected, times: u32, found: &Found, source: &Source) -> Ste
         package: one.test.binary.package_name.clone(),
         n_inputs: found.n_inputs,
         n_failing: found.n_failing,
+        n_all: found.n_all,
+        is_done: end != End::Interrupted,
         times,
         checked: found.checked,
         lines,

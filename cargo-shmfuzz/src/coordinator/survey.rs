@@ -28,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) n_inputs: usize,
     /// Inputs that fail, or over which workers were lost.
     pub(crate) n_failing: usize,
+    /// Inputs that there are: more than those of the other two counts only if it was interrupted.
+    pub(crate) n_all: usize,
     /// Edges that were reached more than once, in the worker that has seen most, and those of them
     /// that flickered.
     pub(crate) checked: (u64, u64),
@@ -88,8 +90,9 @@ impl Survey {
     /// # Errors
     /// If no worker could be had: why.
     pub(crate) fn into_found(self) -> Result<Found, String> {
+        let n_all = self.n_seeds as usize + self.test.corpus.len();
         match self.failed {
-            None => Ok(self.found),
+            None => Ok(Found { n_all, ..self.found }),
             Some(why) => Err(why),
         }
     }

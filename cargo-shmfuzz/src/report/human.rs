@@ -85,9 +85,9 @@ impl Human {
         self.tail(rest, "");
     }
 
-    /// A survey was made.
-    pub(super) fn surveyed(&mut self, text: &str) {
-        self.console.status(Tone::Good, "Surveyed", text);
+    /// A survey was made, or a part of it.
+    pub(super) fn surveyed(&mut self, tone: Tone, text: &str) {
+        self.console.status(tone, "Surveyed", text);
     }
 
     /// Tells one thing.

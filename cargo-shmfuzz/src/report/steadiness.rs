@@ -1,6 +1,7 @@
 //! What a survey of a fuzz test is told as: a table of lines for people, events for programs.
 
 use super::Report;
+use super::console::Tone;
 use crate::show;
 use crate::source::Line;
 use serde::Serialize;
@@ -17,6 +18,10 @@ pub(crate) struct Steadiness {
     pub(crate) n_inputs: usize,
     /// Inputs that were left out, because they fail or end the process.
     pub(crate) n_failing: usize,
+    /// Inputs that there are.
+    pub(crate) n_all: usize,
+    /// Whether all of them were run, or left out.
+    pub(crate) is_done: bool,
     /// How often each was run.
     pub(crate) times: u32,
     /// Edges reached, and those of them that flickered.
@@ -42,6 +47,8 @@ enum Event<'a> {
         package: &'a str,
         inputs: usize,
         failing: usize,
+        total: usize,
+        is_done: bool,
         times: u32,
         edges: u64,
         edges_flickering: u64,
@@ -73,6 +80,8 @@ impl Steadiness {
             package,
             inputs: self.n_inputs,
             failing: self.n_failing,
+            total: self.n_all,
+            is_done: self.is_done,
             times: self.times,
             edges: self.checked.0,
             edges_flickering: self.checked.1,
@@ -89,10 +98,19 @@ impl Steadiness {
             0 => String::new(),
             n => format!(" ({n} that fail left out)"),
         };
+        let inputs = match self.is_done {
+            true => show::count(self.n_inputs, "input"),
+            false => {
+                format!(
+                    "interrupted after {} of {}",
+                    self.n_inputs,
+                    show::count(self.n_all, "input")
+                )
+            }
+        };
         format!(
-            "{}: {}{left_out}, {} times each: {:.1}% of {} edges come back each time",
+            "{}: {inputs}{left_out}, {} times each: {:.1}% of {} edges come back each time",
             self.test,
-            show::count(self.n_inputs, "input"),
             self.times,
             self.share() * 100.0,
             self.checked.0
@@ -106,7 +124,8 @@ impl Report {
         if self.json.is_some() {
             return self.lines(&found.events());
         }
-        self.human.surveyed(&found.summary());
+        let tone = if found.is_done { Tone::Good } else { Tone::Notable };
+        self.human.surveyed(tone, &found.summary());
         let mut out = anstream::stdout().lock();
         for (line, n_inputs) in &found.lines {
             let of = show::count(found.n_inputs, "input");
@@ -133,6 +152,8 @@ mod tests {
             package: "p".to_owned(),
             n_inputs: 7,
             n_failing: 1,
+            n_all: 8,
+            is_done: true,
             times: 8,
             checked: (200, 10),
             lines: vec![(Line { file: "src/lib.rs".to_owned(), line: 3 }, 5)],
@@ -143,13 +164,22 @@ mod tests {
             lines,
             snapbox::str![[r#"
 {"event":"flickering","test":"t","package":"p","file":"src/lib.rs","line":3,"inputs":5}
-{"event":"stability","test":"t","package":"p","inputs":7,"failing":1,"times":8,"edges":200,"edges_flickering":10,"stability":0.95,"lines":1,"blocks_without_line":0}
+{"event":"stability","test":"t","package":"p","inputs":7,"failing":1,"total":8,"is_done":true,"times":8,"edges":200,"edges_flickering":10,"stability":0.95,"lines":1,"blocks_without_line":0}
 
 "#]]
         );
         snapbox::assert_data_eq!(
             found.summary(),
             "t: 7 inputs (1 that fail left out), 8 times each: 95.0% of 200 edges come back each time"
+        );
+        let interrupted = Steadiness { n_all: 20, is_done: false, ..found };
+        snapbox::assert_data_eq!(
+            interrupted.summary(),
+            "t: interrupted after 7 of 20 inputs (1 that fail left out), 8 times each: 95.0% of 200 edges come back each time"
+        );
+        assert!(
+            json::line(interrupted.events().last().unwrap())
+                .contains(r#""total":20,"is_done":false"#)
         );
     }
 }
