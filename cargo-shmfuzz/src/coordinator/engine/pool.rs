@@ -6,8 +6,9 @@
 //! others are left out, and stay on disk. The order of the trial is that of the tags, small inputs
 //! before large ones, so that of equal inputs the smaller is used.
 //!
-//! Invariant: an input that a worker has run is never claimed again; one that was dropped is never
-//! given to anybody.
+//! Invariants: an input that a worker has run is never claimed again; one that was dropped is never
+//! given to anybody; the counts are those of the inputs, since figures are shown so often that none
+//! may look at all of them.
 
 use super::test::Features;
 use crate::coordinator::campaign::{Bytes, Place, Test, WorkerId};
@@ -43,6 +44,13 @@ enum Standing {
     LeftOut,
     /// It is never to be run again.
     Dropped,
+}
+
+impl Standing {
+    /// Whether an input is in use, or may be once all were run.
+    fn is_useful(self) -> bool {
+        matches!(self, Self::Tried | Self::InUse)
+    }
 }
 
 /// What an input is known to reach.
@@ -86,6 +94,11 @@ pub(super) struct Pool {
     n_claimed: usize,
     /// How many inputs there are to try.
     n_on_disk: usize,
+    /// How many of those are from the cache.
+    n_cached: usize,
+    /// How many inputs are useful, and how many of those on disk.
+    n_useful: usize,
+    n_useful_on_disk: usize,
     is_settled: bool,
     /// Inputs in use, in the order in which workers are given them.
     feed: Vec<usize>,
@@ -106,6 +119,8 @@ impl Pool {
         }
         pool.untried = (0..pool.inputs.len()).collect();
         pool.n_on_disk = pool.inputs.len();
+        let is_cached = |input: &&PoolInput| input.origin == PoolOrigin::Cache;
+        pool.n_cached = pool.inputs.iter().filter(is_cached).count();
         pool.is_settled = pool.inputs.is_empty();
         pool
     }
@@ -122,6 +137,7 @@ impl Pool {
             return *tag;
         }
         let tag = self.insert(bytes, origin, Some(owner), reach, Standing::InUse);
+        self.n_useful += 1;
         self.feed.push(tag);
         tag
     }
@@ -242,7 +258,8 @@ impl Pool {
 
     fn stand(&mut self, tag: usize, standing: Standing) {
         let Some(input) = self.inputs.get_mut(tag) else { return };
-        match std::mem::replace(&mut input.standing, standing) {
+        let before = std::mem::replace(&mut input.standing, standing);
+        match before {
             Standing::Untried => drop(self.untried.remove(&tag)),
             Standing::Claimed(_) => self.n_claimed -= 1,
             _ => {}
@@ -251,6 +268,11 @@ impl Pool {
             Standing::Untried => drop(self.untried.insert(tag)),
             Standing::Claimed(_) => self.n_claimed += 1,
             _ => {}
+        }
+        let (was, is) = (usize::from(before.is_useful()), usize::from(standing.is_useful()));
+        self.n_useful = self.n_useful + is - was;
+        if tag < self.n_on_disk {
+            self.n_useful_on_disk = self.n_useful_on_disk + is - was;
         }
     }
 
@@ -273,16 +295,16 @@ impl Pool {
         self.is_settled = true;
         let mut seen = Features::default();
         for tag in 0..self.n_on_disk {
-            let input = &mut self.inputs[tag];
+            let input = &self.inputs[tag];
             if input.standing != Standing::Tried {
                 continue;
             }
             let Reach::Known { features, .. } = &input.reach else { continue };
             if seen.add(features) > 0 {
-                input.standing = Standing::InUse;
+                self.stand(tag, Standing::InUse);
                 self.feed.push(tag);
             } else {
-                input.standing = Standing::LeftOut;
+                self.stand(tag, Standing::LeftOut);
             }
         }
         true
@@ -290,12 +312,10 @@ impl Pool {
 
     /// How far the trial is.
     pub(super) fn trial(&self) -> Trial {
-        let is_useful =
-            |input: &&PoolInput| matches!(input.standing, Standing::Tried | Standing::InUse);
         Trial {
             done: self.n_on_disk - self.untried.len() - self.n_claimed,
             total: self.n_on_disk,
-            useful: self.inputs[..self.n_on_disk].iter().filter(is_useful).count(),
+            useful: self.n_useful_on_disk,
         }
     }
 
@@ -316,16 +336,12 @@ impl Pool {
 
     /// How many inputs are in use, or may be once all were run.
     pub(super) fn n_in_use(&self) -> usize {
-        let is_used =
-            |input: &&PoolInput| matches!(input.standing, Standing::Tried | Standing::InUse);
-        self.inputs.iter().filter(is_used).count()
+        self.n_useful
     }
 
     /// How many are on disk, and how many of them in the cache.
     pub(super) fn n_cached(&self) -> (usize, usize) {
-        let on_disk = &self.inputs[..self.n_on_disk];
-        let n_cached = on_disk.iter().filter(|input| input.origin == PoolOrigin::Cache).count();
-        (self.n_on_disk, n_cached)
+        (self.n_on_disk, self.n_cached)
     }
 }
 
@@ -333,6 +349,7 @@ impl Pool {
 mod tests {
     use super::*;
     use crate::coordinator::campaign::CorpusInput;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     const A: WorkerId = WorkerId(1);
@@ -409,5 +426,76 @@ mod tests {
         assert_eq!((pool.n_untried(), pool.feed_len(), pool.trial().done), (0, 0, 2));
         pool.keep_unknown(0, A);
         assert!(pool.in_use(0).is_none());
+    }
+
+    /// What a campaign may do to the input with a tag.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Claim,
+        Ran,
+        Release,
+        Learn(u32),
+        KeepUnknown,
+        Drop,
+        Push,
+        Settle,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => Just(Step::Claim),
+            3 => Just(Step::Ran),
+            1 => Just(Step::Release),
+            3 => (0..4_u32).prop_map(Step::Learn),
+            1 => Just(Step::KeepUnknown),
+            1 => Just(Step::Drop),
+            1 => Just(Step::Push),
+            2 => Just(Step::Settle),
+        ]
+    }
+
+    fn take(pool: &mut Pool, step: Step, tag: usize) {
+        let feature = |n: u32| known(&[n]);
+        match step {
+            // As loading does: only what nobody has claimed.
+            Step::Claim if pool.next_untried(tag) == Some(tag) => pool.claim(tag, A),
+            Step::Claim => {}
+            Step::Ran => pool.ran(tag, A),
+            Step::Release => pool.release(&[tag], A),
+            Step::Learn(n) => pool.learn(tag, A, feature(n), n % 2 == 0),
+            Step::KeepUnknown => pool.keep_unknown(tag, A),
+            Step::Drop => pool.drop(tag),
+            Step::Push => {
+                pool.push(vec![b'n'; tag].into(), PoolOrigin::Found(A), A, feature(9));
+            }
+            Step::Settle => drop(pool.settle()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_the_inputs(
+            steps in prop::collection::vec((step(), 0..8_usize), 0..60),
+        ) {
+            let mut pool = pool(&[b"a", b"b", b"c", b"d", b"e"]);
+            for (step, tag) in steps {
+                take(&mut pool, step, tag);
+                let count = |inputs: &[PoolInput], counts: fn(Standing) -> bool| {
+                    inputs.iter().filter(|input| counts(input.standing)).count()
+                };
+                let on_disk = &pool.inputs[..5];
+                let is_open = |s| matches!(s, Standing::Untried | Standing::Claimed(_));
+                let trial = Trial {
+                    done: 5 - count(on_disk, is_open),
+                    total: 5,
+                    useful: count(on_disk, Standing::is_useful),
+                };
+                prop_assert_eq!(pool.trial(), trial);
+                prop_assert_eq!(pool.n_in_use(), count(&pool.inputs, Standing::is_useful));
+                prop_assert_eq!(pool.n_cached(), (5, 5));
+                let n_untried = count(&pool.inputs, |s| s == Standing::Untried);
+                prop_assert_eq!(pool.n_untried(), n_untried);
+            }
+        }
     }
 }
