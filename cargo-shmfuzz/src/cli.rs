@@ -258,6 +258,17 @@ pub(crate) struct Filters {
     pub(crate) include_ignored: bool,
 }
 
+/// Which one fuzz test.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct One {
+    /// The fuzz test, by name or by a part of its path that no other has
+    #[arg(value_name = "TEST")]
+    pub(crate) fuzz_test: String,
+    /// Take TEST as the whole path
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ pub(crate) mod run;
 pub(crate) mod stability;
 
 use crate::building::{Build, FuzzTest};
-use crate::cli::{Cargo, Command, Filters, Selection};
+use crate::cli::{Cargo, Command, Filters, One, Selection};
 use crate::coordinator::driver::Launch;
 use crate::coordinator::store::{Home, Root};
 use crate::exit_code::{ExitCode, Failed};
@@ -109,14 +109,31 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
     Ok(selected)
 }
 
-/// The one fuzz test that `filter` means.
-fn only<'s>(selected: &'s [Selected], filter: &str) -> Result<&'s Selected, Failed> {
-    if let [one] = selected {
-        return Ok(one);
+/// The fuzz test of a build that the command line means, be it ignored; if none, nothing, and
+/// `warn` is told why.
+///
+/// # Errors
+/// If it means several: wrong usage.
+fn select_one(
+    build: &Build,
+    one: &One,
+    warn: impl FnOnce(&str),
+) -> Result<Option<Selected>, Failed> {
+    let One { fuzz_test, exact } = one;
+    let filters = Filters { filter: vec![fuzz_test.clone()], exact: *exact, include_ignored: true };
+    let mut selected = match select(build, &filters) {
+        Ok(selected) => selected,
+        Err(why) => {
+            warn(&why);
+            return Ok(None);
+        }
+    };
+    if selected.len() > 1 {
+        let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
+        let error = anyhow!("several fuzz tests match `{fuzz_test}`: {}", names.join(", "));
+        return Err(Failed::new(ExitCode::Usage, error));
     }
-    let names: Vec<&str> = selected.iter().map(|one| one.name.as_str()).collect();
-    let error = anyhow!("several fuzz tests match `{filter}`: {}", names.join(", "));
-    Err(Failed::new(ExitCode::Usage, error))
+    Ok(selected.pop())
 }
 
 /// What the metadata of a fuzz test's package say.

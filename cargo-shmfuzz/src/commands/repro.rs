@@ -1,7 +1,7 @@
 //! `cargo shmfuzz repro`: inputs, once each, in the ordinary build.
 
 use crate::building::{CargoOutput, build_plain};
-use crate::cli::{Filters, Selection};
+use crate::cli::{One, Selection};
 use crate::commands::Selected;
 use crate::exit_code::{ExitCode, Failed};
 use crate::flags::CfgFuzzing;
@@ -24,15 +24,11 @@ Exit code 100 if an input fails, 0 if none does.";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The fuzz test, by name or by a part of its path that no other has
-    #[arg(value_name = "TEST")]
-    pub(crate) fuzz_test: String,
+    #[command(flatten)]
+    pub(crate) one: One,
     /// Inputs: paths of files, or names of files among the test's seeds
     #[arg(required = true)]
     pub(crate) input: Vec<Utf8PathBuf>,
-    /// Take TEST as the whole path
-    #[arg(long)]
-    pub(crate) exact: bool,
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
@@ -42,19 +38,8 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut console = Console::plain(Box::new(anstream::stderr()));
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
     let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
-    let filters = Filters {
-        filter: vec![arguments.fuzz_test.clone()],
-        exact: arguments.exact,
-        include_ignored: true,
-    };
-    let selected = match super::select(&build, &filters) {
-        Ok(selected) => selected,
-        Err(why) => {
-            console.warn(&why);
-            return Ok(ExitCode::NoMatch);
-        }
-    };
-    let selected = super::only(&selected, &arguments.fuzz_test)?;
+    let selected = super::select_one(&build, &arguments.one, |why| console.warn(why))?;
+    let Some(selected) = &selected else { return Ok(ExitCode::NoMatch) };
     let paths: anyhow::Result<Vec<Utf8PathBuf>> =
         arguments.input.iter().map(|input| find(selected, input)).collect();
     let mut code = ExitCode::Nothing;

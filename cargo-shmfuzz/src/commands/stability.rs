@@ -3,7 +3,7 @@
 
 use super::Selected;
 use crate::building::{CargoOutput, build_instrumented};
-use crate::cli::{Filters, Fuzzing, MessageFormat, Selection};
+use crate::cli::{Fuzzing, MessageFormat, One, Selection};
 use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::driver::{self, Addresses, Crew};
 use crate::coordinator::interrupt::Interrupts;
@@ -35,12 +35,8 @@ were are told of), 4 if no fuzz test matches or it has no inputs; others as for 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The fuzz test, by name or by a part of its path that no other has
-    #[arg(value_name = "TEST")]
-    pub(crate) fuzz_test: String,
-    /// Take TEST as the whole path
-    #[arg(long)]
-    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) one: One,
     /// How often to run each input
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub(crate) times: u32,
@@ -68,20 +64,9 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
-    let filters = Filters {
-        filter: vec![arguments.fuzz_test.clone()],
-        exact: arguments.exact,
-        include_ignored: true,
-    };
-    let selected = match super::select(&build, &filters) {
-        Ok(selected) => selected,
-        Err(why) => {
-            report.warn(&why);
-            return Ok(ExitCode::NoMatch);
-        }
-    };
-    let one = super::only(&selected, &arguments.fuzz_test)?;
-    let limits = super::run::resolve(&Layer::default(), &workspace, &selected)
+    let selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
+    let Some(one) = &selected else { return Ok(ExitCode::NoMatch) };
+    let limits = super::run::resolve(&Layer::default(), &workspace, std::slice::from_ref(one))
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
     let mut store = Store::new(&root, vec![super::home(one, &limits[0])]);
