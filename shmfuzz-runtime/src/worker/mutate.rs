@@ -27,7 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) limit: usize,
     /// Another entry, for splicing.
     pub(super) donor: &'a [u8],
-    /// Constants seen in comparisons.
+    /// The user's tokens, and constants of comparisons and of the code.
     pub(super) dictionary: &'a Dictionary,
     /// Edits that the entry's comparisons suggest; places are those of the unchanged entry.
     pub(super) edits: &'a [Edit],
@@ -62,16 +62,36 @@ pub(super) fn mutate(area: &mut Area<'_>, random: &mut Random, context: &Context
     for _ in 0..n.max(1) {
         // A mutator may find nothing to do, on an empty input for one.
         for _ in 0..8 {
-            let changed = match context.kind {
-                InputKind::Bytes => bytes::mutate(area, random, context, &mut used),
-                InputKind::Text => text::mutate(area, random, context, &mut used),
-            };
-            if changed {
+            if mutate_once(area, random, context, &mut used) {
                 break;
             }
         }
     }
     used
+}
+
+/// Makes one mutation, by a mutator chosen by its chance, and notes that one; false if it found
+/// nothing to do.
+#[inline]
+fn mutate_once(
+    area: &mut Area<'_>,
+    random: &mut Random,
+    context: &Context<'_>,
+    used: &mut Used,
+) -> bool {
+    if context.kind == InputKind::Bytes && area.is_empty() {
+        return bytes::apply(bytes::inserting(random), area, random, context);
+    }
+    let arm = context.choices[usize::from(random.byte())];
+    let at = usize::from(arm);
+    let changed = match context.kind {
+        InputKind::Bytes => bytes::apply(bytes::MUTATORS[at], area, random, context),
+        InputKind::Text => text::apply(text::MUTATORS[at], area, random, context),
+    };
+    if changed {
+        used.note(arm);
+    }
+    changed
 }
 
 /// Makes an edit that a comparison suggests, as far as it still fits; -> whether it changed

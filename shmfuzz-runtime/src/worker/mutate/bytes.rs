@@ -1,7 +1,6 @@
 //! Mutators on bytes.
 
 use super::edit::{self, Room};
-use super::favour::Used;
 use super::{Context, number};
 use crate::area::Area;
 use crate::worker::random::Random;
@@ -35,7 +34,7 @@ impl Mutator {
     }
 }
 
-/// All of them; one that stands twice is chosen twice as often.
+/// All of them, an arm each; one that stands twice is two arms, chosen twice as often at first.
 pub(super) const MUTATORS: [Mutator; 21] = [
     Mutator::FlipBit,
     Mutator::FlipBit,
@@ -69,26 +68,14 @@ const INSERTING: [Mutator; 5] = [
     Mutator::InsertToken,
 ];
 
-/// Makes one mutation, and notes it; false if it found nothing to do.
-pub(super) fn mutate(
-    area: &mut Area<'_>,
-    random: &mut Random,
-    context: &Context<'_>,
-    used: &mut Used,
-) -> bool {
-    // Three of four would find nothing to do on an empty input, which costs more than they do.
-    if area.is_empty() {
-        return apply(INSERTING[random.index(INSERTING.len())], area, random, context);
-    }
-    let arm = context.choices[usize::from(random.byte())];
-    let changed = apply(MUTATORS[usize::from(arm)], area, random, context);
-    if changed {
-        used.note(arm);
-    }
-    changed
+/// A mutator for an empty input: three of four would find nothing to do there, which costs more
+/// than they do.
+pub(super) fn inserting(random: &mut Random) -> Mutator {
+    INSERTING[random.index(INSERTING.len())]
 }
 
-fn apply(
+/// Makes one mutation; false if it found nothing to do.
+pub(super) fn apply(
     mutator: Mutator,
     area: &mut Area<'_>,
     random: &mut Random,

@@ -1,7 +1,6 @@
 //! Mutators on text. Each removes and inserts whole characters, so the text stays valid UTF-8.
 
 use super::edit::{self, Room};
-use super::favour::Used;
 use super::{Context, number};
 use crate::area::Area;
 use crate::worker::random::Random;
@@ -26,7 +25,7 @@ pub(super) enum Mutator {
     OverwriteWithToken,
 }
 
-/// All of them; one that stands twice is chosen twice as often.
+/// All of them, an arm each; one that stands twice is two arms, chosen twice as often at first.
 pub(super) const MUTATORS: [Mutator; 19] = [
     Mutator::ReplaceChar,
     Mutator::ReplaceChar,
@@ -74,22 +73,8 @@ const SPECIAL: [char; 20] = [
     '😀',
 ];
 
-/// Makes one mutation, and notes it; false if it found nothing to do.
-pub(super) fn mutate(
-    area: &mut Area<'_>,
-    random: &mut Random,
-    context: &Context<'_>,
-    used: &mut Used,
-) -> bool {
-    let arm = context.choices[usize::from(random.byte())];
-    let changed = apply(MUTATORS[usize::from(arm)], area, random, context);
-    if changed {
-        used.note(arm);
-    }
-    changed
-}
-
-fn apply(
+/// Makes one mutation; false if it found nothing to do.
+pub(super) fn apply(
     mutator: Mutator,
     area: &mut Area<'_>,
     random: &mut Random,
