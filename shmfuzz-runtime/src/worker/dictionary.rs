@@ -1,7 +1,7 @@
-//! Tokens to put into inputs: the user's own, and constants that comparisons looked for and that
-//! no input held yet.
+//! Tokens to put into inputs: the user's own, and automatic ones: constants that comparisons looked
+//! for and that no input held yet, and constants in the code of functions that were reached.
 //!
-//! Invariants: the user's tokens stay for the worker's life, whatever comparisons bring; automatic
+//! Invariants: the user's tokens stay for the worker's life, whatever else comes; automatic
 //! ones are bounded, and when there is no room for another one the oldest goes. Deterministic: the
 //! order depends on the tokens alone.
 

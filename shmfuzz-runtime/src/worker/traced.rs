@@ -1,6 +1,7 @@
 //! Executions with the gate open: what an entry's comparisons suggest, and chains of edits.
 //!
-//! It owns how much of the worker's time goes into them. No clock is read: the measure is work.
+//! It owns how much of the worker's time goes into them. The measure is work, and where there is a
+//! clock, what takes longer than its work says is charged as more of it.
 //! Invariants: the gate is open during such an execution only; what one of them reaches is
 //! admitted before the next one.
 
@@ -21,7 +22,8 @@ use std::ops::ControlFlow;
 
 /// What an execution with the gate open costs, in plain ones.
 pub(super) const TRACED: u64 = 4;
-/// Chases take one part in so many of the work, beyond what they are given for a start.
+/// Chases take one part in so many of the work, more of it while the search is stalled, beyond what
+/// they are given for a start.
 const SHARE: u64 = 8;
 const SHARE_OF_STALLED: u64 = 5;
 const START: u64 = 20_000_000;
