@@ -188,10 +188,11 @@ fn prepare(
     let given = dictionaries::given(&arguments.dict)?;
     let workspace = super::workspace(&arguments.selection, arguments.fuzzing.cfg())?;
     let build = build_instrumented(&workspace, CargoOutput::Terminal, Some(groups))?;
+    // The first event, which says the version.
+    report.built(&super::build::built(&build, begun.elapsed()));
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
-    report.built(&super::build::built(&build, begun.elapsed()));
     for warning in super::folders::warnings(&build, &workspace, &arguments.selection)? {
         report.warn(&warning);
     }

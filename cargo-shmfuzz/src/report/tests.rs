@@ -8,6 +8,7 @@ use crate::coordinator::notice::{
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -347,4 +348,28 @@ fn what_was_not_tried_again_is_not_said_to_have_passed() {
         assert!(!lines.contains(wrong), "{lines}");
     }
     assert!(lines.contains("nothing simpler was found before the time ran out"), "{lines}");
+}
+
+/// What `EVENTS.md` says in code spans.
+fn documented() -> BTreeSet<&'static str> {
+    include_str!("../../EVENTS.md").split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_event_and_field_is_documented() {
+    let (mut report, out, _) = report_in(MessageFormat::Json);
+    play(&mut report);
+    let documented = documented();
+    for line in out.text().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let name = event["event"].as_str().unwrap();
+        assert!(documented.contains(name), "{name}");
+        let tests = event["tests"].as_array().into_iter().flatten();
+        for object in tests.chain([&event]) {
+            let fields = object.as_object().unwrap().keys().filter(|field| *field != "event");
+            for field in fields {
+                assert!(documented.contains(&field[..]), "{field} of {name}");
+            }
+        }
+    }
 }
