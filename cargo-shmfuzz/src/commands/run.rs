@@ -84,8 +84,8 @@ pub(crate) struct Arguments {
     pub(crate) max_len: Option<usize>,
     /// Tokens to put into inputs, in the format of AFL and libFuzzer; may be given several times
     ///
-    /// A line is `"token"` or `name="token"`, or a comment that begins with `#`; in a token, `\\`,
-    /// `\"` and `\xAB` stand for bytes. A fuzz test's own dictionaries are used, too:
+    /// A line is `"token"` or `name="token"`, a comment that begins with `#`, or one after the other;
+    /// in a token, `\\`, `\"` and `\xAB` stand for bytes. A fuzz test's own dictionaries are used, too:
     /// testdata/fuzz/<test>.dict in its package, `dict = "path"` in its attribute and in
     /// `[package.metadata.shmfuzz]`.
     #[arg(long, value_name = "FILE")]
