@@ -15,6 +15,8 @@ use crate::turn::Turn;
 
 /// Inputs shorter than this are not trimmed.
 const TRIM_FROM: usize = 5;
+/// As many of the inputs that exist already have their edits tried one by one.
+const MAX_SEEDS: usize = 64;
 /// The most calls to trim one entry.
 const TRIM_CALLS: u64 = 200;
 
@@ -59,8 +61,11 @@ impl Worker {
             None if idx.is_power_of_two() => self.measure(turn, idx, tally)?,
             None => None,
         };
+        let entry = self.queue.get_mut(idx);
+        // An earlier campaign has left a large corpus, and tried the edits of its entries.
+        entry.is_worked_on = find.origin != Origin::Mutation && idx >= MAX_SEEDS;
         // What does not come back is not worth first picks.
-        if !self.queue.get(idx).features.is_empty() {
+        if entry.has_new_edge && !entry.features.is_empty() {
             self.schedule.add(idx);
         }
         Ok(end)
@@ -157,9 +162,9 @@ impl Worker {
         let mut end = self.measure(turn, idx, tally)?;
         if end.is_none() && self.queue.get(idx).is_stable {
             end = self.trim(turn, idx, tally)?;
-        } else if end.is_none() && self.queue.get(idx).features.is_empty() {
-            self.queue.disown(idx);
-            if self.queue.get(idx).origin == Origin::Mutation {
+        } else if end.is_none() {
+            let entry = self.queue.get(idx);
+            if entry.features.is_empty() && entry.origin == Origin::Mutation {
                 self.unpublished.push_back((idx, EntryChange::Flickering));
                 end = self.publish(turn)?;
             }

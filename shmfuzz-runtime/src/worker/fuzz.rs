@@ -234,8 +234,7 @@ impl Worker {
         tally.budget.spend(cost, execs);
         self.chasing.spend(cost, self.coverage.edges());
         if let Some(idx) = idx {
-            let entry = self.queue.get_mut(idx);
-            (entry.n_edits_tried, entry.n_picks) = (pick.n_edits_tried, entry.n_picks + 1);
+            self.queue.get_mut(idx).n_edits_tried = pick.n_edits_tried;
         }
         self.end_burst(turn, idx, burst, tally)
     }

@@ -48,6 +48,7 @@ impl Worker {
     fn adopt(&mut self, turn: &mut Turn) -> Result<Loaded, WorkerError> {
         let entries = entries::read_known(self.mapping, turn);
         for known in &entries {
+            let edges_before = self.coverage.edges();
             let features = self.coverage.adopt(&known.features);
             if features.is_empty() {
                 continue;
@@ -61,7 +62,7 @@ impl Worker {
             self.length.found(known.input.len());
             let idx = self.queue.push(entry);
             // What a new worker begins with has had its first picks in another one's life.
-            if self.has_fuzzed {
+            if self.has_fuzzed && self.coverage.edges() > edges_before {
                 self.schedule.add(idx);
             }
         }

@@ -26,10 +26,8 @@ pub(super) struct Entry {
     pub(super) is_examined: bool,
     /// Whether its features came back then.
     pub(super) is_stable: bool,
-    /// How often it was picked.
-    pub(super) n_picks: u64,
-    /// How many entries were mutated from it.
-    pub(super) n_finds: u64,
+    /// Whether its edits need not be tried one by one.
+    pub(super) is_worked_on: bool,
     /// Edits that its comparisons suggest, once it was traced.
     pub(super) edits: Option<Rc<[Edit]>>,
     /// How many of them were tried alone.
@@ -50,8 +48,7 @@ impl Entry {
             origin,
             is_examined: false,
             is_stable: false,
-            n_picks: 0,
-            n_finds: 0,
+            is_worked_on: false,
             edits: None,
             n_edits_tried: 0,
             is_chased: false,
@@ -68,9 +65,6 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds an entry; -> its number.
     pub(super) fn push(&mut self, entry: Entry) -> usize {
-        if let Some(parent) = entry.parent.and_then(|id| self.entries.get_mut(id as usize)) {
-            parent.n_finds += 1;
-        }
         self.entries.push(entry);
         self.entries.len() - 1
     }
@@ -87,34 +81,5 @@ impl Queue {
 
     pub(super) fn get_mut(&mut self, idx: usize) -> &mut Entry {
         &mut self.entries[idx]
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
-    }
-
-    /// What an entry reached does not come back: its parent gets no credit for it.
-    pub(super) fn disown(&mut self, idx: usize) {
-        let parent = self.entries[idx].parent;
-        if let Some(parent) = parent.and_then(|id| self.entries.get_mut(id as usize)) {
-            parent.n_finds = parent.n_finds.saturating_sub(1);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_are_credited_to_the_parent() {
-        let mut queue = Queue::default();
-        let first = queue.push(Entry::new(b"a", &[1], Origin::Inbox(0)));
-        let mut child = Entry::new(b"abc", &[2], Origin::Mutation);
-        child.parent = Some(first as u64);
-        let second = queue.push(child);
-        assert_eq!((queue.get(first).n_finds, queue.get(second).n_finds), (1, 0));
-        queue.disown(second);
-        assert_eq!((queue.get(first).n_finds, queue.len()), (0, 2));
     }
 }

@@ -1,38 +1,29 @@
 //! Which entry is mutated next. Pure: it reads the queue and random numbers, no clock.
 //!
-//! New entries come first, each for a few picks. Otherwise an entry's chance is its weight: fast,
-//! small, recent and fruitful entries with many features of their own weigh more. Weights are
-//! summed once in a while, not for each
-//! pick or find: a new entry's is put behind the others'. A better schedule replaces this module.
+//! An entry that has reached a new edge comes first, for a few picks; otherwise all entries have the
+//! same chance. A pick is a stretch of time, so slow entries get no more of it than fast ones.
+//!
+//! What else schedules are made of was measured against this in one binary (six parsers, 10 s, three
+//! runs each; geometric mean of edges, and of edges over the run): first picks for every new entry
+//! 0.97 and 0.95; none 0.94 and 0.93; weights by speed, size, age and finds 1.00 and 1.00; AFL's
+//! favoured set at eight times the others' chance 0.99 and 0.97; Entropic's energy over sampled
+//! executions 0.97 and 0.95; inputs that give way to smaller ones with the same features 0.99 and
+//! 0.98. None of them is here.
 
-use super::budget::CALL;
-use super::queue::{Entry, Queue};
+use super::queue::Queue;
 use super::random::Random;
 use std::collections::VecDeque;
 
-/// How many picks a new entry gets before it takes its chances with the others.
+/// How many picks an entry with a new edge gets before it takes its chances with the others.
 const FIRST_PICKS: u32 = 4;
-/// After how many weighted picks the weights are summed again.
-const KEEP_WEIGHTS: u32 = 64;
+/// How often another entry is drawn in the place of one of which nothing comes back.
+const DRAWS: u32 = 8;
 
 /// The order of picks.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     /// New entries, with the picks they are still owed.
     fresh: VecDeque<(usize, u32)>,
-    /// Sums of weights up to and including each entry.
-    sums: Vec<u64>,
-    /// Weighted picks until the sums are made again.
-    keep: u32,
-    /// The averages that the sums were made with.
-    mean: Mean,
-}
-
-/// What an entry is compared with.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    cost: u64,
-    len: u64,
 }
 
 impl Schedule {
@@ -51,67 +42,41 @@ impl Schedule {
             }
             return Some(idx);
         }
-        if self.keep == 0 || self.sums.is_empty() {
-            self.sum_weights(queue);
+        if queue.len() == 0 {
+            return None;
         }
-        self.weigh_rest(queue);
-        self.keep = self.keep.saturating_sub(1);
-        let total = *self.sums.last()?;
-        let ticket = ((u128::from(random.bits()) * u128::from(total)) >> 64) as u64;
-        Some(self.sums.partition_point(|sum| *sum <= ticket).min(self.sums.len() - 1))
-    }
-
-    fn sum_weights(&mut self, queue: &Queue) {
-        self.keep = KEEP_WEIGHTS;
-        let n = queue.len().max(1) as u64;
-        self.mean.cost = queue.iter().map(|entry| entry.work + CALL).sum::<u64>() / n;
-        self.mean.len = queue.iter().map(|entry| entry.input.len() as u64).sum::<u64>() / n;
-        self.sums.clear();
-    }
-
-    /// Adds the weights of the entries that have come since the sums were made.
-    fn weigh_rest(&mut self, queue: &Queue) {
-        let n = queue.len();
-        for idx in self.sums.len()..n {
-            let before = self.sums.last().copied().unwrap_or(0);
-            let weight = weight(queue.get(idx), self.mean, (n - idx) as u64);
-            self.sums.push(before.saturating_add(weight));
+        let mut idx = random.index(queue.len());
+        for _ in 0..DRAWS {
+            if !queue.get(idx).features.is_empty() {
+                break;
+            }
+            idx = random.index(queue.len());
         }
+        Some(idx)
     }
-}
-
-/// The weight of an entry: 64 for an average one, at least 1.
-fn weight(entry: &Entry, mean: Mean, age: u64) -> u64 {
-    // Nothing that it has reached comes back.
-    if entry.features.is_empty() {
-        return 1;
-    }
-    // Ratios to the average, from 1/4 to 4, in sixteenths.
-    let ratio = |mean: u64, own: u64| (mean.saturating_mul(16) / own.max(1)).clamp(4, 64);
-    let speed = ratio(mean.cost, entry.work + CALL);
-    let size = ratio(mean.len + 8, entry.input.len() as u64 + 8);
-    let n_features = u64::from((entry.features.len() as u64).clamp(1, 64).ilog2()) + 2;
-    let recency = match age {
-        0..=16 => 4,
-        17..=64 => 3,
-        65..=256 => 2,
-        _ => 1,
-    };
-    let yielded = 16 + (entry.n_finds.min(64) * 256) / (entry.n_picks + 8);
-    let weight = speed * size / 16 * n_features / 2 * recency * yielded / 16;
-    let weight = if entry.is_stable { weight } else { weight / 2 };
-    weight.max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entries::Origin;
+    use crate::worker::queue::Entry;
 
-    fn entry(len: usize, work: u64) -> Entry {
-        let mut entry = Entry::new(&vec![b'x'; len], &[1], Origin::Mutation);
-        (entry.work, entry.is_stable) = (work, true);
-        entry
+    fn picks(schedule: &mut Schedule, queue: &Queue, n: usize) -> Vec<u32> {
+        let mut random = Random::from_state(1, 1);
+        let mut picks = vec![0; queue.len()];
+        for _ in 0..n {
+            picks[schedule.pick(queue, &mut random).unwrap()] += 1;
+        }
+        picks
+    }
+
+    fn queue(n: usize) -> Queue {
+        let mut queue = Queue::default();
+        for i in 0..n {
+            queue.push(Entry::new(b"x", &[i as u32], Origin::Mutation));
+        }
+        queue
     }
 
     #[test]
@@ -121,46 +86,23 @@ mod tests {
     }
 
     #[test]
-    fn new_entries_come_first_and_none_starves() {
-        let (mut queue, mut schedule) = (Queue::default(), Schedule::default());
-        for i in 0..50 {
-            schedule.add(queue.push(entry(10 + i, 100 * i as u64)));
-        }
-        let mut random = Random::from_state(1, 1);
-        let mut picks = vec![0u32; 50];
-        for _ in 0..300 {
-            picks[schedule.pick(&queue, &mut random).unwrap()] += 1;
-        }
-        assert!(picks.iter().all(|n| *n >= FIRST_PICKS), "{picks:?}");
-        for _ in 0..20_000 {
-            picks[schedule.pick(&queue, &mut random).unwrap()] += 1;
-        }
-        assert!(picks.iter().all(|n| *n > 30), "{picks:?}");
+    fn new_edges_come_first_and_none_starves() {
+        let (queue, mut schedule) = (queue(50), Schedule::default());
+        (40..50).for_each(|idx| schedule.add(idx));
+        let first = picks(&mut schedule, &queue, 60);
+        assert!(first[40..].iter().all(|n| *n >= FIRST_PICKS), "{first:?}");
+        let later = picks(&mut schedule, &queue, 20_000);
+        assert!(later.iter().all(|n| (300..500).contains(n)), "{later:?}");
     }
 
     #[test]
-    fn a_find_adds_its_weight_to_the_sums() {
-        let (mut queue, mut schedule) = (Queue::default(), Schedule::default());
-        let mut random = Random::from_state(1, 1);
-        for _ in 0..100 {
-            queue.push(entry(10, 100));
-        }
-        schedule.pick(&queue, &mut random).unwrap();
-        let before = schedule.sums.clone();
-        schedule.add(queue.push(entry(10, 100)));
-        while schedule.sums.len() == before.len() {
-            schedule.pick(&queue, &mut random).unwrap();
-        }
-        assert_eq!((schedule.sums.len(), &schedule.sums[..100]), (101, &before[..]));
-    }
-
-    #[test]
-    fn fast_and_small_entries_weigh_more() {
-        const MEAN: Mean = Mean { cost: 1000, len: 100 };
-        let base = weight(&entry(100, 1000), MEAN, 1000);
-        assert!(weight(&entry(100, 100), MEAN, 1000) > base);
-        assert!(weight(&entry(10, 1000), MEAN, 1000) > base);
-        assert!(weight(&entry(100, 1000), MEAN, 3) > base);
-        assert!(weight(&entry(100_000, u64::MAX / 1000), MEAN, 1000) >= 1);
+    fn what_does_not_come_back_is_hardly_ever_picked() {
+        let (mut queue, mut schedule) = (queue(10), Schedule::default());
+        queue.get_mut(3).features = std::rc::Rc::from([]);
+        let picks = picks(&mut schedule, &queue, 10_000);
+        assert!(picks[3] < 10 && picks[4] > 900, "{picks:?}");
+        let mut lost = Queue::default();
+        lost.push(Entry::new(b"x", &[], Origin::Mutation));
+        assert_eq!(schedule.pick(&lost, &mut Random::from_state(1, 1)), Some(0));
     }
 }

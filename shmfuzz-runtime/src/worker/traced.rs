@@ -135,7 +135,9 @@ impl Worker {
         };
         let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
         edits.extend(self.token_edits(idx, traced));
-        self.queue.get_mut(idx).edits = Some(edits.into());
+        let entry = self.queue.get_mut(idx);
+        entry.n_edits_tried = if entry.is_worked_on { edits.len() } else { 0 };
+        entry.edits = Some(edits.into());
         // Libraries that read code are instrumented like the user's: what they have moved is no
         // coverage of the input that is run next.
         self.coverage.clear();
