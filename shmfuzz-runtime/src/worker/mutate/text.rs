@@ -24,10 +24,11 @@ pub(super) enum Mutator {
     Crossover,
     InsertToken,
     OverwriteWithToken,
+    ReplaceWordWithToken,
 }
 
 /// All of them; one that stands twice is chosen twice as often.
-pub(super) const MUTATORS: [Mutator; 19] = [
+pub(super) const MUTATORS: [Mutator; 20] = [
     Mutator::ReplaceChar,
     Mutator::ReplaceChar,
     Mutator::FlipAsciiBit,
@@ -47,6 +48,7 @@ pub(super) const MUTATORS: [Mutator; 19] = [
     Mutator::Crossover,
     Mutator::InsertToken,
     Mutator::OverwriteWithToken,
+    Mutator::ReplaceWordWithToken,
 ];
 
 /// Characters that programs stumble over: the last of each encoded length and the first of the
@@ -114,12 +116,10 @@ fn apply(
             let at = place(area, random);
             n > 0 && edit::replace(area, at, 0, &context.donor[from..from + n], room)
         }
-        Mutator::InsertToken => {
-            context.dictionary.pick(context.kind, random).is_some_and(|token| {
-                let at = place(area, random);
-                edit::replace(area, at, 0, token, room)
-            })
-        }
+        Mutator::InsertToken => token(random, context).is_some_and(|token| {
+            let at = place(area, random);
+            edit::replace(area, at, 0, token, room)
+        }),
         // What follows needs something to change.
         _ if area.is_empty() => false,
         Mutator::ReplaceChar => {
@@ -155,14 +155,20 @@ fn apply(
         Mutator::SwapNeighbours => swap_neighbours(area, random),
         Mutator::Number => number::mutate(area, random, room),
         Mutator::Crossover => crossover(area, random, context),
-        Mutator::OverwriteWithToken => {
-            context.dictionary.pick(context.kind, random).is_some_and(|token| {
-                let at = place(area, random);
-                let end = edit::boundary_after(area.as_slice(), at + token.len());
-                edit::replace(area, at, end - at, token, room)
-            })
-        }
+        Mutator::OverwriteWithToken => token(random, context).is_some_and(|token| {
+            let at = place(area, random);
+            let end = edit::boundary_after(area.as_slice(), at + token.len());
+            edit::replace(area, at, end - at, token, room)
+        }),
+        Mutator::ReplaceWordWithToken => token(random, context).is_some_and(|token| {
+            let at = random.index(area.len());
+            edit::replace_word(area, at, token, room)
+        }),
     }
+}
+
+fn token<'a>(random: &mut Random, context: &Context<'a>) -> Option<&'a [u8]> {
+    context.dictionary.pick(context.kind, random)
 }
 
 /// A boundary between characters, start and end included.
@@ -305,5 +311,6 @@ mod tests {
         check(Mutator::Crossover, "a€b", &[4, 1], Some("a€€3"));
         check(Mutator::InsertToken, "a€", &[0, 2], Some("aTOK€"));
         check(Mutator::OverwriteWithToken, "a€bc", &[0, 0], Some("TOKbc"));
+        check(Mutator::ReplaceWordWithToken, "a = €b", &[0, 5], Some("a = TOK"));
     }
 }
