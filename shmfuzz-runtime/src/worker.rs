@@ -37,6 +37,7 @@ mod places;
 mod profile;
 mod queue;
 mod random;
+mod ranges;
 mod replay;
 #[doc(hidden)]
 pub mod sancov;
@@ -47,9 +48,11 @@ mod solve;
 mod survey;
 #[doc(hidden)]
 pub mod system_random;
+mod tables;
 #[cfg(test)]
 #[cfg(feature = "coordinator")]
 mod tests;
+mod tokens;
 mod trace;
 mod traced;
 mod unix;

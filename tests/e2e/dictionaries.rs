@@ -5,7 +5,11 @@ use crate::run::Output;
 
 /// The message of the one finding, in a campaign that repeats.
 fn finds(project: &Project, test: &str, args: &[&str]) -> Vec<String> {
-    let runs = ["--seed", "1", "--jobs", "1", "--runs", "20000", "--minimize-time", "0"];
+    finds_within("20000", project, test, args)
+}
+
+fn finds_within(n_runs: &str, project: &Project, test: &str, args: &[&str]) -> Vec<String> {
+    let runs = ["--seed", "1", "--jobs", "1", "--runs", n_runs, "--minimize-time", "0"];
     let output = project.fuzz(test, &[&runs, args].concat()).run();
     let message = |finding: &serde_json::Value| finding["message"].as_str().unwrap().to_owned();
     let found: Vec<String> = output.events_named("finding").iter().map(message).collect();
@@ -32,6 +36,13 @@ fn a_dictionary_finds_what_no_comparison_reveals() {
             "spell 1",
         );
     }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn words_of_tables_that_are_looked_up_are_found_without_a_dictionary() {
+    let lexicon = Project::from_fixture("lexicon", "tables");
+    says_spell(&finds_within("100000", &lexicon, "tests::looked_up", &[]), "spell 5");
 }
 
 #[test]

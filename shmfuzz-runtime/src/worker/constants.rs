@@ -71,6 +71,34 @@ fn push(found: &mut Vec<Found>, bytes: Vec<u8>) {
     }
 }
 
+/// Where `lea` points to, and the length that is stored after it if one is: arrays of strings that
+/// a function makes hold pointers and lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// The address.
+    pub(super) address: u64,
+    /// The length, if one is stored nearby.
+    pub(super) len: Option<usize>,
+}
+
+/// What `code`, which stands at `address`, makes pointers to, in order.
+pub(super) fn pointers(code: &[u8], address: u64) -> Vec<Pointer> {
+    /// How long `lea` is.
+    const LEA: usize = 7;
+    if cfg!(not(target_arch = "x86_64")) {
+        return Vec::new();
+    }
+    let target = |at: usize| pointer(&code[at..], address.wrapping_add(at as u64));
+    let found = (0..code.len()).filter_map(|at| {
+        let address = target(at)?;
+        let after = at + LEA..code.len().min(at + LEA + NEAR);
+        let until_next = after.take_while(|at| target(*at).is_none());
+        let len = until_next.filter_map(|at| stored(&code[at..])).next();
+        Some(Pointer { address, len: len.filter(|len| (2..=MAX_LEN).contains(len)) })
+    });
+    found.collect()
+}
+
 /// Whether bytes are worth trying: no mask, no size, no flag.
 pub(super) fn is_telling(bytes: &[u8]) -> bool {
     let mut distinct = bytes.to_vec();
@@ -149,6 +177,22 @@ fn relative(code: &[u8], at: usize, modrm: u8, address: u64) -> Option<u64> {
     Some(address.wrapping_add(at as u64 + 5).wrapping_add_signed(i64::from(offset)))
 }
 
+/// The integer that is stored to memory as a word.
+fn stored(code: &[u8]) -> Option<usize> {
+    let [0x48 | 0x49, 0xc7, modrm, ..] = code else { return None };
+    if modrm & 0x38 != 0 || modrm >> 6 == 3 {
+        return None;
+    }
+    let displacement = match (modrm >> 6, modrm & 7) {
+        (0, 5) | (2, _) => 4,
+        (0, _) => 0,
+        _ => 1,
+    };
+    let at = 3 + usize::from(modrm & 7 == 4) + displacement;
+    let value = i32::from_le_bytes(code.get(at..at + 4)?.try_into().ok()?);
+    usize::try_from(value).ok()
+}
+
 /// What may be the length of a string: small integers that go into registers.
 fn lengths(code: &[u8]) -> Vec<usize> {
     let mut lengths = Vec::new();
@@ -204,10 +248,29 @@ mod tests {
     }
 
     #[test]
+    fn lengths_that_are_stored_belong_to_the_pointer_before_them() {
+        // lea 0x10(%rip), %rax; mov %rax, -120(%rbp); movq $5, -112(%rbp)
+        let first = b"\x48\x8d\x05\x10\0\0\0\x48\x89\x45\x88\x48\xc7\x45\x90\x05\0\0\0";
+        // lea 0x10(%rip), %rcx; movq $7, 0x98(%rsp)
+        let second = b"\x48\x8d\x0d\x10\0\0\0\x48\xc7\x84\x24\x98\0\0\0\x07\0\0\0";
+        // lea 0x10(%rip), %rdi; call
+        let third = b"\x48\x8d\x3d\x10\0\0\0\xe8\0\0\0\0";
+        let code = [&third[..], first, second].concat();
+        let at = |address, len| Pointer { address, len };
+        let expected = [at(0x1017, None), at(0x1023, Some(5)), at(0x1036, Some(7))];
+        assert_eq!(pointers(&code, 0x1000), expected);
+    }
+
+    #[test]
     fn code_that_ends_early_is_no_constant() {
         let code = b"\x48\xb8GIF89a\0\0\x48\x8d\x35\x10\0\0\0\x66\x0f\x74\x05\xf8\xff\xff\xff";
         for n in 0..code.len() {
             find(&code[..n], u64::MAX - 4);
+        }
+        // lea 0x10(%rip), %rax; movq $5, -112(%rbp)
+        let code = b"\x48\x8d\x05\x10\0\0\0\x48\xc7\x45\x90\x05\0\0\0";
+        for n in 0..code.len() {
+            assert!(pointers(&code[..n], u64::MAX - 4).iter().all(|found| found.len.is_none()));
         }
     }
 

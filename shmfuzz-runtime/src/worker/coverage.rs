@@ -264,6 +264,16 @@ impl CoverageMap {
         reached
     }
 
+    /// Whether a counter was ever above 0, or one of its block was in calls that were run again
+    /// since and may not have come back.
+    pub(super) fn has_moved(&self, counter: u32) -> bool {
+        self.place(counter).is_some_and(|(run, at)| {
+            let run = &self.runs[run];
+            let block = (at / pass::BLOCK) as u32;
+            run.seen.get(at) > Some(&0) || run.hot.binary_search(&block).is_ok()
+        })
+    }
+
     /// Which run a counter belongs to, and which counter of it it is.
     pub(super) fn place(&self, counter: u32) -> Option<(usize, usize)> {
         let run = self.runs.iter().rposition(|run| run.first <= counter)?;

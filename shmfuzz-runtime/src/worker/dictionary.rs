@@ -2,8 +2,9 @@
 //! for and that no input held yet, and constants in the code of functions that were reached.
 //!
 //! Invariants: the user's tokens stay for the worker's life, whatever else comes; automatic
-//! ones are bounded, and when there is no room for another one the oldest goes. Deterministic: the
-//! order depends on the tokens alone.
+//! ones are bounded, and when there is no room for another one the oldest goes. Names from tables
+//! make room for their own kind only: there may be thousands, most of which lead nowhere.
+//! Deterministic: the order depends on the tokens alone.
 
 use super::random::Random;
 use crate::record::InputKind;
@@ -18,9 +19,28 @@ const MAX_TOKEN_LEN: usize = 64;
 pub(super) struct Dictionary {
     /// The user's, sorted, each once.
     own: Rc<Tokens>,
-    automatic: Rc<Tokens>,
-    /// Which automatic token makes room next.
+    automatic: Rc<Recent>,
+    /// What tables in the program's data hold.
+    names: Rc<Recent>,
+}
+
+/// The last tokens of their kind.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    tokens: Tokens,
+    /// Which one makes room next, when there is none left.
     oldest: usize,
+}
+
+impl Recent {
+    fn add(&mut self, token: &[u8]) {
+        let n = self.tokens.all.len();
+        let idx = if n < MAX_TOKENS { n } else { self.oldest };
+        if n == MAX_TOKENS {
+            self.oldest = (idx + 1) % MAX_TOKENS;
+        }
+        self.tokens.set(idx, token.to_vec());
+    }
 }
 
 /// Tokens, and which of them are text.
@@ -85,36 +105,44 @@ impl Dictionary {
 
     /// Adds an automatic token unless it is known, empty or too long.
     pub(super) fn add(&mut self, token: &[u8]) {
-        if token.is_empty()
-            || token.len() > MAX_TOKEN_LEN
-            || self.automatic.known.contains(token)
-            || self.own.known.contains(token)
-        {
-            return;
+        if self.wants(token) {
+            Rc::make_mut(&mut self.automatic).add(token);
         }
-        let n = self.automatic.all.len();
-        let idx = if n < MAX_TOKENS { n } else { self.oldest };
-        if n == MAX_TOKENS {
-            self.oldest = (idx + 1) % MAX_TOKENS;
+    }
+
+    /// Adds what a table holds unless it is known, empty or too long.
+    pub(super) fn add_name(&mut self, token: &[u8]) {
+        if self.wants(token) && !self.names.tokens.known.contains(token) {
+            Rc::make_mut(&mut self.names).add(token);
         }
-        Rc::make_mut(&mut self.automatic).set(idx, token.to_vec());
+    }
+
+    fn wants(&self, token: &[u8]) -> bool {
+        !token.is_empty()
+            && token.len() <= MAX_TOKEN_LEN
+            && !self.automatic.tokens.known.contains(token)
+            && !self.own.known.contains(token)
     }
 
     /// One of the tokens that inputs of this kind may hold: one of the user's half of the time,
-    /// however few they are, since the user knows what comparisons cannot tell.
+    /// however few they are, since the user knows what comparisons cannot tell; of the others, a
+    /// name of a table one time in four.
     pub(super) fn pick(&self, kind: InputKind, random: &mut Random) -> Option<&[u8]> {
-        let tokens = match (self.own.len(kind), self.automatic.len(kind)) {
-            (0, _) => &self.automatic,
-            (_, 0) => &self.own,
-            _ if random.one_in(2) => &self.own,
-            _ => &self.automatic,
+        let (automatic, names) = (&self.automatic.tokens, &self.names.tokens);
+        let n_found = automatic.len(kind) + names.len(kind);
+        let tokens = match (self.own.len(kind), n_found) {
+            (1.., 0) => &self.own,
+            (1.., _) if random.one_in(2) => &self.own,
+            _ if names.len(kind) == 0 => automatic,
+            _ if automatic.len(kind) == 0 || random.one_in(4) => names,
+            _ => automatic,
         };
         tokens.get(kind, random.index(tokens.len(kind)))
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.own.all.len() + self.automatic.all.len()
+        self.own.all.len() + self.automatic.tokens.all.len() + self.names.tokens.all.len()
     }
 }
 
@@ -144,11 +172,11 @@ mod tests {
             dictionary.add(&i.to_be_bytes());
         }
         assert_eq!(dictionary.len(), MAX_TOKENS);
-        let Dictionary { automatic, .. } = &dictionary;
+        let automatic = &dictionary.automatic.tokens;
         assert_eq!(automatic.all[0][..], (MAX_TOKENS as u32).to_be_bytes());
         dictionary.add(b"word");
         dictionary.add(b"\xff\xff");
-        let Dictionary { automatic, .. } = &dictionary;
+        let automatic = &dictionary.automatic.tokens;
         let is_text = |idx: &usize| std::str::from_utf8(&automatic.all[*idx]).is_ok();
         let text: Vec<usize> = (0..MAX_TOKENS).filter(is_text).collect();
         assert_eq!(automatic.text, text);
@@ -174,5 +202,26 @@ mod tests {
             assert!(std::str::from_utf8(token).is_ok());
         }
         assert!((400..600).contains(&n_own), "{n_own}");
+    }
+
+    #[test]
+    fn names_of_tables_are_picked_seldom_and_displace_nothing_else() {
+        let mut dictionary = Dictionary::default();
+        dictionary.add(b"seen");
+        for i in 0..10_000_u32 {
+            dictionary.add_name(format!("name{i}").as_bytes());
+        }
+        dictionary.add_name(b"seen");
+        assert_eq!(dictionary.len(), 1 + MAX_TOKENS);
+        let mut random = Random::from_state(1, 1);
+        let mut n_names = 0;
+        for _ in 0..1000 {
+            let token = dictionary.pick(InputKind::Text, &mut random).unwrap();
+            n_names += u32::from(token.starts_with(b"name"));
+        }
+        assert!((150..350).contains(&n_names), "{n_names}");
+        let mut names = Dictionary::default();
+        names.add_name(b"only");
+        assert_eq!(names.pick(InputKind::Bytes, &mut random), Some(&b"only"[..]));
     }
 }

@@ -175,6 +175,7 @@ impl Worker {
         if let Extra::Failed = self.extra_call(turn, input, tally)? {
             return Ok(Some(JobEnd::Failed));
         }
+        self.code.note_first_call(&self.coverage.reached());
         self.coverage.clear();
         Ok(None)
     }

@@ -6,7 +6,6 @@
 
 use super::dictionary::Dictionary;
 use super::frontier::Frontier;
-use super::mutate::edit;
 use super::places::Places;
 use super::trace::{Constant, Event, Operands, Trace};
 use crate::record::InputKind;
@@ -33,10 +32,6 @@ pub(super) enum Edit {
 const MAX_EDITS: usize = 512;
 /// The most comparisons that edits are made for.
 const MAX_PAIRS: usize = 1280;
-/// The most edits that put tokens of the code into one input.
-const MAX_TOKEN_EDITS: usize = 512;
-/// In how many places one of them is put.
-const MAX_PLACES_OF_TOKEN: usize = 64;
 /// How many comparisons may share a constant, so that a loop does not take all of them.
 const MAX_SHARED: u32 = 48;
 /// What a comparison that was never equal yet tells more than one that was: as much as two bytes.
@@ -81,37 +76,6 @@ pub(super) fn edits_of(traced: Traced<'_>, operands: &Operands, wanted: Ordering
     found.begin(0, 0);
     found.pair(operands, wanted);
     found.chosen()
-}
-
-/// Edits that put each token in each place: over what is there, and at the end. A part of the
-/// places, spread over the input, where there are too many.
-pub(super) fn token_edits(traced: Traced<'_>, tokens: &[&[u8]]) -> Vec<Edit> {
-    let len = traced.input.len();
-    let is_fit = |token: &&[u8]| {
-        let is_text = traced.kind == InputKind::Bytes || std::str::from_utf8(token).is_ok();
-        is_text && len + token.len() <= traced.max_len
-    };
-    let mut tokens: Vec<&[u8]> = tokens.iter().copied().filter(is_fit).collect();
-    // Long ones first: they are the least likely to come about by chance.
-    tokens.sort_by_key(|token| std::cmp::Reverse(token.len()));
-    let is_whole = |at: usize, n: usize| {
-        traced.kind == InputKind::Bytes
-            || (edit::is_boundary(traced.input, at) && edit::is_boundary(traced.input, at + n))
-    };
-    let mut edits = Vec::new();
-    for token in tokens {
-        if edits.len() >= MAX_TOKEN_EDITS {
-            break;
-        }
-        let replace = |at, removed| Edit::Replace { at, removed, bytes: token.to_vec() };
-        edits.push(replace(len, 0));
-        let n_places = (len + 1).saturating_sub(token.len());
-        let stride = n_places.div_ceil(MAX_PLACES_OF_TOKEN).max(1);
-        let places = (0..n_places).step_by(stride).filter(|at| is_whole(*at, token.len()));
-        edits.extend(places.map(|at| replace(at, token.len())));
-    }
-    edits.truncate(MAX_TOKEN_EDITS);
-    edits
 }
 
 /// The comparisons whose operands differ, each pair of operands once, unsolved ones first.

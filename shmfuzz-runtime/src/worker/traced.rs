@@ -13,7 +13,7 @@ use super::frontier::Frontier;
 use super::random::Random;
 use super::solve::{self, Edit, Traced};
 use super::trace::{Event, Trace};
-use super::{Tally, Worker, WorkerError, compare, sancov};
+use super::{Tally, Worker, WorkerError, compare, sancov, tokens};
 use crate::entries::Origin;
 use crate::layout::Phase;
 use crate::message::JobEnd;
@@ -155,16 +155,22 @@ impl Worker {
         if !entry.has_new_edge {
             return Vec::new();
         }
-        let mut tokens = Vec::new();
-        for (found, novelty) in self.code.tokens_of(&entry.features) {
-            if novelty == Novelty::New {
-                found.iter().for_each(|token| self.dictionary.add(token));
+        let reached = self.code.tokens_of(&entry.features);
+        let initial = self.code.initial_tokens(|counter| self.coverage.has_moved(counter));
+        for (tokens, novelty) in reached.iter().chain(&initial) {
+            if *novelty == Novelty::New {
+                tokens.constants.iter().for_each(|token| self.dictionary.add(token));
+                tokens.names.iter().for_each(|token| self.dictionary.add_name(token));
             }
-            tokens.push(found);
         }
-        let tokens: Vec<&[u8]> =
-            tokens.iter().flat_map(|found| found.iter().map(|token| &**token)).collect();
-        solve::token_edits(traced, &tokens)
+        let constants = reached.iter().flat_map(|(tokens, _)| &tokens.constants);
+        let constants: Vec<&[u8]> = constants.map(|token| &**token).collect();
+        // What was read just now is tried first.
+        let mut found: Vec<_> = reached.iter().chain(&initial).collect();
+        found.sort_by_key(|(_, novelty)| *novelty == Novelty::Known);
+        let names = found.iter().flat_map(|(tokens, _)| &tokens.names);
+        let names: Vec<&[u8]> = names.map(|token| &**token).collect();
+        tokens::edits(traced, &names, &constants)
     }
 
     /// Whether chains of edits from this entry should be searched for now: once for each entry,

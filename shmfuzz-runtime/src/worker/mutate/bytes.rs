@@ -25,6 +25,7 @@ pub(super) enum Mutator {
     Crossover,
     InsertToken,
     OverwriteWithToken,
+    ReplaceWordWithToken,
 }
 
 impl Mutator {
@@ -35,7 +36,7 @@ impl Mutator {
 }
 
 /// All of them, an arm each; one that stands twice is two arms, chosen twice as often at first.
-pub(super) const MUTATORS: [Mutator; 21] = [
+pub(super) const MUTATORS: [Mutator; 22] = [
     Mutator::FlipBit,
     Mutator::FlipBit,
     Mutator::SetByte,
@@ -57,6 +58,7 @@ pub(super) const MUTATORS: [Mutator; 21] = [
     Mutator::Crossover,
     Mutator::InsertToken,
     Mutator::OverwriteWithToken,
+    Mutator::ReplaceWordWithToken,
 ];
 
 /// Those of them that need nothing to change, as often each.
@@ -146,6 +148,10 @@ pub(super) fn apply(
             }
             _ => false,
         },
+        Mutator::ReplaceWordWithToken => token(area, random, context).is_some_and(|token| {
+            let at = random.index(area.len());
+            edit::replace_word(area, at, token, room)
+        }),
     }
 }
 
@@ -382,6 +388,8 @@ mod tests {
         check(Mutator::InsertToken, b"ab", &[0, 1], Some(b"aTOKb"));
         check(Mutator::OverwriteWithToken, b"abcde", &[0, 2], Some(b"abTOK"));
         check(Mutator::OverwriteWithToken, b"ab", &[0], None);
+        check(Mutator::ReplaceWordWithToken, b"ab cde.", &[0, 4], Some(b"ab TOK."));
+        check(Mutator::ReplaceWordWithToken, b".+.", &[0, 1], None);
     }
 
     #[test]
@@ -389,7 +397,7 @@ mod tests {
         assert_eq!(MUTATORS[0], Mutator::FlipBit);
         let mut kinds = MUTATORS.to_vec();
         kinds.dedup();
-        assert_eq!(kinds.len(), 17);
+        assert_eq!(kinds.len(), 18);
         let inserting: Vec<Mutator> = MUTATORS.into_iter().filter(|m| m.inserts()).collect();
         assert_eq!(inserting, INSERTING);
     }

@@ -54,6 +54,12 @@ pub(super) fn replace(
 /// The most bytes of one repeated pattern that are inserted at once.
 pub(super) const MAX_REPEATED: usize = 256;
 
+/// Puts `bytes` in the place of the word around `at`; false if there is none, or no room.
+pub(super) fn replace_word(area: &mut Area<'_>, at: usize, bytes: &[u8], room: Room) -> bool {
+    let word = word_around(area.as_slice(), at);
+    !word.is_empty() && replace(area, word.start, word.len(), bytes, room)
+}
+
 /// Inserts `pattern` `n` times at `at`; false if there is no room.
 pub(super) fn insert_repeated(
     area: &mut Area<'_>,
@@ -145,6 +151,20 @@ pub(in crate::worker) fn boundary_after(text: &[u8], at: usize) -> usize {
     at
 }
 
+/// Whether a byte belongs to a word: letters, digits, `_`, `-`, and whatever is not ASCII, so that
+/// no character is torn.
+pub(in crate::worker) fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || !byte.is_ascii()
+}
+
+/// The word in which the byte at `at` stands, or after which; empty, at `at`, if there is none.
+pub(in crate::worker) fn word_around(input: &[u8], at: usize) -> std::ops::Range<usize> {
+    let at = at.min(input.len());
+    let before = input[..at].iter().rev().take_while(|byte| is_in_word(**byte)).count();
+    let after = input[at..].iter().take_while(|byte| is_in_word(**byte)).count();
+    at - before..at + after
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +212,20 @@ mod tests {
         check(multiply(2, 10, &[0, 25, 1, 0]), Some(b"abczcbadef"));
         check(multiply(9, 9, &[1, 7]), Some(b"abcbhdef"));
         check(multiply(1, 7, &[]), None);
+    }
+
+    #[test]
+    fn words_are_found_from_everywhere_in_them() {
+        let text = "a, größe-1_ ".as_bytes();
+        for at in 0..=text.len() + 1 {
+            let expected = match at {
+                0..=1 => 0..1,
+                2 => 2..2,
+                3..=13 => 3..13,
+                _ => 14..14,
+            };
+            assert_eq!(word_around(text, at), expected, "{at}");
+        }
     }
 
     #[test]

@@ -23,10 +23,11 @@ pub(super) enum Mutator {
     Crossover,
     InsertToken,
     OverwriteWithToken,
+    ReplaceWordWithToken,
 }
 
 /// All of them, an arm each; one that stands twice is two arms, chosen twice as often at first.
-pub(super) const MUTATORS: [Mutator; 19] = [
+pub(super) const MUTATORS: [Mutator; 20] = [
     Mutator::ReplaceChar,
     Mutator::ReplaceChar,
     Mutator::FlipAsciiBit,
@@ -46,6 +47,7 @@ pub(super) const MUTATORS: [Mutator; 19] = [
     Mutator::Crossover,
     Mutator::InsertToken,
     Mutator::OverwriteWithToken,
+    Mutator::ReplaceWordWithToken,
 ];
 
 /// Characters that programs stumble over: the last of each encoded length and the first of the
@@ -99,12 +101,10 @@ pub(super) fn apply(
             let at = place(area, random);
             n > 0 && edit::replace(area, at, 0, &context.donor[from..from + n], room)
         }
-        Mutator::InsertToken => {
-            context.dictionary.pick(context.kind, random).is_some_and(|token| {
-                let at = place(area, random);
-                edit::replace(area, at, 0, token, room)
-            })
-        }
+        Mutator::InsertToken => token(random, context).is_some_and(|token| {
+            let at = place(area, random);
+            edit::replace(area, at, 0, token, room)
+        }),
         // What follows needs something to change.
         _ if area.is_empty() => false,
         Mutator::ReplaceChar => {
@@ -140,14 +140,20 @@ pub(super) fn apply(
         Mutator::SwapNeighbours => swap_neighbours(area, random),
         Mutator::Number => number::mutate(area, random, room),
         Mutator::Crossover => crossover(area, random, context),
-        Mutator::OverwriteWithToken => {
-            context.dictionary.pick(context.kind, random).is_some_and(|token| {
-                let at = place(area, random);
-                let end = edit::boundary_after(area.as_slice(), at + token.len());
-                edit::replace(area, at, end - at, token, room)
-            })
-        }
+        Mutator::OverwriteWithToken => token(random, context).is_some_and(|token| {
+            let at = place(area, random);
+            let end = edit::boundary_after(area.as_slice(), at + token.len());
+            edit::replace(area, at, end - at, token, room)
+        }),
+        Mutator::ReplaceWordWithToken => token(random, context).is_some_and(|token| {
+            let at = random.index(area.len());
+            edit::replace_word(area, at, token, room)
+        }),
     }
+}
+
+fn token<'a>(random: &mut Random, context: &Context<'a>) -> Option<&'a [u8]> {
+    context.dictionary.pick(context.kind, random)
 }
 
 /// A boundary between characters, start and end included.
@@ -290,5 +296,6 @@ mod tests {
         check(Mutator::Crossover, "a€b", &[4, 1], Some("a€€3"));
         check(Mutator::InsertToken, "a€", &[0, 2], Some("aTOK€"));
         check(Mutator::OverwriteWithToken, "a€bc", &[0, 0], Some("TOKbc"));
+        check(Mutator::ReplaceWordWithToken, "a = €b", &[0, 5], Some("a = TOK"));
     }
 }
