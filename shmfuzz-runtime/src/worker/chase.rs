@@ -11,6 +11,7 @@
 mod affine;
 mod bits;
 mod effects;
+mod modular;
 mod strings;
 #[cfg(test)]
 mod tests;

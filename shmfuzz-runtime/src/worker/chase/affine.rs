@@ -7,15 +7,18 @@
 
 use super::super::trace::Operands;
 use super::effects::{Change, Effect};
-use super::{Goal, Limits, Node, resized};
+use super::{Goal, Limits, Node, modular, resized};
 use crate::record::InputKind;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// A byte and what it counts.
 #[derive(Clone, Copy, Debug)]
-struct Weight {
-    at: usize,
-    weight: i128,
+pub(super) struct Weight {
+    /// Where it stands.
+    pub(super) at: usize,
+    /// By how much the difference grows when it grows by one.
+    pub(super) weight: i128,
 }
 
 /// The operands' difference, as a signed integer of the operands' width.
@@ -26,7 +29,7 @@ fn difference(operands: &Operands) -> Option<(i128, u32)> {
 }
 
 /// `value` modulo 2^bits, as the signed integer nearest to 0.
-fn signed(value: i128, bits: u32) -> i128 {
+pub(super) fn signed(value: i128, bits: u32) -> i128 {
     let low = value.rem_euclid(1 << bits);
     if low >= 1 << (bits - 1) { low - (1 << bits) } else { low }
 }
@@ -77,10 +80,11 @@ pub(super) fn candidates(
             made.extend(by_bytes(&node.input, alone, grow, Range::Any, limits.kind));
         }
     }
+    made.extend(modular::candidates(&node.input, &weights, wanted - now, bits, limits.kind));
     made.extend(by_guess(&node.input, wanted - now, limits.kind));
     // Not by cutting off what was just put there.
-    made.retain(|input| *input != node.input && input.len() >= goal.kept.1);
-    made.dedup();
+    let mut known = BTreeSet::from([node.input.clone()]);
+    made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));
     made.truncate(16);
     made
 }
@@ -117,7 +121,7 @@ fn by_length(input: &[u8], place: Weight, grow: i128, kind: InputKind) -> Option
 
 /// Which values bytes may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Range {
+pub(super) enum Range {
     /// Digits stay digits.
     Same,
     /// All that the kind of input allows.
@@ -134,7 +138,7 @@ fn bounds(byte: u8, range: Range, kind: InputKind) -> (i128, i128) {
 }
 
 /// The input with bytes such that their weighted sum grows by `grow`.
-fn by_bytes(
+pub(super) fn by_bytes(
     input: &[u8],
     weights: &[Weight],
     grow: i128,

@@ -178,6 +178,38 @@ fn values_computed_from_the_input_are_solved() {
 }
 
 #[test]
+fn products_and_sums_of_products_are_inverted() {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    check(b"01234567", |d, rec| {
+        let Some(word) = d.first_chunk::<8>() else { return false };
+        let product = u64::from_le_bytes(*word).wrapping_mul(ODD);
+        rec.constant(1, 0x0123_4567_89ab_cdef, product, 8).is_eq()
+    });
+    // Big endian, and a factor that is even.
+    check(b"0123", |d, rec| {
+        let Some(word) = d.first_chunk::<4>() else { return false };
+        let product = u32::from_be_bytes(*word).wrapping_mul(0x0808_8405 << 3);
+        rec.constant(1, 0x1234_5678, u64::from(product), 4).is_eq()
+    });
+    // Of two words, and a number in decimal.
+    check(b"01234567", |d, rec| {
+        let Some(words) = d.first_chunk::<8>() else { return false };
+        let [a, b] = [word(&words[..4]) as u32, word(&words[4..]) as u32];
+        let sum = a.wrapping_mul(0x6c07_8965).wrapping_add(b.wrapping_mul(0x19_660d << 5));
+        rec.constant(1, 0xdead_beef, u64::from(sum), 4).is_eq()
+    });
+    check_text("n=0000000000", |d, rec| {
+        let digits = d.strip_prefix(b"n=");
+        let n = digits.and_then(|d| std::str::from_utf8(d).ok()?.parse::<u32>().ok());
+        n.is_some_and(|n| {
+            let product = n.wrapping_mul(0x9e37_79b1);
+            let wanted = 1_234_567_890_u32.wrapping_mul(0x9e37_79b1);
+            rec.constant(1, u64::from(wanted), u64::from(product), 4).is_eq()
+        })
+    });
+}
+
+#[test]
 fn text_is_solved_as_text() {
     check_text("id=0000017;", |d, rec| {
         let digits = d.strip_prefix(b"id=").and_then(|d| d.strip_suffix(b";"));
