@@ -11,6 +11,7 @@
 mod affine;
 mod bits;
 mod effects;
+mod model;
 mod modular;
 mod strings;
 #[cfg(test)]
@@ -130,13 +131,13 @@ impl<'a> Chase<'a> {
             let event = &node.trace.events[idx];
             self.frontier.attempt(event);
             let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
-            let mut solved = self.by_places(node, goal, MAX_NESTED)?;
+            let mut solved = self.by_places(node, goal, 0)?;
             if solved.is_none() {
                 if effects.is_none() {
                     effects = Some(self.effects(node, &targets)?);
                 }
                 if let Some(effects) = &effects {
-                    solved = self.by_effects(node, goal, effects, MAX_NESTED)?;
+                    solved = self.by_all(node, goal, effects)?;
                 }
             }
             let Some(solved) = solved else { continue };
@@ -229,6 +230,22 @@ impl<'a> Chase<'a> {
         let event = &node.trace.events[goal.idx];
         let is_gone = candidate.trace.find(event, goal.idx).is_none();
         Ok(Some(candidate).filter(|now| is_gone && self.leads_on(&now.trace, &node.trace)))
+    }
+
+    /// Reaches a goal by what is known of its comparison, cheap ways first.
+    fn by_all(
+        &mut self,
+        node: &Node,
+        goal: Goal<'_>,
+        effects: &Effects,
+    ) -> Result<Option<Node>, Stopped> {
+        if let Some(reached) = self.by_model(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if let Some(reached) = self.by_places(node, goal, MAX_NESTED)? {
+            return Ok(Some(reached));
+        }
+        self.by_effects(node, goal, effects, MAX_NESTED)
     }
 
     /// Reaches a goal by all means.

@@ -44,11 +44,7 @@ pub(super) fn candidates(
     let Some((now, bits)) = difference(&node.trace.events[goal.idx].operands) else {
         return Vec::new();
     };
-    let wanted = match goal.wanted {
-        Ordering::Less => -1,
-        Ordering::Equal => 0,
-        Ordering::Greater => 1,
-    };
+    let wanted = difference_of(goal.wanted);
     let (mut weights, mut inserted) = (Vec::new(), Vec::new());
     for effect in effects {
         let Some((then, _)) = difference(&effect.operands) else { continue };
@@ -67,25 +63,67 @@ pub(super) fn candidates(
     for i in (0..n).step_by(n.div_ceil(4).max(1)) {
         made.extend(by_length(&node.input, inserted[i], wanted - now, limits.kind));
     }
-    // Large weights first; a byte that stands last in the input counts least among equals.
-    weights.sort_by_key(|weight| (-weight.weight.abs(), weight.at));
-    let modulus = 1i128 << bits;
-    for grow in [wanted - now, wanted - now + modulus, wanted - now - modulus] {
-        for range in [Range::Same, Range::Any] {
-            made.extend(by_bytes(&node.input, &weights, grow, range, limits.kind));
-        }
-        // One byte alone, in case the others are no part of the number.
-        for weight in weights.iter().take(4) {
-            let alone = std::slice::from_ref(weight);
-            made.extend(by_bytes(&node.input, alone, grow, Range::Any, limits.kind));
-        }
-    }
-    made.extend(modular::candidates(&node.input, &weights, wanted - now, bits, limits.kind));
+    made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
     made.extend(by_guess(&node.input, wanted - now, limits.kind));
     // Not by cutting off what was just put there.
     let mut known = BTreeSet::from([node.input.clone()]);
     made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));
     made.truncate(16);
+    made
+}
+
+fn difference_of(wanted: Ordering) -> i128 {
+    match wanted {
+        Ordering::Less => -1,
+        Ordering::Equal => 0,
+        Ordering::Greater => 1,
+    }
+}
+
+/// What a byte counts, by one change of it.
+pub(super) fn weight(before: &Operands, now: &Operands, at: usize, step: i8) -> Option<Weight> {
+    let ((before, bits), (now, _)) = (difference(before)?, difference(now)?);
+    let grown = signed(now - before, bits);
+    (grown != 0).then_some(Weight { at, weight: grown * i128::from(step) })
+}
+
+/// Inputs with other bytes for which these operands should come out as wanted, likely ones first.
+pub(super) fn by_weights(
+    input: &[u8],
+    weights: Vec<Weight>,
+    operands: &Operands,
+    wanted: Ordering,
+    kind: InputKind,
+) -> Vec<Vec<u8>> {
+    let Some((now, bits)) = difference(operands) else { return Vec::new() };
+    by_sorted_weights(input, weights, difference_of(wanted) - now, bits, kind)
+}
+
+fn by_sorted_weights(
+    input: &[u8],
+    mut weights: Vec<Weight>,
+    grow: i128,
+    bits: u32,
+    kind: InputKind,
+) -> Vec<Vec<u8>> {
+    let mut made = Vec::new();
+    if weights.is_empty() {
+        return made;
+    }
+    // Large weights first; a byte that stands last in the input counts least among equals.
+    weights.sort_by_key(|weight| (-weight.weight.abs(), weight.at));
+    let modulus = 1i128 << bits;
+    for grow in [grow, grow + modulus, grow - modulus] {
+        for range in [Range::Same, Range::Any] {
+            made.extend(by_bytes(input, &weights, grow, range, kind));
+        }
+        // One byte alone, in case the others are no part of the number.
+        for weight in weights.iter().take(4) {
+            let alone = std::slice::from_ref(weight);
+            made.extend(by_bytes(input, alone, grow, Range::Any, kind));
+        }
+    }
+    made.extend(modular::candidates(input, &weights, grow, bits, kind));
     made
 }
 

@@ -209,6 +209,43 @@ fn products_and_sums_of_products_are_inverted() {
     });
 }
 
+/// Tag, length in two bytes, value; what comes after it.
+fn field<'d>(d: &'d [u8], rec: &mut Recorder, site: u64) -> Option<(u8, &'d [u8], &'d [u8])> {
+    let len = d.len() as u64;
+    if rec.constant(site, 2, len, 8).is_lt() || rec.constant(site + 1, 3, len, 8).is_lt() {
+        return None;
+    }
+    let n = u64::from(d[1]) << 8 | u64::from(d[2]);
+    if rec.values(site + 2, len, 3 + n, 8).is_lt() {
+        return None;
+    }
+    Some((d[0], &d[3..3 + n as usize], &d[3 + n as usize..]))
+}
+
+/// The value of a field of this tag with nothing after it.
+fn only_field<'d>(d: &'d [u8], rec: &mut Recorder, tag: u64, site: u64) -> Option<&'d [u8]> {
+    let (own, value, rest) = field(d, rec, site)?;
+    let is_only = rec.constant(site + 3, 0, rest.len() as u64, 8).is_eq();
+    (is_only && rec.constant(site + 4, tag, u64::from(own), 1).is_eq()).then_some(value)
+}
+
+fn nested_fields(d: &[u8], rec: &mut Recorder) -> bool {
+    let Some(outer) = only_field(d, rec, 0x30, 0) else { return false };
+    let Some((tag, name, rest)) = field(outer, rec, 10) else { return false };
+    if rec.constant(300, 0x0c, u64::from(tag), 1).is_ne() || !rec.slices(301, name, b"algorithm") {
+        return false;
+    }
+    let Some(inner) = only_field(rest, rec, 0x31, 20) else { return false };
+    let Some(value) = only_field(inner, rec, 0x04, 30) else { return false };
+    rec.slices(400, value, b"rot-26/twice")
+}
+
+#[test]
+fn fields_within_fields_are_made_and_filled() {
+    let found = solves_in(InputKind::Bytes, b"", 2_000, nested_fields);
+    assert!(found.is_some(), "not solved");
+}
+
 #[test]
 fn text_is_solved_as_text() {
     check_text("id=0000017;", |d, rec| {
