@@ -11,6 +11,7 @@
 mod affine;
 mod bits;
 mod effects;
+mod growth;
 mod model;
 mod modular;
 mod strings;
@@ -240,6 +241,12 @@ impl<'a> Chase<'a> {
         effects: &Effects,
     ) -> Result<Option<Node>, Stopped> {
         if let Some(reached) = self.by_model(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if let Some(reached) = self.by_growth(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if let Some(reached) = self.by_growth(node, goal, effects)? {
             return Ok(Some(reached));
         }
         if let Some(reached) = self.by_places(node, goal, MAX_NESTED)? {

@@ -5,6 +5,7 @@
 //! Input-to-State Correspondence", 2019). What is not found in the input goes to the dictionary.
 
 use super::dictionary::Dictionary;
+use super::encodings::{self, Base64};
 use super::frontier::Frontier;
 use super::mutate::edit;
 use super::places::Places;
@@ -172,6 +173,8 @@ struct Found<'a> {
     known: BTreeSet<Edit>,
     /// How many edits one pair may bring.
     max_of_pair: usize,
+    /// Whether there is one pair only, so that there is room for what is less likely.
+    is_alone: bool,
     /// The present pair.
     pair: usize,
     /// How much more than others it tells.
@@ -192,6 +195,7 @@ impl<'a> Found<'a> {
             candidates: Vec::new(),
             known: BTreeSet::new(),
             max_of_pair: (8 * MAX_EDITS / n_pairs.max(1)).clamp(16, MAX_EDITS),
+            is_alone: n_pairs == 1,
             pair: 0,
             bonus: 0,
             n_of_pair: 0,
@@ -221,12 +225,43 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// `to` wherever `from` stands, also in letters of the other case.
+    /// `to` wherever `from` stands, also in letters of the other case, or encoded.
     fn strings(&mut self, from: &[u8], to: &[u8]) {
+        let n_before = self.n_places;
         self.replace(from, &[to]);
+        let is_plain = self.n_places > n_before;
+        if is_plain && self.is_alone {
+            self.replace(from, &encodings::escaped(to));
+        }
+        if from.len() >= encodings::MIN_LEN && (self.is_alone || !is_plain) {
+            self.encoded(from, to);
+        }
         for other in [from.to_ascii_uppercase(), from.to_ascii_lowercase()] {
             if other != from {
                 self.replace(&other, &[to]);
+            }
+        }
+    }
+
+    /// `to` wherever `from` stands in some encoding, in the same one.
+    fn encoded(&mut self, from: &[u8], to: &[u8]) {
+        for encode in encodings::ENCODINGS {
+            if let (Some(from), Some(to)) = (encode(from), encode(to)) {
+                self.replace(&from, &[to]);
+            }
+        }
+        let input = self.traced.input;
+        for alphabet in encodings::ALPHABETS {
+            for offset in 0..3 {
+                let own = Base64::new(from, offset, alphabet);
+                let places = self.places.find(&own.whole);
+                self.n_places += places.len();
+                let other = Base64::new(to, offset, alphabet);
+                for (at, removed, bytes) in places.iter().filter_map(|at| other.over(input, *at)) {
+                    if input.len() + bytes.len() <= self.traced.max_len + removed {
+                        self.add(tells(&own.whole), Edit::Replace { at, removed, bytes });
+                    }
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct Weight {
 }
 
 /// The operands' difference, as a signed integer of the operands' width.
-fn difference(operands: &Operands) -> Option<(i128, u32)> {
+pub(super) fn difference(operands: &Operands) -> Option<(i128, u32)> {
     let Operands::Int { a, b, width, .. } = operands else { return None };
     let bits = 8 * u32::from(*width).clamp(1, 8);
     Some((signed(i128::from(*a) - i128::from(*b), bits), bits))

@@ -247,6 +247,60 @@ fn fields_within_fields_are_made_and_filled() {
 }
 
 #[test]
+fn text_is_solved_in_its_encoding() {
+    check(b"01", |d, rec| {
+        if d.len() % 2 == 1 {
+            return false;
+        }
+        let units: Vec<u16> = d.chunks_exact(2).map(|pair| word(pair) as u16).collect();
+        let Ok(text) = String::from_utf16(&units) else { return false };
+        rec.slices(1, text.as_bytes(), "Gr\u{fc}\u{df}e \u{2192}".as_bytes())
+    });
+    check(b"01234567", |d, rec| {
+        let Some(decoded) = base64(d) else { return false };
+        rec.slices(1, &decoded, b"open sesame")
+    });
+    // In the middle of other data, of which the alignment is not known.
+    check(b"data:QUJDREVGR0hJSktMTU5PUFFSU1RV", |d, rec| {
+        let Some(decoded) = d.strip_prefix(b"data:").and_then(base64) else { return false };
+        decoded.len() == 21 && rec.slices(1, &decoded[4..15], b"open sesame")
+    });
+    check(b"4142434445464748494a", |d, rec| {
+        let digit = |d: u8| char::from(d).to_digit(16).map(|d| d as u8);
+        let pairs = d.chunks_exact(2).map(|d| Some(digit(d[0])? << 4 | digit(d[1])?));
+        let Some(decoded) = pairs.collect::<Option<Vec<u8>>>() else { return false };
+        rec.slices(1, &decoded, b"open sesame")
+    });
+}
+
+/// The text of this alphabet decoded; without padding.
+fn base64(d: &[u8]) -> Option<Vec<u8>> {
+    let (mut made, mut rest, mut n_bits) = (Vec::new(), 0u32, 0);
+    for byte in d {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        add_bits(&mut rest, &mut n_bits, u32::from(value), 6, &mut made);
+    }
+    Some(made)
+}
+
+/// Bits are added to those that are left, and whole bytes taken off.
+fn add_bits(rest: &mut u32, n_bits: &mut u32, value: u32, n: u32, made: &mut Vec<u8>) {
+    *rest = (*rest << n | value) & 0xffff;
+    *n_bits += n;
+    if *n_bits >= 8 {
+        *n_bits -= 8;
+        made.push((*rest >> *n_bits) as u8);
+    }
+}
+
+#[test]
 fn text_is_solved_as_text() {
     check_text("id=0000017;", |d, rec| {
         let digits = d.strip_prefix(b"id=").and_then(|d| d.strip_suffix(b";"));
