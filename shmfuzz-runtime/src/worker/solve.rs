@@ -217,9 +217,9 @@ impl<'a> Found<'a> {
                 self.strings(a, b);
             }
             Operands::Int { a, b, width, constant } => {
-                self.integers(*b, *a, *width, wanted.reverse());
+                self.parts(*b, *a, *width, wanted.reverse());
                 if *constant == Constant::None {
-                    self.integers(*a, *b, *width, wanted);
+                    self.parts(*a, *b, *width, wanted);
                 }
             }
         }
@@ -297,6 +297,22 @@ impl<'a> Found<'a> {
                 let edit = Edit::Replace { at: *at, removed: from.len(), bytes: to.to_vec() };
                 self.add(tells(from), edit);
             }
+        }
+    }
+
+    /// Also of the parts in which they differ: a compiler compares a small structure as one
+    /// integer, of a tag and a number for one.
+    fn parts(&mut self, from: u64, to: u64, width: u8, wanted: Ordering) {
+        self.integers(from, to, width, wanted);
+        let bits = 4 * u32::from(width);
+        if bits < 16 || from == to {
+            return;
+        }
+        let mask = (1 << bits) - 1;
+        if from & mask == to & mask && (from | to) >> bits != 0 {
+            self.parts(from >> bits, to >> bits, width / 2, wanted);
+        } else if from >> bits == to >> bits && from >> bits != 0 {
+            self.parts(from & mask, to & mask, width / 2, wanted);
         }
     }
 
@@ -423,6 +439,15 @@ mod tests {
         assert!(
             of(b"x}", &[int(u64::from(b'{'), u64::from(b'}'), 4)]).contains(&replace(1, 1, b"{"))
         );
+    }
+
+    #[test]
+    fn parts_of_integers_are_replaced() {
+        // `Ok(3_141_592_653)` and `Ok(17)`, with the tag in the lower half; and in the upper one.
+        let edits = of(b"len=17;", &[int(3_141_592_653 << 32, 17 << 32, 8)]);
+        assert!(edits.contains(&replace(4, 2, b"3141592653")));
+        let edits = of(b"len=17;", &[int(1 << 32 | 90_210, 1 << 32 | 17, 8)]);
+        assert!(edits.contains(&replace(4, 2, b"90210")));
     }
 
     #[test]
