@@ -28,6 +28,8 @@ use std::ops::ControlFlow;
 
 /// How many comparisons of one input are worked on.
 const MAX_TARGETS: usize = 12;
+/// How many of them are tried by cheap means before the first one by all.
+const MAX_AT_ONCE: usize = 4;
 /// How many edits of the first kind are tried for one comparison.
 const MAX_EDITS: usize = 12;
 /// How many comparisons that turned are made right after one edit.
@@ -124,40 +126,64 @@ impl<'a> Chase<'a> {
     }
 
     /// Solves a comparison of a node; -> an input from which the search goes on: one that reached
-    /// other comparisons, or that has all the rest of them still before it.
+    /// other comparisons, or that has all the rest of them still before it. Cheap means come
+    /// first, but not of all targets: many are nothing that an input decides.
     fn step(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
         let targets = self.targets(&node.trace);
-        let mut effects = None;
-        for idx in targets.iter().copied() {
-            let event = &node.trace.events[idx];
-            self.frontier.attempt(event);
-            let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
-            let mut solved = self.by_places(node, goal, 0)?;
-            if solved.is_none() {
-                if effects.is_none() {
-                    effects = Some(self.effects(node, &targets)?);
+        let mut known = None;
+        for some in targets.chunks(MAX_AT_ONCE) {
+            for means in [Means::Cheap, Means::All] {
+                for idx in some.iter().copied() {
+                    if let Some(next) = self.solve(node, &targets, idx, means, &mut known)? {
+                        return Ok(Some(next));
+                    }
                 }
-                if let Some(effects) = &effects {
-                    solved = self.by_all(node, goal, effects)?;
-                }
-            }
-            let Some(solved) = solved else { continue };
-            let mended = self.mend(node, solved, goal)?;
-            // Not of every candidate: what one solved that reached nothing else is still to solve.
-            for event in &mended.trace.events {
-                self.frontier.note(event);
-            }
-            if self.leads_on(&mended.trace, &node.trace) {
-                self.frontier.yielded(event);
-                return Ok(Some(mended));
-            }
-            let is_left =
-                |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
-            if targets.len() > 1 && targets.iter().all(is_left) {
-                return Ok(Some(mended));
             }
         }
         Ok(None)
+    }
+
+    /// Solves one comparison of a node, as [`step`](Self::step) does. The effects on all targets
+    /// are looked for once, when they are needed.
+    fn solve(
+        &mut self,
+        node: &Node,
+        targets: &[usize],
+        idx: usize,
+        means: Means,
+        known: &mut Option<Effects>,
+    ) -> Result<Option<Node>, Stopped> {
+        let event = &node.trace.events[idx];
+        let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
+        let mut solved = None;
+        if means == Means::Cheap {
+            self.frontier.attempt(event);
+            solved = self.by_places(node, goal, 0)?;
+        }
+        if solved.is_none() {
+            let effects = match known {
+                Some(effects) => effects,
+                None => known.insert(self.effects(node, targets)?),
+            };
+            solved = match means {
+                Means::Cheap => self.by_model(node, goal, effects)?,
+                Means::All => self.by_all(node, goal, effects)?,
+            };
+        }
+        let Some(solved) = solved else { return Ok(None) };
+        let mended = self.mend(node, solved, goal)?;
+        // Not of every candidate: what one solved that reached nothing else is still to solve.
+        for event in &mended.trace.events {
+            self.frontier.note(event);
+        }
+        if self.leads_on(&mended.trace, &node.trace) {
+            self.frontier.yielded(event);
+            return Ok(Some(mended));
+        }
+        let is_left =
+            |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
+        let goes_on = targets.len() > 1 && targets.iter().all(is_left);
+        Ok(goes_on.then_some(mended))
     }
 
     /// The comparisons to work on: those tried least often, and of these the last ones, which are
@@ -233,21 +259,21 @@ impl<'a> Chase<'a> {
         Ok(Some(candidate).filter(|now| is_gone && self.leads_on(&now.trace, &node.trace)))
     }
 
-    /// Reaches a goal by what is known of its comparison, cheap ways first.
+    /// Reaches a goal by all that is known of its comparison.
     fn by_all(
         &mut self,
         node: &Node,
         goal: Goal<'_>,
         effects: &Effects,
     ) -> Result<Option<Node>, Stopped> {
-        if let Some(reached) = self.by_model(node, goal, effects)? {
-            return Ok(Some(reached));
-        }
         if let Some(reached) = self.by_growth(node, goal, effects)? {
             return Ok(Some(reached));
         }
         if let Some(reached) = self.by_growth(node, goal, effects)? {
             return Ok(Some(reached));
+        }
+        if effects.is_out_of_reach(goal.idx) {
+            return Ok(None);
         }
         if let Some(reached) = self.by_places(node, goal, MAX_NESTED)? {
             return Ok(Some(reached));
@@ -339,7 +365,27 @@ impl<'a> Chase<'a> {
 }
 
 fn is_target(event: &Event, frontier: &Frontier, max_attempts: u8) -> bool {
-    frontier.is_unsolved(event) && frontier.attempts(event) < max_attempts
+    frontier.is_unsolved(event)
+        && frontier.attempts(event) < max_attempts
+        && !is_of_capacity(&event.operands)
+}
+
+/// Whether it checks a size against the largest one of all, as every growing collection does: no
+/// input is that large.
+fn is_of_capacity(operands: &Operands) -> bool {
+    let Operands::Int { a, b, width: 8, .. } = operands else { return false };
+    let is_largest = |n: u64| n >= 1 << 56 && (n | 15).count_ones() == 64 - n.leading_zeros();
+    let is_size = |n: u64| n < 1 << 32;
+    is_largest(*a) && is_size(*b) || is_largest(*b) && is_size(*a)
+}
+
+/// What a comparison is solved by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// An operand in the place of the other one, and what is known of single bytes.
+    Cheap,
+    /// Searches of their own.
+    All,
 }
 
 /// How a comparison of a node's trace shall come out.

@@ -49,17 +49,24 @@ pub(super) struct Effects {
     targets: Vec<usize>,
     /// By comparison.
     effects: Vec<Vec<Effect>>,
+    /// Targets that some change made away with.
+    lost: Vec<usize>,
 }
 
 impl Effects {
     fn new(targets: &[usize], n_events: usize) -> Self {
         let last = targets.iter().max().map_or(n_events, |last| last + 1);
-        Self { targets: targets.to_vec(), effects: vec![Vec::new(); last] }
+        Self { targets: targets.to_vec(), effects: vec![Vec::new(); last], lost: Vec::new() }
     }
 
     /// The changes that have an effect on the comparison at `idx`.
     pub(super) fn of(&self, idx: usize) -> &[Effect] {
         self.effects.get(idx).map_or(&[], |effects| effects)
+    }
+
+    /// Whether nothing that was changed mattered to the comparison at `idx`.
+    pub(super) fn is_out_of_reach(&self, idx: usize) -> bool {
+        self.of(idx).is_empty() && !self.lost.contains(&idx)
     }
 
     fn note(&mut self, before: &Trace, now: &Trace, change: Change) {
@@ -75,8 +82,14 @@ impl Effects {
             }
         }
         for target in self.targets.iter().filter(|target| **target >= n_same) {
-            if let Some(operands) = changed(&before.events[*target], *target, now) {
-                self.effects[*target].push(Effect { change, operands: operands.clone() });
+            let event = &before.events[*target];
+            match now.find(event, *target).map(|at| &now.events[at].operands) {
+                Some(operands) if *operands == event.operands => {}
+                Some(operands) => {
+                    self.effects[*target].push(Effect { change, operands: operands.clone() });
+                }
+                None if !self.lost.contains(target) => self.lost.push(*target),
+                None => {}
             }
         }
     }

@@ -16,7 +16,7 @@ const UNITS: [usize; 4] = [1, 2, 4, 3];
 /// How many units show what they bring.
 const N_SHOWN: i64 = 4;
 /// How many places in the input are tried.
-const MAX_PLACES: usize = 4;
+const MAX_PLACES: usize = 3;
 /// How often a number of units is corrected.
 const MAX_STEPS: usize = 6;
 /// The largest length that is taken for one, in bytes.
@@ -120,8 +120,9 @@ impl Chase<'_> {
                 is_valid &= then.is_some();
                 grown = then.unwrap_or(before) - before;
             }
-            if is_valid && grown != 0 {
-                return Ok(Some(Filler { slope: grown as f64 / N_SHOWN as f64, ..filler }));
+            if is_valid {
+                let slope = grown as f64 / N_SHOWN as f64;
+                return Ok((grown != 0).then_some(Filler { slope, ..filler }));
             }
         }
         Ok(None)

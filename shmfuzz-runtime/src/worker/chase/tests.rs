@@ -356,6 +356,24 @@ fn a_search_ends_where_nothing_can_be_solved() {
 }
 
 #[test]
+fn what_no_input_decides_takes_nothing_from_the_rest() {
+    let program: Program = |d, rec| {
+        if rec.constant(1, 8, d.len() as u64, 8).is_lt() {
+            return false;
+        }
+        let is_found = rec.constant(2, 0x0bad_cafe, crc32(&d[..8]), 4).is_eq();
+        // Sizes of memory, and a counter.
+        for site in 0..8 {
+            rec.constant(10 + site, i64::MAX as u64 >> site, 4, 8);
+            rec.values(20 + site, 8, i64::MAX as u64 - 7, 8);
+            rec.constant(30 + site, 77 + site, 3, 4);
+        }
+        is_found
+    };
+    assert!(solves_in(InputKind::Bytes, b"abcdefgh", 400, program).is_some());
+}
+
+#[test]
 fn what_a_mutation_breaks_is_made_right_on_every_level() {
     fn field<'d>(d: &'d [u8], rec: &mut Recorder) -> Option<(&'d [u8], &'d [u8])> {
         if rec.constant(1, 2, d.len() as u64, 8).is_lt()
