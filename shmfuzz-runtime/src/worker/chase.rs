@@ -12,6 +12,7 @@ mod affine;
 mod bits;
 mod effects;
 mod growth;
+mod hashes;
 mod model;
 mod modular;
 mod strings;
@@ -323,6 +324,11 @@ impl<'a> Chase<'a> {
         let effects = &effects[..];
         match &event.operands {
             Operands::Int { .. } => {
+                if goal.wanted == Ordering::Equal {
+                    if let Some(candidate) = self.by_hash(node, goal, effects)? {
+                        return self.try_for(node, goal, candidate, nested);
+                    }
+                }
                 for candidate in affine::candidates(node, goal, effects, self.limits) {
                     if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
                         return Ok(Some(reached));

@@ -12,7 +12,7 @@ use crate::record::InputKind;
 const MAX_FACTORS: usize = 12;
 
 /// The inverse of an odd number modulo 2^64. Each step doubles how many bits are right (Newton).
-fn inverse(odd: u64) -> u64 {
+pub(super) fn inverse(odd: u64) -> u64 {
     (0..6).fold(1, |x: u64, _| x.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(x))))
 }
 

@@ -301,6 +301,23 @@ fn add_bits(rest: &mut u32, n_bits: &mut u32, value: u32, n: u32, made: &mut Vec
 }
 
 #[test]
+fn words_are_found_by_their_hashes() {
+    fn fnv(d: &[u8]) -> u64 {
+        let step = |h: u32, b: &u8| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193);
+        u64::from(d.iter().fold(0x811c_9dc5, step))
+    }
+    fn djb2(d: &[u8]) -> u64 {
+        u64::from(d.iter().fold(5381u32, |h, b| h.wrapping_mul(33) ^ u32::from(*b)))
+    }
+    check(b"01234567", |d, rec| {
+        d.len() >= 4 && rec.constant(1, fnv(b"SEND"), fnv(&d[..4]), 4).is_eq() && d[4..].len() > 3
+    });
+    check_text("cmd=abcdefg", |d, rec| {
+        d.len() == 11 && rec.constant(1, djb2(b"reboot!"), djb2(&d[4..]), 4).is_eq()
+    });
+}
+
+#[test]
 fn text_is_solved_as_text() {
     check_text("id=0000017;", |d, rec| {
         let digits = d.strip_prefix(b"id=").and_then(|d| d.strip_suffix(b";"));
