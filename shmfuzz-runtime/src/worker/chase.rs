@@ -31,6 +31,8 @@ use std::ops::ControlFlow;
 const MAX_TARGETS: usize = 12;
 /// How many of them are tried by cheap means before the first one by all.
 const MAX_AT_ONCE: usize = 4;
+/// How many of the last comparisons are tried where all are solved.
+const MAX_AT_END: usize = 3;
 /// How many edits of the first kind are tried for one comparison.
 const MAX_EDITS: usize = 12;
 /// How many comparisons that turned are made right after one edit.
@@ -101,10 +103,10 @@ impl<'a> Chase<'a> {
     /// Runs mutations of an input, and makes right in each what it broke: a length, a checksum, a
     /// count that had held. So what is nested grows on all its levels. -> how many executions it
     /// took.
-    pub(super) fn mend_mutants(mut self, input: &[u8], trace: Trace, mutants: Vec<Vec<u8>>) -> u64 {
+    pub(super) fn mend_mutants(mut self, input: &[u8], trace: Trace, mutants: &[Vec<u8>]) -> u64 {
         let node = Node { input: input.to_vec(), trace };
         for mutant in mutants {
-            if self.mend_mutant(&node, mutant).is_err() {
+            if self.mend_mutant(&node, mutant.clone()).is_err() {
                 break;
             }
         }
@@ -131,7 +133,10 @@ impl<'a> Chase<'a> {
     /// first, but not of all targets: many are nothing that an input decides.
     fn step(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
         let targets = self.targets(&node.trace);
-        let mut known = None;
+        let mut known = Known::default();
+        if targets.is_empty() {
+            return self.step_at_end(node);
+        }
         for some in targets.chunks(MAX_AT_ONCE) {
             for means in [Means::Cheap, Means::All] {
                 for idx in some.iter().copied() {
@@ -139,6 +144,34 @@ impl<'a> Chase<'a> {
                         return Ok(Some(next));
                     }
                 }
+            }
+        }
+        Ok(known.spare)
+    }
+
+    /// Solves one of the last comparisons, although others in their places are solved: what is
+    /// nested goes through the same code on every level, and each has to be made right anew.
+    fn step_at_end(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
+        let events = node.trace.events.iter().enumerate().rev();
+        let is_open = |event: &Event| {
+            !event.operands.are_equal() && event.nth > 0 && !is_of_capacity(&event.operands)
+        };
+        let last = events.filter(|(_, event)| is_open(event)).map(|(idx, _)| idx);
+        let last: Vec<usize> = last.take(MAX_AT_END).collect();
+        let mut effects = None;
+        for idx in last.iter().copied() {
+            let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
+            let mut solved = self.by_places(node, goal, 0)?;
+            if solved.is_none() {
+                let effects = match &effects {
+                    Some(effects) => effects,
+                    None => effects.insert(self.effects(node, &last)?),
+                };
+                solved = self.by_model(node, goal, effects)?;
+            }
+            let Some(solved) = solved else { continue };
+            if has_more(&solved.trace, &node.trace) {
+                return Ok(Some(solved));
             }
         }
         Ok(None)
@@ -152,7 +185,7 @@ impl<'a> Chase<'a> {
         targets: &[usize],
         idx: usize,
         means: Means,
-        known: &mut Option<Effects>,
+        known: &mut Known,
     ) -> Result<Option<Node>, Stopped> {
         let event = &node.trace.events[idx];
         let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
@@ -162,9 +195,9 @@ impl<'a> Chase<'a> {
             solved = self.by_places(node, goal, 0)?;
         }
         if solved.is_none() {
-            let effects = match known {
+            let effects = match &known.effects {
                 Some(effects) => effects,
-                None => known.insert(self.effects(node, targets)?),
+                None => known.effects.insert(self.effects(node, targets)?),
             };
             solved = match means {
                 Means::Cheap => self.by_model(node, goal, effects)?,
@@ -183,8 +216,13 @@ impl<'a> Chase<'a> {
         }
         let is_left =
             |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
-        let goes_on = targets.len() > 1 && targets.iter().all(is_left);
-        Ok(goes_on.then_some(mended))
+        if targets.len() > 1 && targets.iter().all(is_left) {
+            return Ok(Some(mended));
+        }
+        if known.spare.is_none() && has_more(&mended.trace, &node.trace) {
+            known.spare = Some(mended);
+        }
+        Ok(None)
     }
 
     /// The comparisons to work on: those tried least often, and of these the last ones, which are
@@ -392,6 +430,21 @@ enum Means {
     Cheap,
     /// Searches of their own.
     All,
+}
+
+/// What is known of a node in one step.
+#[derive(Debug, Default)]
+struct Known {
+    /// The effects on the targets, once they are needed.
+    effects: Option<Effects>,
+    /// Where a target was solved, and comparisons reached that are solved elsewhere.
+    spare: Option<Node>,
+}
+
+/// Whether a trace has comparisons that the other one has not.
+fn has_more(trace: &Trace, before: &Trace) -> bool {
+    let mut events = trace.events.iter().enumerate();
+    events.any(|(idx, event)| before.find(event, idx).is_none())
 }
 
 /// How a comparison of a node's trace shall come out.
