@@ -307,6 +307,15 @@ fn add_bits(rest: &mut u32, n_bits: &mut u32, value: u32, n: u32, made: &mut Vec
 }
 
 #[test]
+fn a_string_combined_with_a_key_takes_few_executions() {
+    let program: Program = |d, rec| {
+        let mixed: Vec<u8> = d.iter().zip(0x5a..).map(|(byte, key)| byte ^ key).collect();
+        rec.slices(1, &mixed, b"hidden password")
+    };
+    assert!(solves_in(InputKind::Bytes, b"0123", 150, program).is_some());
+}
+
+#[test]
 fn words_are_found_by_their_hashes() {
     fn fnv(d: &[u8]) -> u64 {
         let step = |h: u32, b: &u8| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193);
