@@ -21,6 +21,7 @@ mod compare;
 mod constants;
 mod coverage;
 mod dictionary;
+mod encodings;
 mod execute;
 mod flicker;
 mod frontier;

@@ -11,6 +11,10 @@
 mod affine;
 mod bits;
 mod effects;
+mod growth;
+mod hashes;
+mod model;
+mod modular;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -25,6 +29,10 @@ use std::ops::ControlFlow;
 
 /// How many comparisons of one input are worked on.
 const MAX_TARGETS: usize = 12;
+/// How many of them are tried by cheap means before the first one by all.
+const MAX_AT_ONCE: usize = 4;
+/// How many of the last comparisons are tried where all are solved.
+const MAX_AT_END: usize = 3;
 /// How many edits of the first kind are tried for one comparison.
 const MAX_EDITS: usize = 12;
 /// How many comparisons that turned are made right after one edit.
@@ -95,10 +103,10 @@ impl<'a> Chase<'a> {
     /// Runs mutations of an input, and makes right in each what it broke: a length, a checksum, a
     /// count that had held. So what is nested grows on all its levels. -> how many executions it
     /// took.
-    pub(super) fn mend_mutants(mut self, input: &[u8], trace: Trace, mutants: Vec<Vec<u8>>) -> u64 {
+    pub(super) fn mend_mutants(mut self, input: &[u8], trace: Trace, mutants: &[Vec<u8>]) -> u64 {
         let node = Node { input: input.to_vec(), trace };
         for mutant in mutants {
-            if self.mend_mutant(&node, mutant).is_err() {
+            if self.mend_mutant(&node, mutant.clone()).is_err() {
                 break;
             }
         }
@@ -121,38 +129,98 @@ impl<'a> Chase<'a> {
     }
 
     /// Solves a comparison of a node; -> an input from which the search goes on: one that reached
-    /// other comparisons, or that has all the rest of them still before it.
+    /// other comparisons, or that has all the rest of them still before it. Cheap means come
+    /// first, but not of all targets: many are nothing that an input decides.
     fn step(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
         let targets = self.targets(&node.trace);
+        let mut known = Known::default();
+        if targets.is_empty() {
+            return self.step_at_end(node);
+        }
+        for some in targets.chunks(MAX_AT_ONCE) {
+            for means in [Means::Cheap, Means::All] {
+                for idx in some.iter().copied() {
+                    if let Some(next) = self.solve(node, &targets, idx, means, &mut known)? {
+                        return Ok(Some(next));
+                    }
+                }
+            }
+        }
+        Ok(known.spare)
+    }
+
+    /// Solves one of the last comparisons, although others in their places are solved: what is
+    /// nested goes through the same code on every level, and each has to be made right anew.
+    fn step_at_end(&mut self, node: &Node) -> Result<Option<Node>, Stopped> {
+        let events = node.trace.events.iter().enumerate().rev();
+        let is_open = |event: &Event| {
+            !event.operands.are_equal() && event.nth > 0 && !is_of_capacity(&event.operands)
+        };
+        let last = events.filter(|(_, event)| is_open(event)).map(|(idx, _)| idx);
+        let last: Vec<usize> = last.take(MAX_AT_END).collect();
         let mut effects = None;
-        for idx in targets.iter().copied() {
-            let event = &node.trace.events[idx];
-            self.frontier.attempt(event);
+        for idx in last.iter().copied() {
             let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
-            let mut solved = self.by_places(node, goal, MAX_NESTED)?;
+            let mut solved = self.by_places(node, goal, 0)?;
             if solved.is_none() {
-                if effects.is_none() {
-                    effects = Some(self.effects(node, &targets)?);
-                }
-                if let Some(effects) = &effects {
-                    solved = self.by_effects(node, goal, effects, MAX_NESTED)?;
-                }
+                let effects = match &effects {
+                    Some(effects) => effects,
+                    None => effects.insert(self.effects(node, &last)?),
+                };
+                solved = self.by_model(node, goal, effects)?;
             }
             let Some(solved) = solved else { continue };
-            let mended = self.mend(node, solved, goal)?;
-            // Not of every candidate: what one solved that reached nothing else is still to solve.
-            for event in &mended.trace.events {
-                self.frontier.note(event);
+            if has_more(&solved.trace, &node.trace) {
+                return Ok(Some(solved));
             }
-            if self.leads_on(&mended.trace, &node.trace) {
-                self.frontier.yielded(event);
-                return Ok(Some(mended));
-            }
-            let is_left =
-                |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
-            if targets.len() > 1 && targets.iter().all(is_left) {
-                return Ok(Some(mended));
-            }
+        }
+        Ok(None)
+    }
+
+    /// Solves one comparison of a node, as [`step`](Self::step) does. The effects on all targets
+    /// are looked for once, when they are needed.
+    fn solve(
+        &mut self,
+        node: &Node,
+        targets: &[usize],
+        idx: usize,
+        means: Means,
+        known: &mut Known,
+    ) -> Result<Option<Node>, Stopped> {
+        let event = &node.trace.events[idx];
+        let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
+        let mut solved = None;
+        if means == Means::Cheap {
+            self.frontier.attempt(event);
+            solved = self.by_places(node, goal, 0)?;
+        }
+        if solved.is_none() {
+            let effects = match &known.effects {
+                Some(effects) => effects,
+                None => known.effects.insert(self.effects(node, targets)?),
+            };
+            solved = match means {
+                Means::Cheap => self.by_model(node, goal, effects)?,
+                Means::All => self.by_all(node, goal, effects)?,
+            };
+        }
+        let Some(solved) = solved else { return Ok(None) };
+        let mended = self.mend(node, solved, goal)?;
+        // Not of every candidate: what one solved that reached nothing else is still to solve.
+        for event in &mended.trace.events {
+            self.frontier.note(event);
+        }
+        if self.leads_on(&mended.trace, &node.trace) {
+            self.frontier.yielded(event);
+            return Ok(Some(mended));
+        }
+        let is_left =
+            |other: &usize| mended.trace.find(&node.trace.events[*other], *other).is_some();
+        if targets.len() > 1 && targets.iter().all(is_left) {
+            return Ok(Some(mended));
+        }
+        if known.spare.is_none() && has_more(&mended.trace, &node.trace) {
+            known.spare = Some(mended);
         }
         Ok(None)
     }
@@ -230,6 +298,28 @@ impl<'a> Chase<'a> {
         Ok(Some(candidate).filter(|now| is_gone && self.leads_on(&now.trace, &node.trace)))
     }
 
+    /// Reaches a goal by all that is known of its comparison.
+    fn by_all(
+        &mut self,
+        node: &Node,
+        goal: Goal<'_>,
+        effects: &Effects,
+    ) -> Result<Option<Node>, Stopped> {
+        if let Some(reached) = self.by_growth(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if let Some(reached) = self.by_growth(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if effects.is_out_of_reach(goal.idx) {
+            return Ok(None);
+        }
+        if let Some(reached) = self.by_places(node, goal, MAX_NESTED)? {
+            return Ok(Some(reached));
+        }
+        self.by_effects(node, goal, effects, MAX_NESTED)
+    }
+
     /// Reaches a goal by all means.
     fn bring(&mut self, node: &Node, goal: Goal<'_>, nested: u32) -> Result<Option<Node>, Stopped> {
         if let Some(reached) = self.by_places(node, goal, nested)? {
@@ -272,6 +362,11 @@ impl<'a> Chase<'a> {
         let effects = &effects[..];
         match &event.operands {
             Operands::Int { .. } => {
+                if goal.wanted == Ordering::Equal {
+                    if let Some(candidate) = self.by_hash(node, goal, effects)? {
+                        return self.try_for(node, goal, candidate, nested);
+                    }
+                }
                 for candidate in affine::candidates(node, goal, effects, self.limits) {
                     if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
                         return Ok(Some(reached));
@@ -314,7 +409,42 @@ impl<'a> Chase<'a> {
 }
 
 fn is_target(event: &Event, frontier: &Frontier, max_attempts: u8) -> bool {
-    frontier.is_unsolved(event) && frontier.attempts(event) < max_attempts
+    frontier.is_unsolved(event)
+        && frontier.attempts(event) < max_attempts
+        && !is_of_capacity(&event.operands)
+}
+
+/// Whether it checks a size against the largest one of all, as every growing collection does: no
+/// input is that large.
+fn is_of_capacity(operands: &Operands) -> bool {
+    let Operands::Int { a, b, width: 8, .. } = operands else { return false };
+    let is_largest = |n: u64| n >= 1 << 56 && (n | 15).count_ones() == 64 - n.leading_zeros();
+    let is_size = |n: u64| n < 1 << 32;
+    is_largest(*a) && is_size(*b) || is_largest(*b) && is_size(*a)
+}
+
+/// What a comparison is solved by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// An operand in the place of the other one, and what is known of single bytes.
+    Cheap,
+    /// Searches of their own.
+    All,
+}
+
+/// What is known of a node in one step.
+#[derive(Debug, Default)]
+struct Known {
+    /// The effects on the targets, once they are needed.
+    effects: Option<Effects>,
+    /// Where a target was solved, and comparisons reached that are solved elsewhere.
+    spare: Option<Node>,
+}
+
+/// Whether a trace has comparisons that the other one has not.
+fn has_more(trace: &Trace, before: &Trace) -> bool {
+    let mut events = trace.events.iter().enumerate();
+    events.any(|(idx, event)| before.find(event, idx).is_none())
 }
 
 /// How a comparison of a node's trace shall come out.

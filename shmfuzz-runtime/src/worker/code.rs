@@ -142,17 +142,31 @@ impl Code {
 
     fn constants(&self, code: &[u8], address: u64) -> Vec<Box<[u8]>> {
         let mut tokens: Vec<Box<[u8]>> = Vec::new();
-        for found in constants::find(code, address) {
-            let token = match found {
-                Found::Bytes(bytes) => Some(bytes).filter(|bytes| constants::is_telling(bytes)),
-                Found::At { address, len } => Some(self.read(address, len)).filter(|bytes| {
-                    bytes.len() == len && (constants::is_word(bytes) || constants::is_value(bytes))
-                }),
-            };
-            let token = token.filter(|token| !self.holds_address(token));
-            let Some(token) = token.map(Vec::into_boxed_slice) else { continue };
-            if tokens.len() < MAX_CONSTANTS && !tokens.contains(&token) {
+        let mut add = |token: Vec<u8>| {
+            let token = token.into_boxed_slice();
+            let is_new = tokens.len() < MAX_CONSTANTS && !tokens.contains(&token);
+            if is_new && !self.holds_address(&token) {
                 tokens.push(token);
+            }
+        };
+        for found in constants::find(code, address) {
+            match found {
+                Found::Bytes(bytes) if constants::is_telling(&bytes) => add(bytes),
+                Found::Bytes(_) => {}
+                Found::Number { address, len } => {
+                    let bytes = self.read(address, len);
+                    constants::as_text(&bytes).into_iter().for_each(&mut add);
+                    if constants::is_value(&bytes) {
+                        add(bytes);
+                    }
+                }
+                Found::At { address, len } => {
+                    let bytes = self.read(address, len);
+                    let is_worth_it = constants::is_word(&bytes) || constants::is_value(&bytes);
+                    if bytes.len() == len && is_worth_it {
+                        add(bytes);
+                    }
+                }
             }
         }
         tokens

@@ -11,6 +11,13 @@
 pub(super) enum Found {
     /// The bytes, as they stand in memory where they are compared.
     Bytes(Vec<u8>),
+    /// A floating-point number in read-only data.
+    Number {
+        /// The address.
+        address: u64,
+        /// 4 or 8 bytes.
+        len: usize,
+    },
     /// Bytes in read-only data.
     At {
         /// The address.
@@ -33,8 +40,9 @@ pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    // The last immediate: where it stands, and its value.
+    // The last immediate: where it stands, and its value; and the last one of a byte.
     let mut last: Option<(usize, Vec<u8>)> = None;
+    let mut last_byte: Option<(usize, u8)> = None;
     let mut next = 0;
     for at in 0..code.len() {
         // With a prefix, an instruction is another one than without.
@@ -49,10 +57,26 @@ pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
                     push(&mut found, [&first[..], &bytes].concat());
                 }
             }
+            if let Some((_, byte)) = last_byte.filter(|(before, _)| at - before <= NEAR) {
+                if bytes.len() >= 4 {
+                    push(&mut found, [&bytes[..], &[byte]].concat());
+                }
+            }
             push(&mut found, bytes.clone());
             last = Some((at, bytes));
+        } else if let Some(byte) = immediate_byte(rest) {
+            match &last {
+                // An array of five or nine bytes, most likely.
+                Some((before, first)) if at - before <= NEAR && first.len() >= 4 => {
+                    push(&mut found, [&first[..], &[byte]].concat());
+                }
+                _ => last_byte = Some((at, byte)),
+            }
         } else if let Some((target, len)) = vector(rest, address.wrapping_add(at as u64)) {
-            found.push(Found::At { address: target, len });
+            match len {
+                16 => found.push(Found::At { address: target, len }),
+                len => found.push(Found::Number { address: target, len }),
+            }
             next = at + 3;
         } else if let Some(target) = pointer(rest, address.wrapping_add(at as u64)) {
             let around = &code[at.saturating_sub(NEAR)..code.len().min(at + NEAR)];
@@ -144,6 +168,34 @@ fn immediate(code: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() == 8 || value.len() == 4 || bytes.len() >= MIN_LEN).then_some(bytes)
 }
 
+/// The byte that `xor` takes, or `cmp` with a byte of memory.
+fn immediate_byte(code: &[u8]) -> Option<u8> {
+    match code {
+        [0x80 | 0x83, 0xf0..=0xf7, byte, ..] | [0x34, byte, ..] => Some(*byte),
+        [0x80, 0x78..=0x7b | 0x7d..=0x7f, _, byte, ..] => Some(*byte),
+        _ => None,
+    }
+}
+
+/// A floating-point number as people write it; `None` for what many programs have.
+pub(super) fn as_text(bytes: &[u8]) -> Option<Vec<u8>> {
+    const MAX_DIGITS: usize = 24;
+    let (number, text) = match bytes.len() {
+        4 => {
+            let number = f32::from_le_bytes(bytes.try_into().ok()?);
+            (f64::from(number), [number.to_string(), format!("{number:e}")])
+        }
+        8 => {
+            let number = f64::from_le_bytes(bytes.try_into().ok()?);
+            (number, [number.to_string(), format!("{number:e}")])
+        }
+        _ => return None,
+    };
+    let is_telling = number.is_finite() && number.abs() != 1.0 && number != 0.0;
+    let shorter = text.into_iter().min_by_key(String::len)?;
+    (is_telling && shorter.len() <= MAX_DIGITS).then(|| shorter.into_bytes())
+}
+
 /// What a comparison of vectors or floating-point numbers takes from memory, and its length.
 fn vector(code: &[u8], address: u64) -> Option<(u64, usize)> {
     let (at, modrm, len) = match code {
@@ -230,6 +282,11 @@ mod tests {
         let code = b"\x48\xb8inner-se\x48\x33\x07\x8b\x4f\x08\x48\x81\xf1cret\x48\x09\xc1";
         let expected = [bytes(b"inner-se"), bytes(b"inner-secret"), bytes(b"cret")];
         assert_eq!(find(code, 0), expected);
+        // movabs $"algorith", %rcx; xor 6(%rdi), %rcx; xor $'m', %rax; and the other way round
+        let code = b"\x48\xb9algorith\x48\x33\x4f\x06\x48\x83\xf0m\x48\x09\xc8";
+        assert_eq!(find(code, 0), [bytes(b"algorith"), bytes(b"algorithm")]);
+        let code = b"\x48\x83\xf0m\x48\xb9algorith\x48\x33\x4f\x06\x48\x09\xc8";
+        assert_eq!(find(code, 0), [bytes(b"algorithm"), bytes(b"algorith")]);
         // cmpl $"abcd", 4(%rdi)
         assert_eq!(find(b"\x81\x7f\x04abcd", 0), [bytes(b"abcd")]);
     }
@@ -241,7 +298,7 @@ mod tests {
         assert_eq!(find(code, 0x1000), [Found::At { address: 0x1017, len: 17 }]);
         // ucomisd 8(%rip), %xmm0
         let code = b"\x66\x0f\x2e\x05\x08\0\0\0";
-        assert_eq!(find(code, 0x1000), [Found::At { address: 0x1010, len: 8 }]);
+        assert_eq!(find(code, 0x1000), [Found::Number { address: 0x1010, len: 8 }]);
         // pcmpeqb -8(%rip), %xmm0
         let code = b"\x66\x0f\x74\x05\xf8\xff\xff\xff";
         assert_eq!(find(code, 0x1000), [Found::At { address: 0x1000, len: 16 }]);
@@ -259,6 +316,14 @@ mod tests {
         let at = |address, len| Pointer { address, len };
         let expected = [at(0x1017, None), at(0x1023, Some(5)), at(0x1036, Some(7))];
         assert_eq!(pointers(&code, 0x1000), expected);
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_do() {
+        assert_eq!(as_text(&(-40.5e3f64).to_le_bytes()).as_deref(), Some(&b"-40500"[..]));
+        assert_eq!(as_text(&273.15f32.to_le_bytes()).as_deref(), Some(&b"273.15"[..]));
+        assert_eq!(as_text(&6.02e23f64.to_le_bytes()).as_deref(), Some(&b"6.02e23"[..]));
+        assert_eq!((as_text(&1f64.to_le_bytes()), as_text(&[0xff; 8])), (None, None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Input-to-State Correspondence", 2019). What is not found in the input goes to the dictionary.
 
 use super::dictionary::Dictionary;
+use super::encodings::{self, Base64};
 use super::frontier::Frontier;
 use super::places::Places;
 use super::trace::{Constant, Event, Operands, Trace};
@@ -136,6 +137,8 @@ struct Found<'a> {
     known: BTreeSet<Edit>,
     /// How many edits one pair may bring.
     max_of_pair: usize,
+    /// Whether there is one pair only, so that there is room for what is less likely.
+    is_alone: bool,
     /// The present pair.
     pair: usize,
     /// How much more than others it tells.
@@ -156,6 +159,7 @@ impl<'a> Found<'a> {
             candidates: Vec::new(),
             known: BTreeSet::new(),
             max_of_pair: (8 * MAX_EDITS / n_pairs.max(1)).clamp(16, MAX_EDITS),
+            is_alone: n_pairs == 1,
             pair: 0,
             bonus: 0,
             n_of_pair: 0,
@@ -177,20 +181,51 @@ impl<'a> Found<'a> {
                 self.strings(a, b);
             }
             Operands::Int { a, b, width, constant } => {
-                self.integers(*b, *a, *width, wanted.reverse());
+                self.parts(*b, *a, *width, wanted.reverse());
                 if *constant == Constant::None {
-                    self.integers(*a, *b, *width, wanted);
+                    self.parts(*a, *b, *width, wanted);
                 }
             }
         }
     }
 
-    /// `to` wherever `from` stands, also in letters of the other case.
+    /// `to` wherever `from` stands, also in letters of the other case, or encoded.
     fn strings(&mut self, from: &[u8], to: &[u8]) {
+        let n_before = self.n_places;
         self.replace(from, &[to]);
+        let is_plain = self.n_places > n_before;
+        if is_plain && self.is_alone {
+            self.replace(from, &encodings::escaped(to));
+        }
+        if from.len() >= encodings::MIN_LEN && (self.is_alone || !is_plain) {
+            self.encoded(from, to);
+        }
         for other in [from.to_ascii_uppercase(), from.to_ascii_lowercase()] {
             if other != from {
                 self.replace(&other, &[to]);
+            }
+        }
+    }
+
+    /// `to` wherever `from` stands in some encoding, in the same one.
+    fn encoded(&mut self, from: &[u8], to: &[u8]) {
+        for encode in encodings::ENCODINGS {
+            if let (Some(from), Some(to)) = (encode(from), encode(to)) {
+                self.replace(&from, &[to]);
+            }
+        }
+        let input = self.traced.input;
+        for alphabet in encodings::ALPHABETS {
+            for offset in 0..3 {
+                let own = Base64::new(from, offset, alphabet);
+                let places = self.places.find(&own.whole);
+                self.n_places += places.len();
+                let other = Base64::new(to, offset, alphabet);
+                for (at, removed, bytes) in places.iter().filter_map(|at| other.over(input, *at)) {
+                    if input.len() + bytes.len() <= self.traced.max_len + removed {
+                        self.add(tells(&own.whole), Edit::Replace { at, removed, bytes });
+                    }
+                }
             }
         }
     }
@@ -226,6 +261,22 @@ impl<'a> Found<'a> {
                 let edit = Edit::Replace { at: *at, removed: from.len(), bytes: to.to_vec() };
                 self.add(tells(from), edit);
             }
+        }
+    }
+
+    /// Also of the parts in which they differ: a compiler compares a small structure as one
+    /// integer, of a tag and a number for one.
+    fn parts(&mut self, from: u64, to: u64, width: u8, wanted: Ordering) {
+        self.integers(from, to, width, wanted);
+        let bits = 4 * u32::from(width);
+        if bits < 16 || from == to {
+            return;
+        }
+        let mask = (1 << bits) - 1;
+        if from & mask == to & mask && (from | to) >> bits != 0 {
+            self.parts(from >> bits, to >> bits, width / 2, wanted);
+        } else if from >> bits == to >> bits && from >> bits != 0 {
+            self.parts(from & mask, to & mask, width / 2, wanted);
         }
     }
 
@@ -352,6 +403,15 @@ mod tests {
         assert!(
             of(b"x}", &[int(u64::from(b'{'), u64::from(b'}'), 4)]).contains(&replace(1, 1, b"{"))
         );
+    }
+
+    #[test]
+    fn parts_of_integers_are_replaced() {
+        // `Ok(3_141_592_653)` and `Ok(17)`, with the tag in the lower half; and in the upper one.
+        let edits = of(b"len=17;", &[int(3_141_592_653 << 32, 17 << 32, 8)]);
+        assert!(edits.contains(&replace(4, 2, b"3141592653")));
+        let edits = of(b"len=17;", &[int(1 << 32 | 90_210, 1 << 32 | 17, 8)]);
+        assert!(edits.contains(&replace(4, 2, b"90210")));
     }
 
     #[test]

@@ -41,6 +41,9 @@ const N_MUTANTS: usize = 32;
 /// easily too long for all that comes after. More with every doubling of a stall.
 const MAX_GROWTH: usize = 1024;
 
+/// What a chase does; -> how many executions it took.
+type Hunt<'a> = dyn Fn(Chase<'_>) -> u64 + 'a;
+
 /// What chases have cost, and how the search goes.
 #[derive(Debug, Default)]
 pub(super) struct Chasing {
@@ -203,36 +206,62 @@ impl Worker {
         }
         self.follow(&trace, &input, idx);
         let limits = self.limits(idx, max_execs)?;
-        let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
         // What is there to solve comes first; later on, what is solved is carried along as often.
-        let solves = Chase::has_targets(&trace, &frontier, limits.max_attempts)
-            && (is_first || random.one_in(2));
-        let mutants = if solves { Vec::new() } else { self.mutants(turn, random, &input)? };
+        let has_targets = Chase::has_targets(&trace, &self.frontier, limits.max_attempts);
+        let solves = is_first || has_targets && random.one_in(2);
+        let mut n_runs = 0;
+        let mut end = Ok(None);
+        if solves {
+            // Without a target, what comes last is tried by cheap means.
+            let n_most = if has_targets { limits.n_runs } else { limits.n_runs / 2 };
+            let limits = Limits { n_runs: n_most, ..limits };
+            let hunt = |chase: Chase<'_>| chase.search(&input, trace.clone());
+            (n_runs, end) = self.run_chase(turn, idx, tally, (limits, &hunt));
+        }
+        if !(solves && has_targets) && matches!(end, Ok(None)) && !self.must_end(tally) {
+            let mutants = self.mutants(turn, random, &input)?;
+            let limits = Limits { n_runs: limits.n_runs - n_runs, ..limits };
+            let hunt = |chase: Chase<'_>| chase.mend_mutants(&input, trace.clone(), &mutants);
+            let (n_more, end_of_it) = self.run_chase(turn, idx, tally, (limits, &hunt));
+            (n_runs, end) = (n_runs + n_more, end_of_it);
+        }
         let cost = TRACED * (self.queue.get(idx).work + CALL);
+        let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
+        self.chasing.spend_traced(cost, self.coverage.edges());
+        if let Ok(None) = end {
+            self.executor.restore_phase(phase);
+        }
+        end
+    }
+
+    fn must_end(&self, tally: &Tally) -> bool {
+        self.is_stopped() || tally.budget.is_over()
+    }
+
+    /// Lets a chase from an entry go on until it ends or the job does; -> how many executions it
+    /// took.
+    fn run_chase(
+        &mut self,
+        turn: &mut Turn,
+        idx: usize,
+        tally: &mut Tally,
+        (limits, hunt): (Limits, &Hunt<'_>),
+    ) -> (u64, Step) {
+        let mut frontier = std::mem::replace(&mut self.frontier, Frontier::empty());
         let mut end = Ok(None);
         let mut run = |input: &[u8], trace: &mut Trace| {
             let step = self.run_candidate(turn, idx, input, trace, tally);
-            let over = self.is_stopped() || tally.budget.is_over();
             match step {
-                Ok(None) if !over => ControlFlow::Continue(()),
+                Ok(None) if !self.must_end(tally) => ControlFlow::Continue(()),
                 step => {
                     end = step;
                     ControlFlow::Break(())
                 }
             }
         };
-        let chase = Chase::new(limits, &mut frontier, &mut run);
-        let n_runs = match solves {
-            true => chase.search(&input, trace),
-            false => chase.mend_mutants(&input, trace, mutants),
-        };
-        let cost = self.pace.cost_of(n_runs * cost, Pace::nanos_since(start));
-        self.chasing.spend_traced(cost, self.coverage.edges());
+        let n_runs = hunt(Chase::new(limits, &mut frontier, &mut run));
         self.frontier = frontier;
-        if let Ok(None) = end {
-            self.executor.restore_phase(phase);
-        }
-        end
+        (n_runs, end)
     }
 
     /// Mutations of an entry, to be mended.

@@ -7,26 +7,29 @@
 
 use super::super::trace::Operands;
 use super::effects::{Change, Effect};
-use super::{Goal, Limits, Node, resized};
+use super::{Goal, Limits, Node, modular, resized};
 use crate::record::InputKind;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// A byte and what it counts.
 #[derive(Clone, Copy, Debug)]
-struct Weight {
-    at: usize,
-    weight: i128,
+pub(super) struct Weight {
+    /// Where it stands.
+    pub(super) at: usize,
+    /// By how much the difference grows when it grows by one.
+    pub(super) weight: i128,
 }
 
 /// The operands' difference, as a signed integer of the operands' width.
-fn difference(operands: &Operands) -> Option<(i128, u32)> {
+pub(super) fn difference(operands: &Operands) -> Option<(i128, u32)> {
     let Operands::Int { a, b, width, .. } = operands else { return None };
     let bits = 8 * u32::from(*width).clamp(1, 8);
     Some((signed(i128::from(*a) - i128::from(*b), bits), bits))
 }
 
 /// `value` modulo 2^bits, as the signed integer nearest to 0.
-fn signed(value: i128, bits: u32) -> i128 {
+pub(super) fn signed(value: i128, bits: u32) -> i128 {
     let low = value.rem_euclid(1 << bits);
     if low >= 1 << (bits - 1) { low - (1 << bits) } else { low }
 }
@@ -41,11 +44,7 @@ pub(super) fn candidates(
     let Some((now, bits)) = difference(&node.trace.events[goal.idx].operands) else {
         return Vec::new();
     };
-    let wanted = match goal.wanted {
-        Ordering::Less => -1,
-        Ordering::Equal => 0,
-        Ordering::Greater => 1,
-    };
+    let wanted = difference_of(goal.wanted);
     let (mut weights, mut inserted) = (Vec::new(), Vec::new());
     for effect in effects {
         let Some((then, _)) = difference(&effect.operands) else { continue };
@@ -64,24 +63,67 @@ pub(super) fn candidates(
     for i in (0..n).step_by(n.div_ceil(4).max(1)) {
         made.extend(by_length(&node.input, inserted[i], wanted - now, limits.kind));
     }
+    made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
+    made.extend(by_guess(&node.input, wanted - now, limits.kind));
+    // Not by cutting off what was just put there.
+    let mut known = BTreeSet::from([node.input.clone()]);
+    made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));
+    made.truncate(16);
+    made
+}
+
+fn difference_of(wanted: Ordering) -> i128 {
+    match wanted {
+        Ordering::Less => -1,
+        Ordering::Equal => 0,
+        Ordering::Greater => 1,
+    }
+}
+
+/// What a byte counts, by one change of it.
+pub(super) fn weight(before: &Operands, now: &Operands, at: usize, step: i8) -> Option<Weight> {
+    let ((before, bits), (now, _)) = (difference(before)?, difference(now)?);
+    let grown = signed(now - before, bits);
+    (grown != 0).then_some(Weight { at, weight: grown * i128::from(step) })
+}
+
+/// Inputs with other bytes for which these operands should come out as wanted, likely ones first.
+pub(super) fn by_weights(
+    input: &[u8],
+    weights: Vec<Weight>,
+    operands: &Operands,
+    wanted: Ordering,
+    kind: InputKind,
+) -> Vec<Vec<u8>> {
+    let Some((now, bits)) = difference(operands) else { return Vec::new() };
+    by_sorted_weights(input, weights, difference_of(wanted) - now, bits, kind)
+}
+
+fn by_sorted_weights(
+    input: &[u8],
+    mut weights: Vec<Weight>,
+    grow: i128,
+    bits: u32,
+    kind: InputKind,
+) -> Vec<Vec<u8>> {
+    let mut made = Vec::new();
+    if weights.is_empty() {
+        return made;
+    }
     // Large weights first; a byte that stands last in the input counts least among equals.
     weights.sort_by_key(|weight| (-weight.weight.abs(), weight.at));
     let modulus = 1i128 << bits;
-    for grow in [wanted - now, wanted - now + modulus, wanted - now - modulus] {
+    for grow in [grow, grow + modulus, grow - modulus] {
         for range in [Range::Same, Range::Any] {
-            made.extend(by_bytes(&node.input, &weights, grow, range, limits.kind));
+            made.extend(by_bytes(input, &weights, grow, range, kind));
         }
         // One byte alone, in case the others are no part of the number.
         for weight in weights.iter().take(4) {
             let alone = std::slice::from_ref(weight);
-            made.extend(by_bytes(&node.input, alone, grow, Range::Any, limits.kind));
+            made.extend(by_bytes(input, alone, grow, Range::Any, kind));
         }
     }
-    made.extend(by_guess(&node.input, wanted - now, limits.kind));
-    // Not by cutting off what was just put there.
-    made.retain(|input| *input != node.input && input.len() >= goal.kept.1);
-    made.dedup();
-    made.truncate(16);
+    made.extend(modular::candidates(input, &weights, grow, bits, kind));
     made
 }
 
@@ -117,7 +159,7 @@ fn by_length(input: &[u8], place: Weight, grow: i128, kind: InputKind) -> Option
 
 /// Which values bytes may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Range {
+pub(super) enum Range {
     /// Digits stay digits.
     Same,
     /// All that the kind of input allows.
@@ -134,7 +176,7 @@ fn bounds(byte: u8, range: Range, kind: InputKind) -> (i128, i128) {
 }
 
 /// The input with bytes such that their weighted sum grows by `grow`.
-fn by_bytes(
+pub(super) fn by_bytes(
     input: &[u8],
     weights: &[Weight],
     grow: i128,

@@ -43,30 +43,55 @@ pub(super) struct Effect {
     pub(super) operands: Operands,
 }
 
-/// The effects on each comparison that was looked at.
+/// The effects on the comparisons that were looked at, and on those that come before them.
 #[derive(Debug)]
 pub(super) struct Effects {
     targets: Vec<usize>,
+    /// By comparison.
     effects: Vec<Vec<Effect>>,
+    /// Targets that some change made away with.
+    lost: Vec<usize>,
 }
 
 impl Effects {
-    /// The changes that have an effect on the comparison at `idx`.
-    pub(super) fn of(&self, idx: usize) -> &[Effect] {
-        let at = self.targets.iter().position(|target| *target == idx);
-        at.map_or(&[], |at| &self.effects[at])
+    fn new(targets: &[usize], n_events: usize) -> Self {
+        let last = targets.iter().max().map_or(n_events, |last| last + 1);
+        Self { targets: targets.to_vec(), effects: vec![Vec::new(); last], lost: Vec::new() }
     }
 
-    fn note(&mut self, before: &Trace, now: &Trace, change: Change) -> bool {
-        let mut any = false;
-        for (target, effects) in self.targets.iter().zip(&mut self.effects) {
-            let event = &before.events[*target];
-            if let Some(operands) = changed(event, *target, now) {
-                effects.push(Effect { change, operands: operands.clone() });
-                any = true;
+    /// The changes that have an effect on the comparison at `idx`.
+    pub(super) fn of(&self, idx: usize) -> &[Effect] {
+        self.effects.get(idx).map_or(&[], |effects| effects)
+    }
+
+    /// Whether nothing that was changed mattered to the comparison at `idx`.
+    pub(super) fn is_out_of_reach(&self, idx: usize) -> bool {
+        self.of(idx).is_empty() && !self.lost.contains(&idx)
+    }
+
+    fn note(&mut self, before: &Trace, now: &Trace, change: Change) {
+        let pairs = before.events.iter().zip(&now.events);
+        let n_same = pairs.clone().take_while(|(own, theirs)| own.is_same(theirs)).count();
+        for (idx, (own, theirs)) in pairs.take(n_same).enumerate() {
+            let is_wanted =
+                matches!(own.operands, Operands::Int { .. }) || self.targets.contains(&idx);
+            if own.operands != theirs.operands && is_wanted {
+                if let Some(effects) = self.effects.get_mut(idx) {
+                    effects.push(Effect { change, operands: theirs.operands.clone() });
+                }
             }
         }
-        any
+        for target in self.targets.iter().filter(|target| **target >= n_same) {
+            let event = &before.events[*target];
+            match now.find(event, *target).map(|at| &now.events[at].operands) {
+                Some(operands) if *operands == event.operands => {}
+                Some(operands) => {
+                    self.effects[*target].push(Effect { change, operands: operands.clone() });
+                }
+                None if !self.lost.contains(target) => self.lost.push(*target),
+                None => {}
+            }
+        }
     }
 }
 
@@ -80,8 +105,7 @@ fn changed<'t>(event: &Event, idx: usize, now: &'t Trace) -> Option<&'t Operands
 impl Chase<'_> {
     /// Looks for the effects of every byte, and of the length, on the comparisons at `targets`.
     pub(super) fn effects(&mut self, node: &Node, targets: &[usize]) -> Result<Effects, Stopped> {
-        let mut effects =
-            Effects { targets: targets.to_vec(), effects: vec![Vec::new(); targets.len()] };
+        let mut effects = Effects::new(targets, node.trace.events.len());
         for at in self.bytes_that_matter(node, targets)? {
             let Some((byte, step)) = step(&node.input, at, self.limits.kind) else { continue };
             let mut changed = node.input.clone();
@@ -137,7 +161,7 @@ impl Chase<'_> {
 }
 
 /// The byte at a place changed by one, within its class of characters; and by how much.
-fn step(input: &[u8], at: usize, kind: InputKind) -> Option<(u8, i8)> {
+pub(super) fn step(input: &[u8], at: usize, kind: InputKind) -> Option<(u8, i8)> {
     let byte = input[at];
     if kind == InputKind::Text && !byte.is_ascii() {
         return None;

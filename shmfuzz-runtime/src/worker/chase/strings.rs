@@ -80,7 +80,19 @@ impl Chase<'_> {
         at: usize,
     ) -> Result<Option<Node>, Stopped> {
         let top = if self.limits.kind == InputKind::Text { 0x7f } else { 0xff };
-        for byte in 0..=top {
+        // What is right if the character was shifted, or combined with a key.
+        let own = best.input[at];
+        let likely = match operands_in(&best.trace, event, goal.idx) {
+            Some(Operands::Bytes { a, b }) if n < a.len().min(b.len()) => {
+                let (x, y) = (a[n], b[n]);
+                let grown = y.wrapping_sub(x);
+                vec![own ^ x ^ y, own.wrapping_add(grown), own.wrapping_sub(grown)]
+            }
+            _ => Vec::new(),
+        };
+        let likely: Vec<u8> = likely.into_iter().filter(|byte| *byte <= top).collect();
+        let rest = (0..=top).filter(|byte| !likely.contains(byte) && *byte != own);
+        for byte in likely.iter().copied().chain(rest) {
             let mut input = best.input.clone();
             input[at] = byte;
             let Some(trace) = self.run(&input)? else { continue };

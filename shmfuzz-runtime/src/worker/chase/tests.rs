@@ -178,6 +178,161 @@ fn values_computed_from_the_input_are_solved() {
 }
 
 #[test]
+fn products_and_sums_of_products_are_inverted() {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    check(b"01234567", |d, rec| {
+        let Some(word) = d.first_chunk::<8>() else { return false };
+        let product = u64::from_le_bytes(*word).wrapping_mul(ODD);
+        rec.constant(1, 0x0123_4567_89ab_cdef, product, 8).is_eq()
+    });
+    // Big endian, and a factor that is even.
+    check(b"0123", |d, rec| {
+        let Some(word) = d.first_chunk::<4>() else { return false };
+        let product = u32::from_be_bytes(*word).wrapping_mul(0x0808_8405 << 3);
+        rec.constant(1, 0x1234_5678, u64::from(product), 4).is_eq()
+    });
+    // Of two words, and a number in decimal.
+    check(b"01234567", |d, rec| {
+        let Some(words) = d.first_chunk::<8>() else { return false };
+        let [a, b] = [word(&words[..4]) as u32, word(&words[4..]) as u32];
+        let sum = a.wrapping_mul(0x6c07_8965).wrapping_add(b.wrapping_mul(0x19_660d << 5));
+        rec.constant(1, 0xdead_beef, u64::from(sum), 4).is_eq()
+    });
+    check_text("n=0000000000", |d, rec| {
+        let digits = d.strip_prefix(b"n=");
+        let n = digits.and_then(|d| std::str::from_utf8(d).ok()?.parse::<u32>().ok());
+        n.is_some_and(|n| {
+            let product = n.wrapping_mul(0x9e37_79b1);
+            let wanted = 1_234_567_890_u32.wrapping_mul(0x9e37_79b1);
+            rec.constant(1, u64::from(wanted), u64::from(product), 4).is_eq()
+        })
+    });
+}
+
+/// Tag, length in two bytes, value; what comes after it.
+fn field<'d>(d: &'d [u8], rec: &mut Recorder, site: u64) -> Option<(u8, &'d [u8], &'d [u8])> {
+    let len = d.len() as u64;
+    if rec.constant(site, 2, len, 8).is_lt() || rec.constant(site + 1, 3, len, 8).is_lt() {
+        return None;
+    }
+    let n = u64::from(d[1]) << 8 | u64::from(d[2]);
+    if rec.values(site + 2, len, 3 + n, 8).is_lt() {
+        return None;
+    }
+    Some((d[0], &d[3..3 + n as usize], &d[3 + n as usize..]))
+}
+
+/// The value of a field of this tag with nothing after it.
+fn only_field<'d>(d: &'d [u8], rec: &mut Recorder, tag: u64, site: u64) -> Option<&'d [u8]> {
+    let (own, value, rest) = field(d, rec, site)?;
+    let is_only = rec.constant(site + 3, 0, rest.len() as u64, 8).is_eq();
+    (is_only && rec.constant(site + 4, tag, u64::from(own), 1).is_eq()).then_some(value)
+}
+
+fn nested_fields(d: &[u8], rec: &mut Recorder, site: fn(u64) -> u64) -> bool {
+    let Some(outer) = only_field(d, rec, 0x30, site(0)) else { return false };
+    let Some((tag, name, rest)) = field(outer, rec, site(10)) else { return false };
+    if rec.constant(300, 0x0c, u64::from(tag), 1).is_ne() || !rec.slices(301, name, b"algorithm") {
+        return false;
+    }
+    let Some(inner) = only_field(rest, rec, 0x31, site(20)) else { return false };
+    let Some(value) = only_field(inner, rec, 0x04, site(30)) else { return false };
+    rec.slices(400, value, b"rot-26/twice")
+}
+
+#[test]
+fn fields_within_fields_are_made_and_filled() {
+    let programs: [Program; 2] = [
+        |d, rec| nested_fields(d, rec, |site| site),
+        // By one function for all levels.
+        |d, rec| nested_fields(d, rec, |_| 0),
+    ];
+    for program in programs {
+        assert!(solves_in(InputKind::Bytes, b"", 2_000, program).is_some(), "not solved");
+    }
+}
+
+#[test]
+fn text_is_solved_in_its_encoding() {
+    check(b"01", |d, rec| {
+        if d.len() % 2 == 1 {
+            return false;
+        }
+        let units: Vec<u16> = d.chunks_exact(2).map(|pair| word(pair) as u16).collect();
+        let Ok(text) = String::from_utf16(&units) else { return false };
+        rec.slices(1, text.as_bytes(), "Gr\u{fc}\u{df}e \u{2192}".as_bytes())
+    });
+    check(b"01234567", |d, rec| {
+        let Some(decoded) = base64(d) else { return false };
+        rec.slices(1, &decoded, b"open sesame")
+    });
+    // In the middle of other data, of which the alignment is not known.
+    check(b"data:QUJDREVGR0hJSktMTU5PUFFSU1RV", |d, rec| {
+        let Some(decoded) = d.strip_prefix(b"data:").and_then(base64) else { return false };
+        decoded.len() == 21 && rec.slices(1, &decoded[4..15], b"open sesame")
+    });
+    check(b"4142434445464748494a", |d, rec| {
+        let digit = |d: u8| char::from(d).to_digit(16).map(|d| d as u8);
+        let pairs = d.chunks_exact(2).map(|d| Some(digit(d[0])? << 4 | digit(d[1])?));
+        let Some(decoded) = pairs.collect::<Option<Vec<u8>>>() else { return false };
+        rec.slices(1, &decoded, b"open sesame")
+    });
+}
+
+/// The text of this alphabet decoded; without padding.
+fn base64(d: &[u8]) -> Option<Vec<u8>> {
+    let (mut made, mut rest, mut n_bits) = (Vec::new(), 0u32, 0);
+    for byte in d {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        add_bits(&mut rest, &mut n_bits, u32::from(value), 6, &mut made);
+    }
+    Some(made)
+}
+
+/// Bits are added to those that are left, and whole bytes taken off.
+fn add_bits(rest: &mut u32, n_bits: &mut u32, value: u32, n: u32, made: &mut Vec<u8>) {
+    *rest = (*rest << n | value) & 0xffff;
+    *n_bits += n;
+    if *n_bits >= 8 {
+        *n_bits -= 8;
+        made.push((*rest >> *n_bits) as u8);
+    }
+}
+
+#[test]
+fn a_string_combined_with_a_key_takes_few_executions() {
+    let program: Program = |d, rec| {
+        let mixed: Vec<u8> = d.iter().zip(0x5a..).map(|(byte, key)| byte ^ key).collect();
+        rec.slices(1, &mixed, b"hidden password")
+    };
+    assert!(solves_in(InputKind::Bytes, b"0123", 150, program).is_some());
+}
+
+#[test]
+fn words_are_found_by_their_hashes() {
+    fn fnv(d: &[u8]) -> u64 {
+        let step = |h: u32, b: &u8| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193);
+        u64::from(d.iter().fold(0x811c_9dc5, step))
+    }
+    fn djb2(d: &[u8]) -> u64 {
+        u64::from(d.iter().fold(5381u32, |h, b| h.wrapping_mul(33) ^ u32::from(*b)))
+    }
+    check(b"01234567", |d, rec| {
+        d.len() >= 4 && rec.constant(1, fnv(b"SEND"), fnv(&d[..4]), 4).is_eq() && d[4..].len() > 3
+    });
+    check_text("cmd=abcdefg", |d, rec| {
+        d.len() == 11 && rec.constant(1, djb2(b"reboot!"), djb2(&d[4..]), 4).is_eq()
+    });
+}
+
+#[test]
 fn text_is_solved_as_text() {
     check_text("id=0000017;", |d, rec| {
         let digits = d.strip_prefix(b"id=").and_then(|d| d.strip_suffix(b";"));
@@ -233,6 +388,24 @@ fn a_search_ends_where_nothing_can_be_solved() {
 }
 
 #[test]
+fn what_no_input_decides_takes_nothing_from_the_rest() {
+    let program: Program = |d, rec| {
+        if rec.constant(1, 8, d.len() as u64, 8).is_lt() {
+            return false;
+        }
+        let is_found = rec.constant(2, 0x0bad_cafe, crc32(&d[..8]), 4).is_eq();
+        // Sizes of memory, and a counter.
+        for site in 0..8 {
+            rec.constant(10 + site, i64::MAX as u64 >> site, 4, 8);
+            rec.values(20 + site, 8, i64::MAX as u64 - 7, 8);
+            rec.constant(30 + site, 77 + site, 3, 4);
+        }
+        is_found
+    };
+    assert!(solves_in(InputKind::Bytes, b"abcdefgh", 400, program).is_some());
+}
+
+#[test]
 fn what_a_mutation_breaks_is_made_right_on_every_level() {
     fn field<'d>(d: &'d [u8], rec: &mut Recorder) -> Option<(&'d [u8], &'d [u8])> {
         if rec.constant(1, 2, d.len() as u64, 8).is_lt()
@@ -273,6 +446,6 @@ fn what_a_mutation_breaks_is_made_right_on_every_level() {
     };
     let limits = Limits { kind: InputKind::Bytes, max_len: 100, n_runs: 2000, max_attempts: 3 };
     let mut frontier = Frontier::default();
-    Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, vec![mutant]);
+    Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, &[mutant]);
     assert_eq!(found.as_deref(), Some(&[0x30, 7, 0x30, 5, 0x30, 3, b'a', b'b', b'X'][..]));
 }
