@@ -16,7 +16,7 @@ thread_local! {
 
 /// How many comparisons are kept of one execution.
 const MAX_EVENTS: usize = 4096;
-const MAX_STRINGS: usize = 512;
+const MAX_STRINGS: usize = 1024;
 /// Bytes kept of each operand of a `memcmp`.
 const MAX_STRING_LEN: usize = 64;
 /// How far a difference is looked for.
@@ -26,6 +26,11 @@ const N_SITES: usize = 2048;
 /// Of a place that is reached often, this many of the first and of the last comparisons are kept:
 /// a parser that stops at an error has made the telling comparison last.
 const N_KEPT: usize = 24;
+/// Of a place that compares strings, so many pairs of strings are kept beyond those, each once: a
+/// parser that has one function for all its keywords compares them all in one place.
+const N_NOVEL: u16 = 384;
+/// How many pairs of strings are told apart; a power of two.
+const N_PAIRS: usize = 4096;
 /// No event of a ring.
 const NO_SLOT: u16 = u16::MAX;
 
@@ -50,6 +55,69 @@ struct RawString {
     len: usize,
 }
 
+impl RawString {
+    /// The start of both operands, or what begins at the first difference if that lies behind it.
+    ///
+    /// # Safety
+    /// Both must have `n` readable bytes.
+    unsafe fn copy(a: *const u8, b: *const u8, n: usize) -> Self {
+        let n = n.min(MAX_COMPARED);
+        let difference = (0..n)
+            .find(|i| {
+                // SAFETY: the caller says that it has `n` bytes.
+                let x = unsafe { a.wrapping_add(*i).read_volatile() };
+                // SAFETY: as above.
+                let y = unsafe { b.wrapping_add(*i).read_volatile() };
+                x != y
+            })
+            .unwrap_or(0);
+        let start = if difference < MAX_STRING_LEN { 0 } else { difference };
+        let len = n.wrapping_sub(start).min(MAX_STRING_LEN);
+        let mut string = Self { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len };
+        for i in 0..len {
+            let at = start.wrapping_add(i);
+            // SAFETY: `start + len` is not over `n`, of which the caller says that it has.
+            string.a[i] = unsafe { a.wrapping_add(at).read_volatile() };
+            // SAFETY: as above.
+            string.b[i] = unsafe { b.wrapping_add(at).read_volatile() };
+        }
+        string
+    }
+
+    /// A hash of both, compared in this place.
+    fn hash(&self, site: u64) -> u64 {
+        let mut hash = mix(self.len as u64, site);
+        for i in (0..self.len).step_by(8) {
+            for bytes in [&self.a, &self.b] {
+                let mut word = [0; 8];
+                for (to, from) in word.iter_mut().zip(bytes.iter().skip(i)) {
+                    *to = *from;
+                }
+                hash = mix(hash, u64::from_le_bytes(word));
+            }
+        }
+        hash
+    }
+}
+
+/// A pair of strings that was compared in a place.
+#[derive(Clone, Copy)]
+struct Pair {
+    hash: u32,
+    /// The execution in which this was written, as in [`Site`].
+    execution: u32,
+}
+
+/// What is compared in a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Integers,
+    /// Whether this pair was not yet compared there in this execution.
+    Strings {
+        are_novel: bool,
+    },
+}
+
 /// What is known about a place in this execution.
 #[derive(Clone, Copy)]
 struct Site {
@@ -58,6 +126,8 @@ struct Site {
     execution: u32,
     /// How often it was reached.
     count: u32,
+    /// How many pairs of strings were kept because they were novel.
+    n_novel: u16,
     /// The events of the last comparisons, in a ring.
     last: [u16; N_KEPT],
 }
@@ -67,6 +137,7 @@ struct Table {
     n_events: usize,
     strings: [RawString; MAX_STRINGS],
     n_strings: usize,
+    pairs: [Pair; N_PAIRS],
     sites: [Site; N_SITES],
     execution: u32,
     time: u32,
@@ -85,7 +156,8 @@ static TABLE: Shared = Shared(UnsafeCell::new(Table {
     n_events: 0,
     strings: [RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: 0 }; MAX_STRINGS],
     n_strings: 0,
-    sites: [Site { site: 0, execution: 0, count: 0, last: [0; N_KEPT] }; N_SITES],
+    pairs: [Pair { hash: 0, execution: 0 }; N_PAIRS],
+    sites: [Site { site: 0, execution: 0, count: 0, n_novel: 0, last: [0; N_KEPT] }; N_SITES],
     execution: 1,
     time: 0,
 }));
@@ -111,13 +183,13 @@ impl Table {
             (0..8).map(|i| start.wrapping_add(i) % N_SITES).find(|at| is_its(&self.sites[*at]))?;
         let own = &mut self.sites[at];
         if own.execution != execution {
-            (own.site, own.execution, own.count) = (site, execution, 0);
+            (own.site, own.execution, own.count, own.n_novel) = (site, execution, 0, 0);
         }
         Some(own)
     }
 
     /// Where the next comparison of a place goes, and how often that was reached before.
-    fn next(&mut self, site: u64, is_string: bool) -> Option<(usize, u32)> {
+    fn next(&mut self, site: u64, kind: Kind) -> Option<(usize, u32)> {
         self.time = self.time.wrapping_add(1);
         let fresh = (self.n_events < MAX_EVENTS).then_some(self.n_events);
         let own = self.site(site)?;
@@ -125,12 +197,15 @@ impl Table {
         own.count = nth.saturating_add(1);
         if let Some(late) = (nth as usize).checked_sub(N_KEPT) {
             let slot = &mut own.last[late % N_KEPT];
-            if late >= N_KEPT {
-                // A string's bytes stand elsewhere: the first ones are all that is kept of those.
-                let can_be_reused = *slot != NO_SLOT && !is_string;
-                return can_be_reused.then_some((usize::from(*slot), nth));
+            match kind {
+                _ if late < N_KEPT => *slot = fresh.map_or(NO_SLOT, |fresh| fresh as u16),
+                Kind::Integers => {
+                    return (*slot != NO_SLOT).then_some((usize::from(*slot), nth));
+                }
+                // A string's bytes stand elsewhere, so that no event of one is used again.
+                Kind::Strings { are_novel } if !are_novel || own.n_novel >= N_NOVEL => return None,
+                Kind::Strings { .. } => own.n_novel += 1,
             }
-            *slot = fresh.map_or(NO_SLOT, |fresh| fresh as u16);
         }
         let fresh = fresh?;
         self.n_events = fresh.wrapping_add(1);
@@ -138,9 +213,26 @@ impl Table {
     }
 
     fn add(&mut self, event: RawEvent) {
-        if let Some(place) = self.next(event.site, event.width == 0) {
+        if let Some(place) = self.next(event.site, Kind::Integers) {
             self.put(place, event);
         }
+    }
+
+    /// Whether a pair of strings with this hash was not yet seen in this execution; if there is no
+    /// room to tell, it was.
+    fn is_novel(&mut self, hash: u64) -> bool {
+        let (start, hash) = ((hash >> 32) as usize, hash as u32);
+        for i in 0..8 {
+            let pair = &mut self.pairs[start.wrapping_add(i) % N_PAIRS];
+            if pair.execution != self.execution {
+                *pair = Pair { hash, execution: self.execution };
+                return true;
+            }
+            if pair.hash == hash {
+                return false;
+            }
+        }
+        false
     }
 
     /// Puts an event where [`Table::next`] says.
@@ -223,29 +315,14 @@ pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usiz
     if table.n_strings >= MAX_STRINGS || n == 0 {
         return;
     }
-    // First of all: a place that is reached often must not use up the room of the others.
-    let Some(place) = table.next(site, true) else { return };
-    let n = n.min(MAX_COMPARED);
-    let difference = (0..n)
-        .find(|i| {
-            // SAFETY: the caller says that it has `n` bytes.
-            let x = unsafe { a.wrapping_add(*i).read_volatile() };
-            // SAFETY: as above.
-            let y = unsafe { b.wrapping_add(*i).read_volatile() };
-            x != y
-        })
-        .unwrap_or(0);
-    let start = if difference < MAX_STRING_LEN { 0 } else { difference };
+    // SAFETY: the caller says that both have `n` bytes.
+    let string = unsafe { RawString::copy(a, b, n) };
+    let are_novel = table.is_novel(string.hash(site));
+    // A place that is reached often must not use up the room of the others.
+    let Some(place) = table.next(site, Kind::Strings { are_novel }) else { return };
     let number = table.n_strings;
-    let Some(string) = table.strings.get_mut(number) else { return };
-    string.len = n.wrapping_sub(start).min(MAX_STRING_LEN);
-    for i in 0..string.len {
-        let at = start.wrapping_add(i);
-        // SAFETY: `start + len` is not over `n`, of which the caller says that it has.
-        string.a[i] = unsafe { a.wrapping_add(at).read_volatile() };
-        // SAFETY: as above.
-        string.b[i] = unsafe { b.wrapping_add(at).read_volatile() };
-    }
+    let Some(room) = table.strings.get_mut(number) else { return };
+    *room = string;
     table.n_strings = number.wrapping_add(1);
     table.put(place, RawEvent { site, b: number as u64, ..NO_EVENT });
 }
@@ -348,6 +425,28 @@ mod tests {
         BODY_THREAD.set(false);
         let n_of = |site| events.iter().filter(|event| event.site == site).count();
         assert_eq!((n_of(1), n_of(2)), (2 * N_KEPT, 1));
+    }
+
+    #[test]
+    fn of_strings_compared_in_one_place_each_pair_is_kept() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
+        let compare = |words: std::ops::Range<u32>| {
+            for word in words {
+                let word = word.to_be_bytes();
+                // SAFETY: both have four bytes.
+                unsafe { record_bytes(1, word.as_ptr(), b"word".as_ptr(), 4) };
+            }
+        };
+        (0..100).for_each(|_| compare(0..200));
+        let repeated = take();
+        (0..10).for_each(|_| compare(0..5000));
+        let too_many = take().len();
+        BODY_THREAD.set(false);
+        // The first ones are kept as they come, and so is the number of each.
+        assert_eq!(repeated.len(), 200);
+        assert!(repeated.iter().enumerate().all(|(i, event)| event.nth == i as u32));
+        assert_eq!(too_many, 2 * N_KEPT + usize::from(N_NOVEL));
     }
 
     #[test]
