@@ -31,6 +31,8 @@ pub(super) enum Edit {
 
 /// The most edits for one input.
 const MAX_EDITS: usize = 512;
+/// The most insertions for one input.
+const MAX_INSERTIONS: usize = 256;
 /// The most comparisons that edits are made for.
 const MAX_PAIRS: usize = 1280;
 /// How many comparisons may share a constant, so that a loop does not take all of them.
@@ -69,6 +71,22 @@ pub(super) fn edits(
         }
     }
     found.chosen()
+}
+
+/// Edits that put before something what others put in its place, each once: where an optional
+/// token may stand, the next one is compared with it.
+pub(super) fn insertions(traced: Traced<'_>, edits: &[Edit]) -> Vec<Edit> {
+    let mut known = BTreeSet::new();
+    let insertion = |edit: &Edit| match edit {
+        Edit::Replace { at, removed, bytes }
+            if *removed > 0 && known.insert((*at, bytes.clone())) =>
+        {
+            let fits = traced.input.len() + bytes.len() <= traced.max_len;
+            fits.then(|| Edit::Replace { at: *at, removed: 0, bytes: bytes.clone() })
+        }
+        _ => None,
+    };
+    edits.iter().filter_map(insertion).take(MAX_INSERTIONS).collect()
 }
 
 /// The edits that may bring one comparison about, likely ones first.
@@ -454,6 +472,21 @@ mod tests {
         }
         let is_late = |edit: &&Edit| matches!(edit, Edit::Replace { at, .. } if *at > 3000);
         assert!(edits.iter().filter(is_late).count() > 50);
+    }
+
+    #[test]
+    fn what_may_replace_something_may_stand_before_it() {
+        let replace =
+            |at, removed, bytes: &[u8]| Edit::Replace { at, removed, bytes: bytes.into() };
+        let traced = Traced { input: b"{this}", kind: InputKind::Text, max_len: 8 };
+        let edits = [
+            replace(1, 1, b"@"),
+            Edit::Resize(3),
+            replace(1, 2, b"@"),
+            replace(6, 0, b"}"),
+            replace(0, 1, b"too"),
+        ];
+        assert_eq!(insertions(traced, &edits), [replace(1, 0, b"@")]);
     }
 
     #[test]
