@@ -112,7 +112,7 @@ fn a_failing_seed_is_known_and_not_written_again() {
 fn a_failing_entry_of_the_cache_is_minimized_and_written_as_new() {
     let zoo = Project::zoo("failing-entry");
     let (test, folder) = ("seeds::fails_on_a_cached_entry", "seeds.fails_on_a_cached_entry");
-    zoo.fuzz(test, &["--runs", "200", "--jobs", "1", "--seed", "1"]).run().code(0);
+    zoo.fuzz(test, &["--runs", "8", "--jobs", "1", "--seed", "1"]).run().code(0);
     let corpus = crate::corpus::folder_of_cache(&zoo);
     let failing = [b"0123456789".as_slice(), &[0xA7; 4], b"0123456789"].concat();
     fs::write(corpus.join("planted"), &failing).unwrap();

@@ -308,9 +308,6 @@ impl<'a> Chase<'a> {
         if let Some(reached) = self.by_growth(node, goal, effects)? {
             return Ok(Some(reached));
         }
-        if let Some(reached) = self.by_growth(node, goal, effects)? {
-            return Ok(Some(reached));
-        }
         if effects.is_out_of_reach(goal.idx) {
             return Ok(None);
         }
@@ -362,9 +359,12 @@ impl<'a> Chase<'a> {
         let effects = &effects[..];
         match &event.operands {
             Operands::Int { .. } => {
-                if goal.wanted == Ordering::Equal {
+                // Tens of milliseconds of reckoning: not for the repairs of a chain.
+                if goal.wanted == Ordering::Equal && nested == MAX_NESTED {
                     if let Some(candidate) = self.by_hash(node, goal, effects)? {
-                        return self.try_for(node, goal, candidate, nested);
+                        if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
+                            return Ok(Some(reached));
+                        }
                     }
                 }
                 for candidate in affine::candidates(node, goal, effects, self.limits) {

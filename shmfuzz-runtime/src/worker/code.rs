@@ -21,6 +21,8 @@ const MAX_CONSTANTS: usize = 24;
 const MAX_NAMES: usize = 128;
 /// In how many places of one function a table is looked for.
 const MAX_POINTERS: usize = 256;
+/// How many functions that no entry reaches are read at once.
+const MAX_READ: usize = 16;
 /// From how many functions that no entry reaches again names are taken.
 const MAX_INITIAL: usize = 64;
 
@@ -52,6 +54,9 @@ pub(super) struct Code {
     initial: Vec<usize>,
     /// What the worker's first call reached, sorted.
     first_call: Vec<u32>,
+    /// How many edges were known when all functions had been looked at, and which one is next.
+    looked_at: u64,
+    next: usize,
     memory: Option<File>,
     ranges: Ranges,
 }
@@ -79,6 +84,8 @@ impl Code {
             functions: Vec::new(),
             initial: Vec::new(),
             first_call: Vec::new(),
+            looked_at: 0,
+            next: 0,
             memory: File::open("/proc/self/mem").ok(),
             ranges: Ranges::of_this_process(),
         }
@@ -104,28 +111,48 @@ impl Code {
         self.first_call = features.iter().map(|feature| feature / 8).collect();
     }
 
-    /// The tokens of functions that were reached, though by no entry that was asked about.
-    pub(super) fn initial_tokens(
+    /// Whether it is time to look for functions that no entry reaches: that takes as long as there
+    /// are functions, so edges must have come since, a sixteenth more.
+    pub(super) fn wants_look(&self, n_edges: u64) -> bool {
+        self.next > 0 || n_edges > self.looked_at + self.looked_at / 16
+    }
+
+    /// Reads some of the functions that were reached, and by none of the entries, whose counters
+    /// are `owned`, sorted. A few at a time: nothing else is done meanwhile.
+    pub(super) fn look(
         &mut self,
+        n_edges: u64,
+        owned: &[u32],
         is_reached: impl Fn(u32) -> bool,
-    ) -> Vec<(Rc<Tokens>, Novelty)> {
-        let is_reached =
-            |counter| self.first_call.binary_search(&counter).is_ok() || is_reached(counter);
-        let is_new = |idx: &usize| {
-            let function = &self.functions[*idx];
-            function.tokens.is_none() && is_reached(function.counter)
-        };
-        let new: Vec<usize> = (0..self.functions.len()).filter(is_new).collect();
-        let known = self.initial.iter().filter_map(|idx| self.functions[*idx].tokens.clone());
-        let mut found: Vec<_> = known.map(|tokens| (tokens, Novelty::Known)).collect();
-        for idx in new {
-            let (tokens, novelty) = self.tokens(idx);
-            if !tokens.names.is_empty() && self.initial.len() < MAX_INITIAL {
-                self.initial.push(idx);
+    ) -> Vec<Rc<Tokens>> {
+        let mut found = Vec::new();
+        let mut n_read = 0;
+        while let Some(function) = self.functions.get(self.next) {
+            let counter = function.counter;
+            let is_wanted = function.tokens.is_none()
+                && (self.first_call.binary_search(&counter).is_ok() || is_reached(counter))
+                && owned.binary_search(&counter).is_err();
+            if is_wanted {
+                if n_read == MAX_READ {
+                    return found;
+                }
+                n_read += 1;
+                let (tokens, _) = self.tokens(self.next);
+                if !tokens.names.is_empty() && self.initial.len() < MAX_INITIAL {
+                    self.initial.push(self.next);
+                }
+                found.push(tokens);
             }
-            found.push((tokens, novelty));
+            self.next += 1;
         }
+        (self.next, self.looked_at) = (0, n_edges);
         found
+    }
+
+    /// The tokens of functions that no entry reaches, as far as they are known.
+    pub(super) fn initial_tokens(&self) -> Vec<(Rc<Tokens>, Novelty)> {
+        let known = self.initial.iter().filter_map(|idx| self.functions[*idx].tokens.clone());
+        known.map(|tokens| (tokens, Novelty::Known)).collect()
     }
 
     fn tokens(&mut self, idx: usize) -> (Rc<Tokens>, Novelty) {
@@ -149,19 +176,22 @@ impl Code {
                 tokens.push(token);
             }
         };
+        // What the program changes would be another token in each run.
+        let read =
+            |address: u64, len: usize| self.read(address, len.min(self.ranges.data_at(address)));
         for found in constants::find(code, address) {
             match found {
                 Found::Bytes(bytes) if constants::is_telling(&bytes) => add(bytes),
                 Found::Bytes(_) => {}
                 Found::Number { address, len } => {
-                    let bytes = self.read(address, len);
+                    let bytes = read(address, len);
                     constants::as_text(&bytes).into_iter().for_each(&mut add);
                     if constants::is_value(&bytes) {
                         add(bytes);
                     }
                 }
                 Found::At { address, len } => {
-                    let bytes = self.read(address, len);
+                    let bytes = read(address, len);
                     let is_worth_it = constants::is_word(&bytes) || constants::is_value(&bytes);
                     if bytes.len() == len && is_worth_it {
                         add(bytes);
@@ -305,7 +335,9 @@ mod tests {
         }
         // movabs $address, %rax
         let loads = [&b"\x48\xb8"[..], &address].concat();
-        assert!(code.constants(&loads, 0).is_empty());
+        let constants = code.constants(&loads, 0);
+        // A part of it may look like another instruction.
+        assert!(constants.iter().all(|token| token.len() < 6), "{constants:?}");
         assert_eq!(code.constants(b"\x48\xb8GIF89a\0\0", 0), [Box::from(&b"GIF89a"[..])]);
     }
 
@@ -320,18 +352,30 @@ mod tests {
         let functions = [0, 10].map(|counter| Function { counter, start, end, tokens: None });
         let mut code = Code { functions: functions.into(), ..Code::of_memory() };
         assert_eq!(code.tokens_of(&[8])[0].1, Novelty::New);
-        assert!(code.initial_tokens(|counter| counter < 10).is_empty());
-        for novelty in [Novelty::New, Novelty::Known] {
-            let found = code.initial_tokens(|counter| counter == 10);
-            assert_eq!((found.len(), found[0].1), (1, novelty));
-            assert_eq!(found[0].0.names[0][..], *b"critical");
-        }
+        assert!(code.look(1, &[], |counter| counter < 10).is_empty(), "it was read");
+        assert!(!code.wants_look(1) && code.wants_look(2));
+        assert!(code.look(2, &[10], |counter| counter == 10).is_empty(), "an entry reaches it");
+        let found = code.look(3, &[], |counter| counter == 10);
+        assert_eq!((found.len(), code.initial_tokens().len()), (1, 1));
+        assert_eq!(found[0].names[0][..], *b"critical");
         assert_eq!(code.tokens_of(&[80])[0].1, Novelty::Known);
         assert!(code.initial.is_empty());
         code.functions[1].tokens = None;
         code.note_first_call(&[81, 82]);
-        assert_eq!(code.initial_tokens(|_| false).len(), 1, "what the first call reached");
+        assert_eq!(code.look(4, &[], |_| false).len(), 1, "what the first call reached");
         code.tokens_of(&[80]);
         assert!(code.initial.is_empty());
+    }
+
+    #[test]
+    fn functions_are_read_a_few_at_a_time() {
+        let function = |counter| Function { counter, start: 0, end: 0, tokens: None };
+        let n = 2 * MAX_READ as u32 + 3;
+        let mut code = Code { functions: (0..n).map(function).collect(), ..Code::of_memory() };
+        let mut read = Vec::new();
+        while code.wants_look(7) {
+            read.push(code.look(7, &[], |_| true).len());
+        }
+        assert_eq!(read, [MAX_READ, MAX_READ, 3]);
     }
 }

@@ -112,7 +112,7 @@ impl Dictionary {
 
     /// Adds what a table holds unless it is known, empty or too long.
     pub(super) fn add_name(&mut self, token: &[u8]) {
-        if self.wants(token) && !self.names.tokens.known.contains(token) {
+        if self.wants(token) {
             Rc::make_mut(&mut self.names).add(token);
         }
     }
@@ -121,6 +121,7 @@ impl Dictionary {
         !token.is_empty()
             && token.len() <= MAX_TOKEN_LEN
             && !self.automatic.tokens.known.contains(token)
+            && !self.names.tokens.known.contains(token)
             && !self.own.known.contains(token)
     }
 

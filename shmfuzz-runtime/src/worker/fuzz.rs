@@ -343,6 +343,13 @@ impl Worker {
         }
     }
 
+    /// Which blocks are looked at after each call of a batch; those are cleared, as for any call.
+    fn clear_for_batches(&mut self, n_batch: u64) -> Blocks {
+        let blocks = if n_batch == 1 { Blocks::All } else { Blocks::Hot };
+        self.coverage.clear_of(blocks);
+        blocks
+    }
+
     /// Mutates and runs until something happens or the pick's budget is used up; -> what it cost.
     fn burst(
         &mut self,
@@ -352,9 +359,9 @@ impl Worker {
         tally: &mut Tally,
     ) -> Result<(Burst, u64), WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        let source = Source::of(pick, self.test.record.kind, &self.dictionary);
         let n_batch = self.patience.n_calls(pick.usual_cost, self.coverage.n_counters());
-        let blocks = if n_batch == 1 { Blocks::All } else { Blocks::Hot };
+        let blocks = self.clear_for_batches(n_batch);
+        let source = Source::of(pick, self.test.record.kind, &self.dictionary);
         let mut n_tried = pick.n_edits_tried;
         let mut batch = Batch::begin(random, n_tried);
         let (mut cost, mut execs, mut n_bytes) = (0, 0, 0);

@@ -56,9 +56,10 @@ impl Worker {
             // Its edges are no news to its finder, which has shortened it already.
             let mut entry = Entry::new(&known.input, &features, known.origin);
             entry.work = known.work;
-            // Its finder has searched for chains from it: what ends the process there would end
-            // this one, too, first of all.
+            // Its finder has tried its edits, and searched for chains from it: what ends the process
+            // there would end this one, too, first of all.
             entry.is_chased = true;
+            entry.is_worked_on = true;
             self.length.found(known.input.len());
             let idx = self.queue.push(entry);
             // What a new worker begins with has had its first picks in another one's life.

@@ -124,7 +124,16 @@ fn integers(address: u64, memory: Memory<'_>) -> Option<Table> {
         .chunks_exact(4)
         .map(|bytes| bytes.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte)))
         .collect();
+    // Two of them may be an address, which follows them in a table of another kind.
+    let pads = (8 - address as usize % 8) % 8;
+    let is_address = |word: &[u8]| {
+        let value = word.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte));
+        value >> 32 != 0 && ((memory.is_code)(value) || !(memory.read)(value, 1).is_empty())
+    };
+    let words = data.get(pads..).unwrap_or_default();
+    let n_before = words.chunks_exact(8).position(is_address).map(|n| pads / 4 + 2 * n);
     let n = 1 + all.windows(2).take_while(|pair| pair[0] < pair[1]).count();
+    let n = n.min(n_before.unwrap_or(n));
     // What is left is text, a table of jumps relative to itself, or sizes and masks.
     let is_text = data.iter().take(8).all(|byte| (b' '..=b'~').contains(byte));
     let is_jump = all

@@ -18,7 +18,7 @@ const MAX_AMONG_WORDS: usize = 256;
 /// How many of its words are replaced.
 const MAX_WORDS: usize = 8;
 /// How many tokens each place has room for, at least.
-const MIN_OF_PLACE: usize = 16;
+const MIN_OF_PLACE: usize = 8;
 
 /// Edits that put names and constants in the places of words and between them; then those that put
 /// each constant in each place.

@@ -137,6 +137,9 @@ impl Worker {
             max_len: self.length.max().min(input.len() + self.chasing.max_growth()),
         };
         let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);
+        if self.queue.get(idx).has_new_edge {
+            edits.extend(solve::insertions(traced, &edits));
+        }
         edits.extend(self.token_edits(idx, traced));
         let entry = self.queue.get_mut(idx);
         entry.n_edits_tried = if entry.is_worked_on { edits.len() } else { 0 };
@@ -159,7 +162,16 @@ impl Worker {
             return Vec::new();
         }
         let reached = self.code.tokens_of(&entry.features);
-        let initial = self.code.initial_tokens(|counter| self.coverage.has_moved(counter));
+        let mut initial = self.code.initial_tokens();
+        let n_edges = self.coverage.edges();
+        if self.code.wants_look(n_edges) {
+            let entries = (0..self.queue.len()).map(|idx| &self.queue.get(idx).features);
+            let mut owned: Vec<u32> =
+                entries.flat_map(|features| features.iter().map(|feature| feature / 8)).collect();
+            owned.sort_unstable();
+            let found = self.code.look(n_edges, &owned, |counter| self.coverage.has_moved(counter));
+            initial.extend(found.into_iter().map(|tokens| (tokens, Novelty::New)));
+        }
         for (tokens, novelty) in reached.iter().chain(&initial) {
             if *novelty == Novelty::New {
                 tokens.constants.iter().for_each(|token| self.dictionary.add(token));

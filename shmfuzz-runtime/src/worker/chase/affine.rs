@@ -63,8 +63,8 @@ pub(super) fn candidates(
     for i in (0..n).step_by(n.div_ceil(4).max(1)) {
         made.extend(by_length(&node.input, inserted[i], wanted - now, limits.kind));
     }
-    made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
     made.extend(by_guess(&node.input, wanted - now, limits.kind));
+    made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
     // Not by cutting off what was just put there.
     let mut known = BTreeSet::from([node.input.clone()]);
     made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));

@@ -7,7 +7,7 @@
 use super::super::trace::Operands;
 use super::affine;
 use super::effects::{Change, Effects};
-use super::{Chase, Goal, Node, Stopped};
+use super::{Chase, Goal, Limits, Node, Stopped};
 use crate::record::InputKind;
 
 /// The sizes of units, in bytes: of single characters, UTF-16 or hexadecimal digits, UTF-32 or
@@ -42,14 +42,18 @@ struct Filler {
 }
 
 impl Filler {
-    /// The input with so many units more, or less.
-    fn apply(self, input: &[u8], n: i64, kind: InputKind) -> Option<Vec<u8>> {
+    /// The input with so many units more, or less; `None` if there are not so many to take away,
+    /// or if it is too long.
+    fn apply(self, input: &[u8], n: i64, limits: Limits) -> Option<Vec<u8>> {
         let (head, tail) = input.split_at_checked(self.at)?;
-        let len = self.unit * n.unsigned_abs() as usize;
+        let len = self.unit.checked_mul(usize::try_from(n.unsigned_abs()).ok()?)?;
+        if n >= 0 && len > limits.max_len.saturating_sub(input.len()) {
+            return None;
+        }
         if n < 0 {
             return Some([&head[..head.len().checked_sub(len)?], tail].concat());
         }
-        let blank = if kind == InputKind::Text { b'a' } else { 0 };
+        let blank = if limits.kind == InputKind::Text { b'a' } else { 0 };
         let own = &head[head.len().saturating_sub(self.unit)..];
         let filling: Vec<u8> = match self.fill {
             Fill::Repeated if !own.is_empty() => own.iter().copied().cycle().take(len).collect(),
@@ -104,14 +108,13 @@ impl Chase<'_> {
         at: usize,
         fill: Fill,
     ) -> Result<Option<Filler>, Stopped> {
-        let kind = self.limits.kind;
         let Some(before) = difference(node, node, goal) else { return Ok(None) };
         for unit in UNITS {
             let filler = Filler { at, unit, fill, slope: 0.0 };
             let mut is_valid = true;
             let mut grown = 0;
             for n in [1, N_SHOWN] {
-                let input = filler.apply(&node.input, n, kind);
+                let input = filler.apply(&node.input, n, self.limits);
                 let now = match input {
                     Some(input) if is_valid => self.attempt(input)?,
                     _ => None,
@@ -142,12 +145,15 @@ impl Chase<'_> {
         let (mut n, mut known) = (0i64, vec![0]);
         for _ in 0..MAX_STEPS {
             let more = -(left as f64) / filler.slope;
-            n += if more.abs() < 1.0 { more.signum() as i64 } else { more.round() as i64 };
+            n = n.saturating_add(match more.abs() < 1.0 {
+                true => more.signum() as i64,
+                false => more.round() as i64,
+            });
             if known.contains(&n) {
                 break;
             }
             known.push(n);
-            let Some(input) = filler.apply(&start.input, n, self.limits.kind) else { break };
+            let Some(input) = filler.apply(&start.input, n, self.limits) else { break };
             let Some(now) = self.attempt(input)? else { break };
             if goal.is_reached(&node.trace, &now.trace) {
                 return Ok(Some((true, now)));
@@ -187,4 +193,25 @@ fn places(node: &Node, goal: Goal<'_>, effects: &Effects) -> Vec<usize> {
     }
     places.truncate(MAX_PLACES);
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fillers_stay_within_the_input_and_its_limit() {
+        let limits = Limits { kind: InputKind::Bytes, max_len: 10, n_runs: 1, max_attempts: 1 };
+        let filler = Filler { at: 3, unit: 2, fill: Fill::Repeated, slope: 1.0 };
+        let apply = |n| filler.apply(b"abcd", n, limits);
+        assert_eq!(apply(2).as_deref(), Some(&b"abcbcbcd"[..]));
+        assert_eq!(apply(-1).as_deref(), Some(&b"ad"[..]));
+        assert_eq!(
+            (apply(3).map(|input| input.len()), apply(4), apply(-2)),
+            (Some(10), None, None)
+        );
+        assert_eq!((apply(i64::MAX), apply(i64::MIN)), (None, None));
+        let behind = Filler { at: 5, ..filler };
+        assert_eq!(behind.apply(b"abcd", 1, limits), None);
+    }
 }

@@ -18,6 +18,8 @@ const MAX_BYTES: usize = 64;
 const MAX_MET: usize = 1 << 19;
 /// How many words are tried whether they meet them: of 2^32 hashes, one in 2^16 does.
 const MAX_WORDS: usize = 1 << 20;
+/// What that costs, in executions.
+const PRICE: u64 = 1000;
 /// How many bytes of such a word are searched for.
 const MAX_SEARCHED: usize = 8;
 
@@ -238,7 +240,8 @@ impl Chase<'_> {
         for (mix, grown) in steps {
             for factor in [grown, grown.wrapping_neg()].map(|factor| factor & mask) {
                 let model = Model { mix, factor, mask };
-                if factor % 2 == 0 {
+                // A sum or `xor` of bytes is solved by cheaper means.
+                if factor % 2 == 0 || factor == 1 || factor == mask {
                     continue;
                 }
                 let start = model.start(now, word);
@@ -250,6 +253,7 @@ impl Chase<'_> {
                 if !is_right {
                     continue;
                 }
+                self.n_left = self.n_left.saturating_sub(PRICE);
                 let found = model.solve(start, wanted, word, self.limits.kind);
                 return Ok(found
                     .map(|found| [&node.input[..*from], &found, &node.input[*to + 1..]].concat()));

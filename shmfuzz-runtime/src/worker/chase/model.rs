@@ -102,19 +102,21 @@ impl Chase<'_> {
         // A byte whose change ended the way before: what it does now. Those first that the last
         // comparisons before this one depend on.
         let mut bytes = Vec::new();
-        for event in (0..=idx).rev() {
+        'all: for event in (0..=idx).rev() {
             for effect in effects.of(event) {
-                if let Change::Byte { at, .. } = effect.change {
-                    if !bytes.contains(&at) {
-                        bytes.push(at);
-                    }
+                let Change::Byte { at, .. } = effect.change else { continue };
+                let Some(at) = moved.place(at).filter(is_free) else { continue };
+                if !bytes.contains(&at) {
+                    bytes.push(at);
+                }
+                if bytes.len() == MAX_LOOKED_AT {
+                    break 'all;
                 }
             }
         }
         let Some(event) = now.trace.events.get(idx) else { return Ok(None) };
         let mut weights = Vec::new();
-        let bytes = bytes.into_iter().filter_map(|at| moved.place(at)).filter(is_free);
-        for at in bytes.take(MAX_LOOKED_AT) {
+        for at in bytes {
             let Some((byte, step)) = effects::step(&now.input, at, self.limits.kind) else {
                 continue;
             };

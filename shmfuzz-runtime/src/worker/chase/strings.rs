@@ -90,7 +90,9 @@ impl Chase<'_> {
             }
             _ => Vec::new(),
         };
-        let likely: Vec<u8> = likely.into_iter().filter(|byte| *byte <= top).collect();
+        let mut likely: Vec<u8> =
+            likely.into_iter().filter(|byte| *byte <= top && *byte != own).collect();
+        likely.dedup();
         let rest = (0..=top).filter(|byte| !likely.contains(byte) && *byte != own);
         for byte in likely.iter().copied().chain(rest) {
             let mut input = best.input.clone();

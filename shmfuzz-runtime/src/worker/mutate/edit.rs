@@ -157,12 +157,21 @@ pub(in crate::worker) fn is_in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || !byte.is_ascii()
 }
 
-/// The word in which the byte at `at` stands, or after which; empty, at `at`, if there is none.
+/// How much of a word is looked at before a byte, and how much after it.
+const MAX_WORD: usize = 64;
+
+/// The word in which the byte at `at` stands, or after which, or a part of it if it is long; empty,
+/// at `at`, if there is none.
 pub(in crate::worker) fn word_around(input: &[u8], at: usize) -> std::ops::Range<usize> {
     let at = at.min(input.len());
-    let before = input[..at].iter().rev().take_while(|byte| is_in_word(**byte)).count();
-    let after = input[at..].iter().take_while(|byte| is_in_word(**byte)).count();
-    at - before..at + after
+    let is_in = |byte: &&u8| is_in_word(**byte);
+    let before = input[..at].iter().rev().take(MAX_WORD).take_while(is_in).count();
+    let after = input[at..].iter().take(MAX_WORD).take_while(is_in).count();
+    // Where it is cut, no character is.
+    let is_start = |i: &usize| is_boundary(input, *i);
+    let start = (at - before..at).find(is_start).unwrap_or(at);
+    let end = (at..=at + after).rev().find(is_start).unwrap_or(at);
+    start..end
 }
 
 #[cfg(test)]
