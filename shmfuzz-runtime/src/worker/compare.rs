@@ -26,8 +26,8 @@ const N_SITES: usize = 2048;
 /// Of a place that is reached often, this many of the first and of the last comparisons are kept:
 /// a parser that stops at an error has made the telling comparison last.
 const N_KEPT: usize = 24;
-/// Of a place that compares strings, so many pairs of strings are kept beyond those, each once: a
-/// parser that has one function for all its keywords compares them all in one place.
+/// Of a place that compares strings, so many pairs of short ones are kept beyond those, each once:
+/// a parser that has one function for all its keywords compares them all in one place.
 const N_NOVEL: u16 = 384;
 /// How many pairs of strings are told apart; a power of two.
 const N_PAIRS: usize = 4096;
@@ -316,13 +316,15 @@ pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usiz
         return;
     }
     // SAFETY: the caller says that both have `n` bytes.
-    let string = unsafe { RawString::copy(a, b, n) };
-    let are_novel = table.is_novel(string.hash(site));
+    let copy = || unsafe { RawString::copy(a, b, n) };
+    // Keywords are short; long strings are not looked at again and again.
+    let short = (n <= MAX_STRING_LEN).then(copy);
+    let are_novel = short.is_some_and(|string| table.is_novel(string.hash(site)));
     // A place that is reached often must not use up the room of the others.
     let Some(place) = table.next(site, Kind::Strings { are_novel }) else { return };
     let number = table.n_strings;
     let Some(room) = table.strings.get_mut(number) else { return };
-    *room = string;
+    *room = short.unwrap_or_else(copy);
     table.n_strings = number.wrapping_add(1);
     table.put(place, RawEvent { site, b: number as u64, ..NO_EVENT });
 }
@@ -442,11 +444,20 @@ mod tests {
         let repeated = take();
         (0..10).for_each(|_| compare(0..5000));
         let too_many = take().len();
+        let long = [b'x'; MAX_STRING_LEN + 1];
+        for i in 0..100 {
+            let mut other = long;
+            other[0] = i;
+            // SAFETY: both have as many bytes.
+            unsafe { record_bytes(1, long.as_ptr(), other.as_ptr(), long.len()) };
+        }
+        let n_long = take().len();
         BODY_THREAD.set(false);
         // The first ones are kept as they come, and so is the number of each.
         assert_eq!(repeated.len(), 200);
         assert!(repeated.iter().enumerate().all(|(i, event)| event.nth == i as u32));
         assert_eq!(too_many, 2 * N_KEPT + usize::from(N_NOVEL));
+        assert_eq!(n_long, 2 * N_KEPT, "long ones are not told apart");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) const MAX_OF_TABLE: usize = 64;
 const MAX_TABLE: usize = 1 << 16;
 /// How much of what may be a table is looked at first, in words.
 const HEAD: usize = 40;
-/// How many elements tell that it is one.
+/// How many elements are looked at to tell that it is one: two or three must hold text.
 const N_TELLING: usize = 4;
 /// The longest element, in words.
 const MAX_STRIDE: usize = 8;

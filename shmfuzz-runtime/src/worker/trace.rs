@@ -74,7 +74,7 @@ impl Event {
 }
 
 /// The comparisons of one execution, in order; of places that are reached often, the first ones
-/// and the last ones, and of those that compare strings the first ones and each further pair of strings once.
+/// and the last ones, and of those that compare strings the first ones and each further pair of short strings once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trace {
     /// In the order in which they were made.

@@ -129,6 +129,8 @@ mod tests {
             let now = sum(&input, &weights);
             let goal = if form == 2 { wanted << twos } else { factor.wrapping_mul(wanted) };
             let grow = affine::signed(i128::from(goal) - i128::from(now), 64);
+            let inverted = by_inverse(&input, &weights, grow, 64, InputKind::Bytes);
+            prop_assert!(form == 2 || grow == 0 || !inverted.is_empty());
             let made = candidates(&input, &weights, grow, 64, InputKind::Bytes);
             prop_assert!(form == 2 && twos > 0 || !made.is_empty());
             for made in made {

@@ -92,7 +92,7 @@ pub(super) fn apply(
         Mutator::InsertRandom => insert_random(area, random, room),
         Mutator::InsertRepeated => insert_repeated(area, random, room),
         Mutator::Splice => splice(area, random, context),
-        Mutator::InsertToken => token(area, random, context).is_some_and(|token| {
+        Mutator::InsertToken => token(random, context).is_some_and(|token| {
             let at = random.index(area.len() + 1);
             edit::replace(area, at, 0, token, room)
         }),
@@ -140,7 +140,7 @@ pub(super) fn apply(
         Mutator::Shuffle => shuffle(area, random),
         Mutator::Number => number::mutate(area, random, room),
         Mutator::Crossover => crossover(area, random, context),
-        Mutator::OverwriteWithToken => match token(area, random, context) {
+        Mutator::OverwriteWithToken => match token(random, context) {
             Some(token) if token.len() <= area.len() => {
                 let at = random.index(area.len() - token.len() + 1);
                 area.write(at, token);
@@ -148,7 +148,7 @@ pub(super) fn apply(
             }
             _ => false,
         },
-        Mutator::ReplaceWordWithToken => token(area, random, context).is_some_and(|token| {
+        Mutator::ReplaceWordWithToken => token(random, context).is_some_and(|token| {
             let at = random.index(area.len());
             edit::replace_word(area, at, token, room)
         }),
@@ -158,7 +158,7 @@ pub(super) fn apply(
 /// The most random bytes that are inserted at once: longer runs of noise pay for nothing.
 const MAX_RANDOM: usize = 32;
 
-fn token<'a>(_: &Area<'_>, random: &mut Random, context: &Context<'a>) -> Option<&'a [u8]> {
+fn token<'a>(random: &mut Random, context: &Context<'a>) -> Option<&'a [u8]> {
     context.dictionary.pick(context.kind, random)
 }
 
