@@ -34,6 +34,9 @@ pub(super) fn signed(value: i128, bits: u32) -> i128 {
     if low >= 1 << (bits - 1) { low - (1 << bits) } else { low }
 }
 
+/// The most inputs that are tried for one comparison.
+const MAX_CANDIDATES: usize = 16;
+
 /// Inputs for which the comparison should come out as wanted, likely ones first.
 pub(super) fn candidates(
     node: &Node,
@@ -63,12 +66,13 @@ pub(super) fn candidates(
     for i in (0..n).step_by(n.div_ceil(4).max(1)) {
         made.extend(by_length(&node.input, inserted[i], wanted - now, limits.kind));
     }
-    made.extend(by_guess(&node.input, wanted - now, limits.kind));
     made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
+    // The guess costs repairs, so it comes last; there is room for it.
+    made.truncate(MAX_CANDIDATES - 2);
+    made.extend(by_guess(&node.input, wanted - now, limits.kind));
     // Not by cutting off what was just put there.
     let mut known = BTreeSet::from([node.input.clone()]);
     made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));
-    made.truncate(16);
     made
 }
 
