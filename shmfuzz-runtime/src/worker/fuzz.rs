@@ -21,6 +21,7 @@ use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
 use crate::record::InputKind;
 use crate::turn::Turn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct Pick {
     input: Rc<[u8]>,
     donor: Rc<[u8]>,
     edits: Rc<[Edit]>,
+    /// Those of them that mutations draw from.
+    drawn_edits: Range<usize>,
     /// How often each mutator is chosen.
     choices: Choices,
     /// How many edits are to be passed over.
@@ -54,19 +57,34 @@ pub(super) struct Pick {
     is_again: bool,
 }
 
+/// The most edits that the mutations of one pick draw from. Drawn from all of an entry's, each
+/// would come from memory that no call before has read, which took 5 % of the time of fast tests.
+const N_DRAWN_EDITS: usize = 64;
+
+/// Which of so many edits a pick draws from: neighbours, each part of them as often.
+fn drawn_edits(n: usize, random: &mut Random) -> Range<usize> {
+    let n_parts = n.div_ceil(N_DRAWN_EDITS).max(1);
+    let part = random.index(n_parts);
+    part * n / n_parts..(part + 1) * n / n_parts
+}
+
 /// What the inputs of a pick are made from.
 #[derive(Debug)]
 struct Source<'a> {
     input: &'a [u8],
+    /// What is tried one by one.
+    edits: &'a [Edit],
     context: Context<'a>,
     hard_limit: usize,
 }
 
 impl<'a> Source<'a> {
     fn of(pick: &'a Pick, kind: InputKind, dictionary: &'a Dictionary) -> Self {
-        let (limit, donor, edits, choices) = (pick.limit, &pick.donor, &pick.edits, &*pick.choices);
+        let (limit, donor, choices) = (pick.limit, &pick.donor, &*pick.choices);
+        let edits = &pick.edits[pick.drawn_edits.clone()];
         Self {
             input: &pick.input,
+            edits: &pick.edits,
             context: Context { kind, limit, donor, dictionary, edits, choices },
             hard_limit: pick.hard_limit,
         }
@@ -82,7 +100,7 @@ impl<'a> Source<'a> {
         n_tried: &mut usize,
     ) -> Option<Used> {
         area.assign(self.input);
-        let Some(edit) = self.context.edits.get(*n_tried) else {
+        let Some(edit) = self.edits.get(*n_tried) else {
             return Some(mutate::mutate(area, random, &self.context));
         };
         *n_tried += 1;
@@ -297,6 +315,7 @@ impl Worker {
                 input: input.into(),
                 donor: Rc::from([]),
                 edits: Rc::from([]),
+                drawn_edits: 0..0,
                 choices: self.favour.choices(),
                 n_edits_tried: 0,
                 max_execs: max_execs.min(self.pace.pick_calls(0)).min(1000),
@@ -311,10 +330,12 @@ impl Worker {
         let donor = self.queue.get(random.index(self.queue.len())).input.clone();
         let entry = self.queue.get(entry_idx);
         let input = self.start_of(entry_idx);
+        let edits = entry.edits.clone().unwrap_or_else(|| Rc::from([]));
         Ok(Pick {
             idx,
             donor,
-            edits: entry.edits.clone().unwrap_or_else(|| Rc::from([])),
+            drawn_edits: drawn_edits(edits.len(), random),
+            edits,
             choices: self.favour.choices(),
             n_edits_tried: entry.n_edits_tried,
             max_execs: max_execs.min(self.pace.pick_calls(entry.nanos)),

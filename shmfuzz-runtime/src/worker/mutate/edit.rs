@@ -117,16 +117,28 @@ pub(super) fn multiply(
         let to = from + i * n;
         area.copy_within(from, to, n);
         let at = to + random.index(n);
-        let byte = match area.get(at) {
-            b'0'..=b'9' => b'0' + random.below(10) as u8,
-            b'a'..=b'z' => b'a' + random.below(26) as u8,
-            b'A'..=b'Z' => b'A' + random.below(26) as u8,
-            other => other,
-        };
-        area.set(at, byte);
+        let (first, n_others) = ALIKE[usize::from(area.get(at))];
+        area.set(at, first + random.below(n_others.into()) as u8);
     }
     true
 }
+
+/// For each byte the first of those that are of its kind, and how many they are: digits, small
+/// letters, capitals; of others, it alone. A table, since nobody can predict the branches.
+const ALIKE: [(u8, u8); 256] = {
+    let mut alike = [(0, 1); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        alike[byte] = match byte as u8 {
+            b'0'..=b'9' => (b'0', 10),
+            b'a'..=b'z' => (b'a', 26),
+            b'A'..=b'Z' => (b'A', 26),
+            other => (other, 1),
+        };
+        byte += 1;
+    }
+    alike
+};
 
 /// Whether no character of UTF-8 text is torn at `at`.
 pub(in crate::worker) fn is_boundary(text: &[u8], at: usize) -> bool {
