@@ -77,6 +77,7 @@ pub mod message;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;
+pub mod stack;
 pub mod testdata;
 pub mod turn;
 pub mod words;

@@ -153,6 +153,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
     let crew = Crew {
         tests: &tests,
         launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        sources: super::sources(&workspace, &selected),
         addresses,
         store,
         plain: plain_build(workspace, selected, interrupts.groups.clone()),

@@ -1,6 +1,7 @@
 //! What a campaign tells the user: the source of both the JSON events and the lines on a terminal.
 
 use super::campaign::{Bytes, FindingId, TestIdx};
+use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
@@ -169,9 +170,17 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// `file:line:column`, if known.
     pub(crate) location: Option<String>,
-    /// What it counts as.
+    /// What it counts as, in every build.
     pub(crate) bucket: Bucket,
-    /// The end of what the worker printed, for failures that ended it.
+    /// What it counts as among the workers, who know no names of functions.
+    pub(crate) silent: Bucket,
+    /// What it counts as there however it was reached.
+    pub(crate) any_way: Bucket,
+    /// What all failures of its kind at its location count as there, whatever they say.
+    pub(crate) place: Bucket,
+    /// Where it failed or hangs; empty if it is not known.
+    pub(crate) stack: Trace,
+    /// The end of what the worker printed.
     pub(crate) output: String,
 }
 

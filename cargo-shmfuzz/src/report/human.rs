@@ -10,6 +10,7 @@ use crate::coordinator::notice::{
     End, Failure, Finding, Forecast, Limit, Notice, Reproducible, Stats, Trial,
 };
 use crate::show;
+use shmfuzz_runtime::kind::FailureKind;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,8 @@ const LARGE_CORPUS: usize = 1000;
 const STEADY: f64 = 0.95;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
+/// How many lines of a stack are shown.
+const STACK_LINES: usize = 25;
 
 /// Prints for people.
 #[derive(Debug)]
@@ -279,6 +282,22 @@ impl Human {
         }
         if let Some(location) = &failure.location {
             self.console.detail(&format!("at {}", show::line(location)));
+        }
+        let mut lines = failure.stack.lines();
+        if lines.is_empty() {
+            return;
+        }
+        let n_left_out = lines.len().saturating_sub(STACK_LINES);
+        if n_left_out > 0 {
+            lines.truncate(STACK_LINES);
+            lines.push(format!("({} more)", show::count(n_left_out, "line")));
+        }
+        self.console.detail(match failure.kind {
+            FailureKind::Timeout => "hangs in:",
+            _ => "stack:",
+        });
+        for line in lines {
+            self.console.detail(&format!("  {}", show::line(&line)));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::{End, Exit, Failure, Finding, Notice, Reproducible, Stats};
 use crate::exit_code::ExitCode;
 use crate::show;
+use crate::stack::Trace;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -165,8 +166,31 @@ struct Found<'a> {
     execs: u64,
     /// `None` if that was not tried.
     reproducible: Option<bool>,
-    /// No frames are taken yet.
-    stack: [&'a str; 0],
+    /// The innermost first.
+    stack: Vec<StackItem<'a>>,
+}
+
+/// A frame, or where frames were left out of a deep stack.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum StackItem<'a> {
+    Frame { function: Option<&'a str>, place: Option<&'a str>, origin: &'static str },
+    Gap { left_out: u64 },
+}
+
+impl<'a> StackItem<'a> {
+    fn all(trace: &'a Trace) -> Vec<Self> {
+        let frames = trace.frames.iter().map(|frame| Self::Frame {
+            function: frame.function.as_deref(),
+            place: frame.place.as_deref(),
+            origin: frame.origin.name(),
+        });
+        let mut all: Vec<Self> = frames.collect();
+        if let Some((at, left_out)) = trace.gap {
+            all.insert(at.min(all.len()), Self::Gap { left_out });
+        }
+        all
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -363,7 +387,7 @@ impl<'a> Found<'a> {
                 Reproducible::No => Some(false),
                 Reproducible::NotTried => None,
             },
-            stack: [],
+            stack: StackItem::all(&finding.failure.stack),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::coordinator::campaign::FindingId;
 use crate::coordinator::notice::{
     End, Exit, Failure, Finding, Forecast, Limit, Reproducible, Stats, Trial,
 };
+use crate::stack::{Frame, Origin, Trace};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -83,8 +84,26 @@ fn failure(kind: FailureKind, message: &str) -> Failure {
         message: message.to_owned(),
         location: Some("src/lib.rs:3:5".to_owned()),
         bucket: Bucket(0xabc),
+        silent: Bucket(1),
+        any_way: Bucket(2),
+        place: Bucket(3),
+        stack: Trace::default(),
         output: String::new(),
     }
+}
+
+fn trace() -> Trace {
+    let frame = |origin, name: &str, place: Option<&str>| Frame {
+        function: Some(name.to_owned()),
+        place: place.map(str::to_owned),
+        origin,
+    };
+    let frames = vec![
+        frame(Origin::Std, "core::slice::index", Some("core/src/slice/index.rs:4")),
+        frame(Origin::Own, "gps::par\u{1b}se", Some("src/lib.rs:3:5")),
+        Frame { function: None, place: None, origin: Origin::Dependency },
+    ];
+    Trace { frames, gap: Some((2, 500)) }
 }
 
 fn finding(failure: Failure, input: &[u8]) -> Finding {
@@ -149,6 +168,7 @@ fn play(report: &mut Report) {
     let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
     signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
     signal.failure.location = None;
+    signal.failure.stack = trace();
     signal.reproducible = Reproducible::No;
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
@@ -198,6 +218,11 @@ fn people_read_this() {
    Minimized parse: 1 byte, nothing simpler fails in the same way
        Crash signal in parse after 0.42s, 17000 execs
              SIGSEGV
+             stack:
+               (1 frame of libraries)
+               gps::par\u{1b}se at src/lib.rs:3:5
+               (500 more frames)
+               (unknown function)
              input, 2 bytes:
                00000000  00 ff                                            |..|
              output of the worker:
@@ -268,7 +293,7 @@ fn programs_read_this() {
 {"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
+{"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[{"function":"core::slice::index","place":"core/src/slice/index.rs:4","origin":"std"},{"function":"gps::par\u001bse","place":"src/lib.rs:3:5","origin":"own"},{"left_out":500},{"function":null,"place":null,"origin":"dependency"}]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
 {"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\n"}

@@ -21,6 +21,10 @@ const WORKER: WorkerId = WorkerId(7);
 const LONG: Duration = Duration::from_secs(60);
 const REPLAY: Request = Request::Replay(Replay { times: 1 });
 
+fn source(launch: &Launch) -> source::Lazy {
+    source::Lazy::new(launch.executable.clone(), PathBuf::from(env!("CARGO_MANIFEST_DIR")))
+}
+
 fn launch(part: &str) -> Launch {
     Launch {
         executable: env::current_exe().unwrap(),
@@ -42,6 +46,7 @@ impl Rig {
         let groups = Groups::default();
         let recruit = Recruit {
             worker: WORKER,
+            source: source(&launch),
             launch,
             capacity: 1024,
             rss_limit,
@@ -356,6 +361,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
     let crew = Crew {
         tests: &tests,
         launches: vec![launch("")],
+        sources: vec![source(&launch(""))],
         addresses: Addresses::Same,
         store: Store::new(&Root::Given(dir.path().join("corpus")), vec![home]),
         plain: Box::new(|| Ok(vec![None])),

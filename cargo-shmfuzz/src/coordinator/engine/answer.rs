@@ -151,7 +151,7 @@ impl Engine {
         self.count_load(id, loaded);
         match loaded.end {
             JobEnd::Failed if next > first => {
-                let failure = classify::words(harvest.words.as_ref());
+                let failure = classify::words(&harvest);
                 self.attribute_failed(idx, next - 1, failure, harvest.input.take());
             }
             JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
@@ -197,7 +197,7 @@ impl Engine {
         self.note_coverage(id, fuzzed.first_moved, fuzzed.coverage);
         match fuzzed.end {
             JobEnd::Failed => {
-                let failure = classify::words(harvest.words.as_ref());
+                let failure = classify::words(&harvest);
                 self.failure_found(idx, failure, harvest.input.take());
             }
             JobEnd::LargeEntry => self.take_large(id, &mut harvest),

@@ -66,7 +66,8 @@ impl Engine {
 
     /// Makes a failure silent, or its place if that has too many.
     pub(super) fn note_failure(&mut self, test: TestIdx, failure: &Failure) -> Novelty {
-        let novelty = self.tests[test.0].silence.note(failure.bucket, classify::place(failure));
+        let silence = &mut self.tests[test.0].silence;
+        let novelty = silence.note(failure.silent, failure.bucket, failure.place);
         match novelty {
             Novelty::New | Novelty::Known => {}
             Novelty::Crowded => {
@@ -123,7 +124,7 @@ impl Engine {
             Stage::Verify { best, .. } => replay(best),
             Stage::Minimize(minimization) => Parcel {
                 request: Request::Minimize(Minimize {
-                    bucket: found.finding.failure.bucket,
+                    bucket: found.finding.failure.any_way,
                     budget_ms: JOB.as_millis() as u64,
                     id: id.0 + 1,
                 }),
@@ -173,7 +174,9 @@ impl Engine {
         *extra = extra.saturating_add(replayed.execs);
         let has_failed = replayed.end == JobEnd::Failed;
         match &mut self.findings[id].stage {
-            Stage::Confirm { .. } if has_failed => self.confirmed(id),
+            Stage::Confirm { .. } if has_failed => {
+                self.confirmed(id, classify::words(harvest));
+            }
             Stage::Confirm { passes, .. } => {
                 *passes += 1;
                 let is_flaky = *passes >= TRIES;
@@ -183,7 +186,7 @@ impl Engine {
                 }
             }
             Stage::Verify { .. } if has_failed => {
-                self.verified(id, &classify::words(harvest.words.as_ref()));
+                self.verified(id, &classify::words(harvest));
             }
             Stage::Verify { .. } => self.not_verified(id),
             _ => {}
@@ -191,8 +194,13 @@ impl Engine {
     }
 
     /// It failed again, in whatever way: the user is told, before it is made smaller.
-    pub(super) fn confirmed(&mut self, id: FindingId) {
-        self.findings[id].finding.reproducible = Reproducible::Yes;
+    pub(super) fn confirmed(&mut self, id: FindingId, again: Failure) {
+        let finding = &mut self.findings[id].finding;
+        finding.reproducible = Reproducible::Yes;
+        // Where the first worker could not say where it was, the second may.
+        if finding.failure.stack.frames.is_empty() && again.bucket == finding.failure.bucket {
+            finding.failure.stack = again.stack;
+        }
         let is_first = self.stop.is_none();
         self.show_finding(id);
         let found = &mut self.findings[id];
@@ -250,8 +258,8 @@ impl Engine {
         *extra = extra.saturating_add(minimized.execs);
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         if minimized.end == JobEnd::Failed {
-            let failure = classify::words(harvest.words.as_ref());
-            let place = classify::place(&failure);
+            let failure = classify::words(&harvest);
+            let place = failure.place;
             self.failure_found(idx, failure, harvest.input.take());
             // Its worker was not told that the place is silent: another one will be.
             if self.tests[idx.0].silence.buckets().contains(&place)

@@ -246,7 +246,9 @@ impl Engine {
         match meaning {
             // A job that was cut short says nothing.
             Meaning::Asked => {}
-            Meaning::Failure(_) if *kind == JobKind::Replay && is_confirming => self.confirmed(id),
+            Meaning::Failure(failure) if *kind == JobKind::Replay && is_confirming => {
+                self.confirmed(id, failure);
+            }
             Meaning::Failure(failure) => {
                 self.failure_found(idx, failure, harvest.input.take());
                 self.chore_lost(id);

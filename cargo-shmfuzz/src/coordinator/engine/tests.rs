@@ -216,6 +216,7 @@ fn words(message: &str) -> LastWords {
         address: 0,
         line: 7,
         column: 3,
+        trail: 0,
         file: "src/lib.rs".to_owned(),
         message: message.to_owned(),
     }

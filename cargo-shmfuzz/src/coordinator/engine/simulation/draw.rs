@@ -120,6 +120,7 @@ pub(super) fn words(input: &[u8]) -> LastWords {
         address: 0,
         line: u32::from(input[1].min(CROWD)),
         column: 1,
+        trail: 0,
         file: "src/lib.rs".to_owned(),
         message: format!("it panicked {}", char::from(b'a' + input[1] % 26)),
     }
