@@ -97,7 +97,8 @@ const WAYS: [Way; 22] = [
 fn each_way_to_die_is_named_with_the_stack_that_led_there() {
     let hostile = Project::from_fixture("hostile", "ways");
     // The third call, of the inputs that an empty corpus begins with, is the first with enough bytes.
-    let args = ["run", "--message-format", "json", "--runs", "5", "--minimize-time", "0s", "ways::"];
+    let args =
+        ["run", "--message-format", "json", "--runs", "5", "--minimize-time", "0s", "ways::"];
     let output = hostile.shmfuzz(args).run().code(100);
     let findings = output.events_named("finding");
     for way in &WAYS {

@@ -267,12 +267,13 @@ impl<'a> Driver<'a> {
     }
 
     fn show(&mut self, notice: &Notice) {
-        if let Notice::Finish { totals, end, exit } = notice {
+        if let Notice::Finish { totals, met, end, exit } = notice {
             let n_unsaved = self.ledger.close();
             self.show_warnings();
             let exit = if n_unsaved > 0 { Exit::Unsaved } else { *exit };
             self.outcome = Some(Outcome { exit, end: *end, n_unsaved });
-            let finish = Notice::Finish { totals: totals.clone(), end: *end, exit };
+            let (totals, met, end) = (totals.clone(), met.clone(), *end);
+            let finish = Notice::Finish { totals, met, end, exit };
             return (self.report)(&finish, None);
         }
         let finding = match notice {

@@ -63,6 +63,8 @@ pub(crate) struct Harvest {
     pub(crate) words: Option<LastWords>,
     /// Where the thread of the fuzz test was that failed, or where it hangs.
     pub(crate) stack: Option<Trace>,
+    /// The end of what was printed while one input was run again and failed.
+    pub(crate) output: String,
     /// Calls of this job.
     pub(crate) count: u64,
     /// How many of them were none of the phase: traces, second runs of entries, trimming.

@@ -107,6 +107,8 @@ pub(crate) enum Notice {
     Finish {
         /// Totals, by test.
         totals: Vec<(TestIdx, Stats)>,
+        /// How often each finding was met, in the order in which they were found.
+        met: Vec<Met>,
         /// Why it is over.
         end: End,
         /// How it ended.
@@ -203,15 +205,46 @@ pub(crate) struct Finding {
     pub(crate) execs: u64,
 }
 
+/// How often a finding was met in a campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// Which finding.
+    pub(crate) finding: FindingId,
+    /// Of which test.
+    pub(crate) test: TestIdx,
+    /// How it fails.
+    pub(crate) kind: FailureKind,
+    /// `file:line:column`, if known.
+    pub(crate) location: Option<String>,
+    /// What it counts as.
+    pub(crate) bucket: Bucket,
+    /// How many calls failed in this way, its confirmation and minimization left out.
+    pub(crate) times: u64,
+}
+
 /// Whether a finding is known to fail again in a fresh worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reproducible {
-    /// It failed again.
+    /// It failed again at once.
     Yes,
+    /// It failed again, but not each time.
+    Sometimes {
+        /// How often.
+        failures: u32,
+        /// Of how many fresh workers that ran it.
+        runs: u32,
+    },
     /// It passed each time.
     No,
     /// It was not run often enough to tell: the campaign ended, or its workers were lost.
     NotTried,
+}
+
+impl Reproducible {
+    /// Whether it passed in a fresh worker.
+    pub(crate) fn is_flaky(self) -> bool {
+        matches!(self, Self::Sometimes { .. } | Self::No)
+    }
 }
 
 /// What kept an input from being made smaller still.

@@ -7,7 +7,7 @@ use super::console::{Console, Tone};
 use super::{Label, Opening, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
-    End, Failure, Finding, Forecast, Limit, Notice, Reproducible, Stats, Trial,
+    End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Stats, Trial,
 };
 use crate::show;
 use shmfuzz_runtime::kind::FailureKind;
@@ -148,7 +148,7 @@ impl Human {
                 self.console.error(&text);
                 self.output(output);
             }
-            Notice::Finish { totals, end, .. } => self.finish(totals, *end),
+            Notice::Finish { totals, met, end, .. } => self.finish(totals, met, *end),
         }
     }
 
@@ -224,13 +224,16 @@ impl Human {
         } else {
             let why = match finding.reproducible {
                 Reproducible::NotTried => {
-                    "there was no time to run it again in a fresh worker; try"
+                    "there was no time to run it again in a fresh worker; try".to_owned()
+                }
+                Reproducible::Sometimes { failures, runs } => {
+                    format!("it failed again in {failures} of {runs} fresh workers; try")
                 }
                 Reproducible::Yes | Reproducible::No => {
-                    "it did not fail again in a fresh worker; try"
+                    "it did not fail again in a fresh worker; try".to_owned()
                 }
             };
-            self.console.detail(why);
+            self.console.detail(&why);
             self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
         }
     }
@@ -266,7 +269,7 @@ impl Human {
         let name = self.test(finding.test).to_owned();
         let where_not = match finding.reproducible {
             Reproducible::Yes => "does not happen without instrumentation and `cfg(fuzzing)`",
-            Reproducible::No | Reproducible::NotTried => {
+            Reproducible::Sometimes { .. } | Reproducible::No | Reproducible::NotTried => {
                 "did not happen again in the ordinary build, and was not tried elsewhere"
             }
         };
@@ -319,7 +322,7 @@ impl Human {
         }
     }
 
-    fn finish(&mut self, totals: &[(TestIdx, Stats)], end: End) {
+    fn finish(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], end: End) {
         self.console.clear();
         let (mut execs, mut findings, mut elapsed) = (0, 0, Duration::ZERO);
         for (test, stats) in totals {
@@ -340,6 +343,9 @@ impl Human {
                 self.console.detail(&format!("left to find: {}", outlook(forecast)));
             }
         }
+        for met in met {
+            self.met(met);
+        }
         let why = match end {
             End::Time => "the time is over",
             End::Runs => "all runs are done",
@@ -355,6 +361,19 @@ impl Human {
             show::time(elapsed)
         );
         self.console.status(tone, "Finished", &text);
+    }
+
+    /// A finding in one line, and where its input is.
+    fn met(&mut self, met: &Met) {
+        let Met { finding, test, kind, location, times, .. } = met;
+        let at = location.as_ref().map(|at| format!(" at {}", show::line(at)));
+        let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+        let text =
+            format!("{} in {}{}, {times}", kind.name(), self.test(*test), at.unwrap_or_default());
+        self.console.status(Tone::Bad, "Found", &text);
+        if let Some(path) = self.paths.get(finding) {
+            self.console.detail(&shown_path(path));
+        }
     }
 
     fn test(&self, test: TestIdx) -> &str {

@@ -6,7 +6,7 @@
 
 use super::{Built, BuiltBinary, Label, Opening, label};
 use crate::coordinator::campaign::TestIdx;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Notice, Reproducible, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Met, Notice, Reproducible, Stats};
 use crate::exit_code::ExitCode;
 use crate::show;
 use crate::stack::Trace;
@@ -121,7 +121,19 @@ enum Event<'a> {
         reason: &'a str,
         exit_code: u8,
         tests: Vec<Total<'a>>,
+        findings: Vec<Times<'a>>,
     },
+}
+
+/// How often a finding was met.
+#[derive(Debug, Serialize)]
+struct Times<'a> {
+    #[serde(flatten)]
+    of: Of<'a>,
+    kind: &'static str,
+    location: Option<&'a str>,
+    bucket: String,
+    times: u64,
 }
 
 /// Of which test.
@@ -166,6 +178,9 @@ struct Found<'a> {
     execs: u64,
     /// `None` if that was not tried.
     reproducible: Option<bool>,
+    /// How often it failed again, of how many times, if it did neither each time nor never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_again: Option<[u32; 2]>,
     /// The innermost first.
     stack: Vec<StackItem<'a>>,
 }
@@ -243,7 +258,7 @@ impl Json {
             ExitCode::Interrupted => "interrupted",
         };
         if !self.has_finished {
-            self.finish(&[], reason, code);
+            self.finish(&[], &[], reason, code);
         }
     }
 
@@ -302,13 +317,15 @@ impl Json {
             Notice::Broken { test, why, output } => {
                 Event::Broken { of: of(labels, *test), why, output }
             }
-            Notice::Finish { totals, end, exit } => return self.finished(totals, *end, *exit),
+            Notice::Finish { totals, met, end, exit } => {
+                return self.finished(totals, met, *end, *exit);
+            }
         };
         let line = line(&event);
         self.print(line);
     }
 
-    fn finished(&mut self, totals: &[(TestIdx, Stats)], end: End, exit: Exit) {
+    fn finished(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], end: End, exit: Exit) {
         // The totals are the last figures, so that who follows one test misses nothing.
         for (test, stats) in totals {
             if self.last[test.0] != Some(*stats) {
@@ -323,16 +340,24 @@ impl Json {
             End::Interrupted => "interrupted",
             End::Broken => "broken",
         };
-        self.finish(totals, reason, exit.into());
+        self.finish(totals, met, reason, exit.into());
     }
 
-    fn finish(&mut self, totals: &[(TestIdx, Stats)], reason: &str, code: ExitCode) {
+    fn finish(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], reason: &str, code: ExitCode) {
         let total = |(test, stats): &(TestIdx, Stats)| Total {
             of: of(&self.labels, *test),
             figures: Figures::of(stats),
         };
         let tests = totals.iter().map(total).collect();
-        let line = line(&Event::Finish { reason, exit_code: code.number(), tests });
+        let times = met.iter().map(|met| Times {
+            of: of(&self.labels, met.test),
+            kind: met.kind.name(),
+            location: met.location.as_deref(),
+            bucket: met.bucket.to_string(),
+            times: met.times,
+        });
+        let findings = times.collect();
+        let line = line(&Event::Finish { reason, exit_code: code.number(), tests, findings });
         self.print(line);
         self.has_finished = true;
     }
@@ -384,8 +409,12 @@ impl<'a> Found<'a> {
             execs: finding.execs,
             reproducible: match finding.reproducible {
                 Reproducible::Yes => Some(true),
-                Reproducible::No => Some(false),
+                Reproducible::Sometimes { .. } | Reproducible::No => Some(false),
                 Reproducible::NotTried => None,
+            },
+            failed_again: match finding.reproducible {
+                Reproducible::Sometimes { failures, runs } => Some([failures, runs]),
+                Reproducible::Yes | Reproducible::No | Reproducible::NotTried => None,
             },
             stack: StackItem::all(&finding.failure.stack),
         }

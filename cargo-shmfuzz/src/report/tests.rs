@@ -3,7 +3,7 @@
 use super::*;
 use crate::coordinator::campaign::FindingId;
 use crate::coordinator::notice::{
-    End, Exit, Failure, Finding, Forecast, Limit, Reproducible, Stats, Trial,
+    End, Exit, Failure, Finding, Forecast, Limit, Met, Reproducible, Stats, Trial,
 };
 use crate::stack::{Frame, Origin, Trace};
 use shmfuzz_runtime::bucket::Bucket;
@@ -178,7 +178,15 @@ fn play(report: &mut Report) {
     let (why, output) = ("it exited with 3".to_owned(), "no database\n".to_owned());
     show(report, Notice::Broken { test: TestIdx(1), why, output });
     let totals = vec![(test, stats(60.0)), (TestIdx(1), Stats::default())];
-    show(report, Notice::Finish { totals, end: End::Time, exit: Exit::Found });
+    let met = vec![Met {
+        finding: FindingId(1),
+        test,
+        kind: FailureKind::Panic,
+        location: Some("src/lib.rs:3:5".to_owned()),
+        bucket: Bucket(0xabc),
+        times: 31,
+    }];
+    show(report, Notice::Finish { totals, met, end: End::Time, exit: Exit::Found });
     report.end(ExitCode::Found);
 }
 
@@ -243,6 +251,8 @@ error: print cannot be fuzzed: it exited with 3
       Fuzzed parse: 1m00s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
              left to find: about 1 new input per 2.3M executions, ~4 more in the next minute
       Fuzzed print: 0.00s, 0 execs (0/s), corpus 0 (+0), edges 0/0, 0 findings
+       Found panic in parse at src/lib.rs:3:5, 31 times
+             /cache/it's
     Finished 1 finding in 1m00s, 123456 execs: the time is over
 
 "#]]
@@ -300,7 +310,7 @@ fn programs_read_this() {
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
 {"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}
-{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}]}
+{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}],"findings":[{"test":"parse","package":"gps","kind":"panic","location":"src/lib.rs:3:5","bucket":"0000000000000abc","times":31}]}
 
 "#]].raw());
     assert_data_eq!(
@@ -327,7 +337,7 @@ fn the_stream_is_closed_once_whatever_happens() {
     assert_data_eq!(
         out.text(),
         str![[r#"
-{"event":"finish","reason":"build_failed","exit_code":101,"tests":[]}
+{"event":"finish","reason":"build_failed","exit_code":101,"tests":[],"findings":[]}
 
 "#]]
         .raw()

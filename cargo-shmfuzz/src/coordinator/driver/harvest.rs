@@ -74,6 +74,8 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         words: last_words,
         // Whoever knows the binary looks it up.
         stack: None,
+        // Whoever reads the pipes adds it.
+        output: String::new(),
         count: header.count.load(Ordering::Relaxed),
         extra_count: header.extra_count.load(Ordering::Relaxed),
         phase,

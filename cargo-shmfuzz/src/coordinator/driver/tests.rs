@@ -327,7 +327,12 @@ impl Decides for Script {
                 // A worker that nobody ends, for the driver to end.
                 actions.push(Action::Spawn { worker: WorkerId(8), test: TestIdx(0) });
                 let (end, exit) = (End::Crash, Exit::Found);
-                actions.push(Action::Show(Notice::Finish { totals: Vec::new(), end, exit }));
+                actions.push(Action::Show(Notice::Finish {
+                    totals: Vec::new(),
+                    met: Vec::new(),
+                    end,
+                    exit,
+                }));
                 actions.push(Action::Finish);
             }
             Event::Tick => self.ticks += 1,

@@ -20,7 +20,7 @@ use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::mapping::Mapping;
-use shmfuzz_runtime::message::{ChannelError, Reply, Request, WORKER_ENV};
+use shmfuzz_runtime::message::{ChannelError, JobEnd, Replayed, Reply, Request, WORKER_ENV};
 use shmfuzz_runtime::stack;
 use shmfuzz_runtime::turn::Turn;
 use std::io::{self, Read as _, Write as _};
@@ -332,6 +332,9 @@ impl Worker {
                 };
                 let mut harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
                 harvest.stack = self.last_stack();
+                if let Reply::Replayed(Replayed { end: JobEnd::Failed, .. }) = &reply {
+                    harvest.output = self.output.so_far();
+                }
                 self.turn = Some(turn);
                 self.stage = Stage::Idle;
                 let _ = self.events.send(Event::Answered { worker: self.id, reply, harvest });
@@ -465,7 +468,7 @@ impl Worker {
             samples = self.sample();
         }
         let status = self.process.finish();
-        let output = self.output.finish();
+        let output = self.output.so_far();
         let Some(status) = status else {
             let why = "the kernel does not let it end".to_owned();
             let harvest = Harvest { damage: Some(why), ..Harvest::default() };

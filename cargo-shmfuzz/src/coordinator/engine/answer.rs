@@ -195,6 +195,10 @@ impl Engine {
             return self.reject(id, "it made more calls than it was given");
         }
         self.note_coverage(id, fuzzed.first_moved, fuzzed.coverage);
+        for (silent, times) in &fuzzed.silenced {
+            // No call fails twice.
+            self.tests[idx.0].silence.passed_over(*silent, (*times).min(fuzzed.execs));
+        }
         match fuzzed.end {
             JobEnd::Failed => {
                 let failure = classify::words(&harvest);

@@ -15,8 +15,9 @@ use crate::coordinator::event::{Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible};
 use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replay, Replayed, Reply, Request};
 
-/// Fresh workers in which a failure may pass before it counts as flaky; runs in which a smaller
-/// input may.
+/// Fresh workers in which a failure is run that passes in the first of them.
+pub(super) const CONFIRMATIONS: u32 = 10;
+/// Runs in which a smaller input may pass.
 const TRIES: u32 = 3;
 /// Workers that may be lost over the confirmation of a finding.
 const LOSSES: u32 = 4;
@@ -53,7 +54,7 @@ impl Engine {
         let finding = Finding { id, test, failure, input, reproducible, elapsed, execs };
         self.findings.push(Found {
             finding,
-            stage: Stage::Confirm { passes: 0, losses: 0 },
+            stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
             worker: None,
@@ -175,15 +176,14 @@ impl Engine {
         let has_failed = replayed.end == JobEnd::Failed;
         match &mut self.findings[id].stage {
             Stage::Confirm { .. } if has_failed => {
-                self.confirmed(id, classify::words(harvest));
+                // It may fail at every second call of a process only.
+                self.kill_if_flaky(worker, id);
+                self.failed_again(id, classify::words(harvest));
             }
-            Stage::Confirm { passes, .. } => {
-                *passes += 1;
-                let is_flaky = *passes >= TRIES;
+            Stage::Confirm { runs, .. } => {
+                *runs += 1;
                 self.kill(worker);
-                if is_flaky {
-                    self.flaky(id);
-                }
+                self.judge_flaky(id);
             }
             Stage::Verify { .. } if has_failed => {
                 self.verified(id, &classify::words(harvest));
@@ -193,14 +193,50 @@ impl Engine {
         }
     }
 
-    /// It failed again, in whatever way: the user is told, before it is made smaller.
-    pub(super) fn confirmed(&mut self, id: FindingId, again: Failure) {
-        let finding = &mut self.findings[id].finding;
-        finding.reproducible = Reproducible::Yes;
-        // Where the first worker could not say where it was, the second may.
-        if finding.failure.stack.frames.is_empty() && again.bucket == finding.failure.bucket {
-            finding.failure.stack = again.stack;
+    /// A worker whose input fails sometimes runs it no second time.
+    fn kill_if_flaky(&mut self, worker: WorkerId, id: FindingId) {
+        if matches!(self.findings[id].stage, Stage::Confirm { runs: 1.., .. }) {
+            self.kill(worker);
         }
+    }
+
+    /// It failed again in a fresh worker, in whatever way.
+    pub(super) fn failed_again(&mut self, id: FindingId, again: Failure) {
+        let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
+        (*runs, *failures) = (*runs + 1, *failures + 1);
+        let is_first = *runs == 1;
+        let failure = &mut self.findings[id].finding.failure;
+        if again.bucket == failure.bucket {
+            // Where the first worker could not say where it was, the second may; and what it
+            // printed belongs to this input alone.
+            if failure.stack.frames.is_empty() {
+                failure.stack = again.stack;
+            }
+            if failure.output.is_empty() {
+                failure.output = again.output;
+            }
+        }
+        match is_first {
+            true => self.confirmed(id),
+            false => self.judge_flaky(id),
+        }
+    }
+
+    /// Goes on after a run of an input that has passed once, or knows how often it fails.
+    fn judge_flaky(&mut self, id: FindingId) {
+        let Stage::Confirm { runs, failures, .. } = self.findings[id].stage else { return };
+        if runs >= CONFIRMATIONS {
+            self.findings[id].finding.reproducible = match failures {
+                0 => Reproducible::No,
+                failures => Reproducible::Sometimes { failures, runs },
+            };
+            self.flaky(id);
+        }
+    }
+
+    /// It failed again: the user is told, before it is made smaller.
+    fn confirmed(&mut self, id: FindingId) {
+        self.findings[id].finding.reproducible = Reproducible::Yes;
         let is_first = self.stop.is_none();
         self.show_finding(id);
         let found = &mut self.findings[id];
@@ -217,9 +253,8 @@ impl Engine {
         }
     }
 
-    /// It did not fail again: kept, but where it fails no test run of others.
+    /// It does not fail again each time: kept, but where it fails no test run of others.
     fn flaky(&mut self, id: FindingId) {
-        self.findings[id].finding.reproducible = Reproducible::No;
         // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
         self.show_finding(id);
@@ -378,7 +413,7 @@ impl Engine {
         match verdict {
             PlainVerdict::Fails => {}
             // One that did not fail again says nothing of the builds, and is in the cache already.
-            PlainVerdict::Passes if self.findings[id].finding.reproducible == Reproducible::No => {}
+            PlainVerdict::Passes if self.findings[id].finding.reproducible.is_flaky() => {}
             PlainVerdict::Passes => {
                 self.shelve(id, Shelf::Cache);
                 self.show(Notice::PassesPlain(self.findings[id].finding.clone()));

@@ -76,7 +76,7 @@ pub(super) fn words(harvest: &Harvest) -> Failure {
             any_way: words.bucket_any_way(),
             place: words.place(),
             stack: harvest.stack.clone().unwrap_or_default(),
-            output: String::new(),
+            output: harvest.output.clone(),
         },
         // The input is worth keeping although the target wrote over what was said of it.
         None => {

@@ -247,7 +247,7 @@ impl Engine {
             // A job that was cut short says nothing.
             Meaning::Asked => {}
             Meaning::Failure(failure) if *kind == JobKind::Replay && is_confirming => {
-                self.confirmed(id, failure);
+                self.failed_again(id, failure);
             }
             Meaning::Failure(failure) => {
                 self.failure_found(idx, failure, harvest.input.take());

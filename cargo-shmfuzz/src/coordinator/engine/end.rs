@@ -13,7 +13,7 @@ use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
-use crate::coordinator::notice::{End, Exit, Limit, Notice, Stats};
+use crate::coordinator::notice::{End, Exit, Finding, Limit, Met, Notice, Stats};
 use std::time::Duration;
 
 /// How long a harness may take to reach its fuzz test: the net below the driver's own limit, whose
@@ -247,7 +247,19 @@ impl Engine {
         self.name_unfuzzed(end);
         self.state = State::Finished;
         let exit = self.exit(end);
-        self.show(Notice::Finish { totals, end, exit });
+        let met = self.findings.iter().map(|found| {
+            let Finding { id, test, failure, .. } = &found.finding;
+            Met {
+                finding: *id,
+                test: *test,
+                kind: failure.kind,
+                location: failure.location.clone(),
+                bucket: failure.bucket,
+                times: self.tests[test.0].silence.times(failure.bucket),
+            }
+        });
+        let met = met.collect();
+        self.show(Notice::Finish { totals, met, end, exit });
         self.act(Action::Finish);
     }
 

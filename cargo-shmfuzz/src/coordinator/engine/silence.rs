@@ -7,7 +7,7 @@
 //! many ways. Invariant: the list is bounded, and only grows at its end.
 
 use shmfuzz_runtime::bucket::Bucket;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Different messages that the failures of one place may have.
 pub(super) const MESSAGES: usize = 5;
@@ -33,7 +33,10 @@ pub(super) enum Novelty {
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     buckets: Vec<Bucket>,
-    met: BTreeSet<Bucket>,
+    /// What is silent, by its bucket.
+    names: BTreeMap<Bucket, Bucket>,
+    /// How often each bucket was met.
+    met: BTreeMap<Bucket, u64>,
     n_messages: BTreeMap<Bucket, usize>,
     n_ways: BTreeMap<Bucket, usize>,
 }
@@ -41,16 +44,24 @@ pub(super) struct Silence {
 impl Silence {
     /// Notes a failure by what it counts as among workers, its bucket, and its place.
     pub(super) fn note(&mut self, silent: Bucket, bucket: Bucket, place: Bucket) -> Novelty {
+        if let Some(met) = self.met.get_mut(&bucket) {
+            *met = met.saturating_add(1);
+        }
         if self.buckets.contains(&silent) || self.buckets.contains(&place) {
             return Novelty::Known;
         }
         if self.buckets.len() >= MOST {
             return Novelty::Full;
         }
-        if self.met.contains(&bucket) {
+        if self.met.contains_key(&bucket) {
             let n_ways = self.n_ways.entry(place).or_default();
             *n_ways += 1;
-            self.buckets.push(if *n_ways >= WAYS { place } else { silent });
+            if *n_ways >= WAYS {
+                self.buckets.push(place);
+            } else {
+                self.buckets.push(silent);
+                self.names.insert(silent, bucket);
+            }
             return Novelty::Known;
         }
         let n_messages = self.n_messages.entry(place).or_default();
@@ -59,9 +70,23 @@ impl Silence {
             return Novelty::Crowded;
         }
         *n_messages += 1;
-        self.met.insert(bucket);
+        self.met.insert(bucket, 1);
+        self.names.insert(silent, bucket);
         self.buckets.push(silent);
         Novelty::New
+    }
+
+    /// Counts failures that a worker passed over, as it says. Those of a place that is silent as a
+    /// whole belong to no bucket.
+    pub(super) fn passed_over(&mut self, silent: Bucket, times: u64) {
+        if let Some(met) = self.names.get(&silent).and_then(|bucket| self.met.get_mut(bucket)) {
+            *met = met.saturating_add(times);
+        }
+    }
+
+    /// How often a bucket was met.
+    pub(super) fn times(&self, bucket: Bucket) -> u64 {
+        self.met.get(&bucket).copied().unwrap_or(0)
     }
 
     /// What is silent among workers, and places, in the order in which they were met.
@@ -97,5 +122,21 @@ mod tests {
         assert_eq!(silence.note(Bucket(9), Bucket(3), place), Novelty::New, "another failure");
         assert_eq!(silence.note(Bucket(8), Bucket(2), place), Novelty::Known);
         assert!(silence.buckets().contains(&place));
+    }
+
+    #[test]
+    fn failures_are_counted_by_bucket_however_they_were_reached() {
+        let (mut silence, place) = (Silence::default(), Bucket(1));
+        silence.note(Bucket(10), Bucket(2), place);
+        silence.note(Bucket(11), Bucket(2), place);
+        silence.note(Bucket(10), Bucket(2), place);
+        silence.note(Bucket(20), Bucket(3), place);
+        silence.passed_over(Bucket(11), 5);
+        silence.passed_over(Bucket(10), u64::MAX - 10);
+        silence.passed_over(Bucket(99), 7);
+        assert_eq!(silence.times(Bucket(2)), u64::MAX - 2);
+        silence.passed_over(Bucket(11), 5);
+        let times = [2, 3, 4].map(|bucket| silence.times(Bucket(bucket)));
+        assert_eq!(times, [u64::MAX, 1, 0]);
     }
 }

@@ -167,7 +167,7 @@ impl Driver {
     fn finish(&self) -> (End, Exit, Stats) {
         assert!(matches!(self.actions.last(), Some(Action::Finish)), "{:?}", self.actions);
         match self.notices().last() {
-            Some(Notice::Finish { totals, end, exit }) => (*end, *exit, totals[0].1),
+            Some(Notice::Finish { totals, end, exit, .. }) => (*end, *exit, totals[0].1),
             other => panic!("{other:?}"),
         }
     }

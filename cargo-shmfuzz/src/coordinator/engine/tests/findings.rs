@@ -1,6 +1,7 @@
 //! The life of a finding.
 
 use super::*;
+use crate::coordinator::engine::chore::CONFIRMATIONS;
 
 #[test]
 fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
@@ -66,10 +67,10 @@ fn a_flaky_failure_is_kept_in_the_cache() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
     let mut worker = find(&mut driver, b"f", "sometimes");
-    for tries in 1..=3 {
+    for tries in 1..=CONFIRMATIONS {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
         assert_eq!(driver.killed(), [worker]);
-        if tries < 3 {
+        if tries < CONFIRMATIONS {
             driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
             worker = driver.set_up();
         }
@@ -87,13 +88,39 @@ fn a_flaky_failure_is_kept_in_the_cache() {
 }
 
 #[test]
+fn of_a_failure_that_passes_once_the_rate_is_told() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let mut worker = find(&mut driver, b"f", "sometimes");
+    for tries in 1..=CONFIRMATIONS {
+        match tries {
+            3 | 7 => {
+                let again = Harvest { output: "said\n".to_owned(), ..panicked(b"", "sometimes") };
+                driver.answer(replayed(JobEnd::Failed), again);
+            }
+            5 => driver.die(worker, Cause::Exited(0), in_call(b"f")),
+            _ => driver.answer(replayed(JobEnd::Done), Harvest::default()),
+        }
+        assert!(tries == 5 || driver.killed() == [worker], "each time in a fresh worker");
+        if tries < CONFIRMATIONS {
+            driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
+            worker = driver.set_up();
+        }
+    }
+    let [Notice::Finding(finding)] = driver.notices()[..] else { panic!("{:?}", driver.actions) };
+    assert_eq!(finding.reproducible, Reproducible::Sometimes { failures: 3, runs: 10 });
+    assert_eq!(finding.failure.output, "said\n");
+    assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
+}
+
+#[test]
 fn a_flaky_failure_that_passes_elsewhere_says_nothing_about_builds() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
     find(&mut driver, b"f", "sometimes");
-    for tries in 1..=3 {
+    for tries in 1..=CONFIRMATIONS {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
-        if tries < 3 {
+        if tries < CONFIRMATIONS {
             driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
             driver.set_up();
         }
