@@ -181,8 +181,7 @@ impl Code {
             |address: u64, len: usize| self.read(address, len.min(self.ranges.data_at(address)));
         for found in constants::find(code, address) {
             match found {
-                Found::Bytes(bytes) if constants::is_telling(&bytes) => add(bytes),
-                Found::Bytes(_) => {}
+                Found::Bytes(bytes) => add(bytes),
                 Found::Number { address, len } => {
                     let bytes = read(address, len);
                     constants::as_text(&bytes).into_iter().for_each(&mut add);
