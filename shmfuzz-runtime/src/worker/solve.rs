@@ -239,7 +239,8 @@ impl<'a> Found<'a> {
                 let places = self.places.find(&own.whole);
                 self.n_places += places.len();
                 let other = Base64::new(to, offset, alphabet);
-                for (at, removed, bytes) in places.iter().filter_map(|at| other.over(input, *at)) {
+                let edits = places.iter().filter_map(|at| other.over(&own, input, *at));
+                for (at, removed, bytes) in edits {
                     if input.len() + bytes.len() <= self.traced.max_len + removed {
                         self.add(tells(&own.whole), Edit::Replace { at, removed, bytes });
                     }
