@@ -1,5 +1,5 @@
-//! What is known about every comparison of the program: which outcomes traced executions have
-//! seen, and how often we tried to bring about the others. Pure.
+//! What is known about every comparison of the program: whether its operands were equal in a
+//! traced execution, and how often we tried to make them so. Pure.
 //!
 //! It owns a table of fixed size. Two comparisons may share a place in it by accident; then one of
 //! them is taken for solved or tried too early, no worse. Whether it is solved is asked of a
@@ -9,12 +9,8 @@
 
 use super::compare::mix;
 use super::trace::{Constant, Event, Operands};
-use std::cmp::Ordering;
 
 const N_SLOTS: usize = 1 << 15;
-const SEEN_LESS: u8 = 1;
-const SEEN_EQUAL: u8 = 2;
-const SEEN_GREATER: u8 = 4;
 
 /// A comparison's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +19,13 @@ pub(super) struct Slot(usize);
 /// All comparisons.
 #[derive(Debug)]
 pub(super) struct Frontier {
-    seen: Box<[u8]>,
+    solved: Box<[bool]>,
     attempts: Box<[u8]>,
 }
 
 impl Default for Frontier {
     fn default() -> Self {
-        Self { seen: vec![0; N_SLOTS].into(), attempts: vec![0; N_SLOTS].into() }
+        Self { solved: vec![false; N_SLOTS].into(), attempts: vec![0; N_SLOTS].into() }
     }
 }
 
@@ -65,28 +61,21 @@ fn slots_of_attempts(event: &Event) -> [Slot; 2] {
 impl Frontier {
     /// A table without room, to stand in for one that is in use elsewhere.
     pub(super) fn empty() -> Self {
-        Self { seen: Box::default(), attempts: Box::default() }
+        Self { solved: Box::default(), attempts: Box::default() }
     }
 
-    /// Takes in the outcome of a comparison; -> whether it was never seen before.
-    pub(super) fn note(&mut self, event: &Event) -> bool {
-        let bit = match event.operands.order() {
-            Ordering::Less => SEEN_LESS,
-            Ordering::Equal => SEEN_EQUAL,
-            Ordering::Greater => SEEN_GREATER,
-        };
-        let mut is_new = false;
-        for slot in slots(event) {
-            is_new |= self.seen[slot.0] & bit == 0;
-            self.seen[slot.0] |= bit;
+    /// Takes in the outcome of a comparison.
+    pub(super) fn note(&mut self, event: &Event) {
+        if event.operands.are_equal() {
+            for slot in slots(event) {
+                self.solved[slot.0] = true;
+            }
         }
-        is_new
     }
 
     /// Whether its operands were never equal in any traced execution, nor in this one.
     pub(super) fn is_unsolved(&self, event: &Event) -> bool {
-        !event.operands.are_equal()
-            && slots(event).iter().all(|slot| self.seen[slot.0] & SEEN_EQUAL == 0)
+        !event.operands.are_equal() && slots(event).iter().all(|slot| !self.solved[slot.0])
     }
 
     /// How often it was tried to solve it in vain, up to 255.
@@ -130,8 +119,8 @@ mod tests {
     fn a_comparison_is_solved_once_its_operands_were_equal() {
         let mut frontier = Frontier::default();
         let [open, other] = [int(1, 5, 9, Constant::First), int(1, 6, 9, Constant::First)];
-        assert!(frontier.note(&open));
-        assert!(!frontier.note(&open));
+        frontier.note(&open);
+        frontier.note(&int(1, 9, 5, Constant::First));
         assert!(frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
         frontier.note(&int(1, 5, 5, Constant::First));
         assert!(!frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
