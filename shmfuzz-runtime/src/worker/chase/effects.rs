@@ -95,6 +95,14 @@ impl Effects {
     }
 }
 
+/// The places of the bytes that were changed, by how much each, and the operands after it.
+pub(super) fn of_bytes(effects: &[Effect]) -> impl Iterator<Item = (usize, i8, &Operands)> {
+    effects.iter().filter_map(|effect| match effect.change {
+        Change::Byte { at, step } => Some((at, step, &effect.operands)),
+        Change::Inserted { .. } => None,
+    })
+}
+
 /// The operands of `event` in another trace, if they are other ones.
 fn changed<'t>(event: &Event, idx: usize, now: &'t Trace) -> Option<&'t Operands> {
     let at = now.find(event, idx)?;

@@ -8,7 +8,7 @@
 use super::super::solve;
 use super::super::trace::Operands;
 use super::affine::{self, Weight};
-use super::effects::{self, Change, Effects};
+use super::effects::{self, Effects};
 use super::{Chase, Goal, MAX_EDITS, Node, Stopped, apply, edited, resized};
 use std::collections::BTreeSet;
 
@@ -91,10 +91,9 @@ impl Chase<'_> {
     ) -> Result<Option<Node>, Stopped> {
         let before = &node.trace.events[idx].operands;
         let is_free = |at: &usize| !written.contains(at);
-        let weights = effects.of(idx).iter().filter_map(|effect| {
-            let Change::Byte { at, step } = effect.change else { return None };
+        let weights = effects::of_bytes(effects.of(idx)).filter_map(|(at, step, operands)| {
             let at = moved.place(at).filter(is_free)?;
-            affine::weight(before, &effect.operands, at, step)
+            affine::weight(before, operands, at, step)
         });
         if let Some(better) = self.by_known(node, now, idx, weights.collect())? {
             return Ok(Some(better));
@@ -103,8 +102,7 @@ impl Chase<'_> {
         // comparisons before this one depend on.
         let mut bytes = Vec::new();
         'all: for event in (0..=idx).rev() {
-            for effect in effects.of(event) {
-                let Change::Byte { at, .. } = effect.change else { continue };
+            for (at, ..) in effects::of_bytes(effects.of(event)) {
                 let Some(at) = moved.place(at).filter(is_free) else { continue };
                 if !bytes.contains(&at) {
                     bytes.push(at);
