@@ -12,6 +12,19 @@ use super::trace::{Constant, Event, Operands};
 
 const N_SLOTS: usize = 1 << 15;
 
+/// How many attempts that were cut short count as one. They cannot count for nothing: where calls
+/// are slow, there is never time for more, and the other comparisons must have their turn.
+const N_PARTS: u16 = 4;
+
+/// How far an attempt at a comparison went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// All that was to be tried was.
+    Whole,
+    /// There was no room for what it takes to find out what the comparison depends on.
+    CutShort,
+}
+
 /// A comparison's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(usize);
@@ -20,7 +33,8 @@ pub(super) struct Slot(usize);
 #[derive(Debug)]
 pub(super) struct Frontier {
     solved: Box<[bool]>,
-    attempts: Box<[u8]>,
+    /// In parts.
+    attempts: Box<[u16]>,
 }
 
 impl Default for Frontier {
@@ -80,25 +94,31 @@ impl Frontier {
 
     /// How often it was tried to solve it in vain, up to 255.
     pub(super) fn attempts(&self, event: &Event) -> u8 {
+        u8::try_from(self.parts(event) / N_PARTS).unwrap_or(u8::MAX)
+    }
+
+    /// The same, counting also what was cut short: for whose turn it is.
+    pub(super) fn parts(&self, event: &Event) -> u16 {
         let [first, second] = slots_of_attempts(event);
         self.attempts[first.0].min(self.attempts[second.0])
     }
 
-    /// It is being tried once more.
-    pub(super) fn attempt(&mut self, event: &Event) {
-        self.set_attempts(event, self.attempts(event).saturating_add(1));
+    /// It was tried once more.
+    pub(super) fn attempt(&mut self, event: &Event, attempt: Attempt) {
+        let n = match attempt {
+            Attempt::Whole => N_PARTS,
+            Attempt::CutShort => 1,
+        };
+        let n = self.parts(event).saturating_add(n);
+        for slot in slots_of_attempts(event) {
+            self.attempts[slot.0] = self.attempts[slot.0].max(n);
+        }
     }
 
     /// It was solved, and that led to others: what is compared in the same place is worth as much.
     pub(super) fn yielded(&mut self, event: &Event) {
         for slot in slots_of_attempts(event) {
             self.attempts[slot.0] = 0;
-        }
-    }
-
-    fn set_attempts(&mut self, event: &Event, n: u8) {
-        for slot in slots_of_attempts(event) {
-            self.attempts[slot.0] = self.attempts[slot.0].max(n);
         }
     }
 }
@@ -144,15 +164,28 @@ mod tests {
         let mut frontier = Frontier::default();
         let event = int(1, 5, 9, Constant::First);
         for _ in 0..300 {
-            frontier.attempt(&event);
+            frontier.attempt(&event, Attempt::Whole);
         }
         assert_eq!(frontier.attempts(&event), 255);
         frontier.yielded(&event);
         assert_eq!(frontier.attempts(&event), 0);
-        frontier.attempt(&int(2, 1, 2, Constant::None));
+        frontier.attempt(&int(2, 1, 2, Constant::None), Attempt::Whole);
         assert_eq!(frontier.attempts(&int(2, 3, 4, Constant::None)), 1);
-        frontier.attempt(&bytes(b"a", b"b"));
+        frontier.attempt(&bytes(b"a", b"b"), Attempt::Whole);
         assert_eq!(frontier.attempts(&bytes(b"a", b"b")), 1);
         assert_eq!(frontier.attempts(&bytes(b"a", b"c")), 0);
+    }
+
+    #[test]
+    fn a_few_attempts_that_were_cut_short_count_as_one() {
+        let mut frontier = Frontier::default();
+        let event = int(1, 5, 9, Constant::First);
+        let mut attempt = |attempt| {
+            frontier.attempt(&event, attempt);
+            (frontier.parts(&event), frontier.attempts(&event))
+        };
+        let counted: Vec<_> = (0..N_PARTS).map(|_| attempt(Attempt::CutShort)).collect();
+        assert_eq!(counted, [(1, 0), (2, 0), (3, 0), (4, 1)]);
+        assert_eq!(attempt(Attempt::Whole), (8, 2));
     }
 }

@@ -168,8 +168,7 @@ impl Chase<'_> {
         }
         // From the end: what is appended concerns the length alone.
         let len = node.input.len();
-        let stride = len.div_ceil(MAX_INSERTED).max(1);
-        for at in (0..=len).rev().step_by(stride) {
+        for at in insertions(len) {
             let byte = node.input[..at].last().copied().unwrap_or(b'0');
             let byte =
                 if byte.is_ascii() || self.limits.kind == InputKind::Bytes { byte } else { b'0' };
@@ -210,6 +209,21 @@ impl Chase<'_> {
         bytes.truncate(MAX_BYTES);
         Ok(bytes)
     }
+}
+
+/// Where bytes are inserted into an input of this length.
+fn insertions(len: usize) -> impl Iterator<Item = usize> {
+    (0..=len).rev().step_by(len.div_ceil(MAX_INSERTED).max(1))
+}
+
+/// How many executions it takes at least to look for the effects on comparisons of an input of
+/// this length; where parts of it are text of more than a byte a character, fewer.
+pub(super) fn least_runs(len: usize) -> u64 {
+    let n_changed = match len {
+        0..=MAX_SINGLE => len,
+        _ => len.div_ceil(len.div_ceil(N_STRETCHES)),
+    };
+    (n_changed + insertions(len).count()) as u64
 }
 
 /// The byte at a place changed by one, within its class of characters; and by how much.

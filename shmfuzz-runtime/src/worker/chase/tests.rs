@@ -449,3 +449,58 @@ fn what_a_mutation_breaks_is_made_right_on_every_level() {
     Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, &[mutant]);
     assert_eq!(found.as_deref(), Some(&[0x30, 7, 0x30, 5, 0x30, 3, b'a', b'b', b'X'][..]));
 }
+
+/// Searches as often as there are limits; -> how often each comparison was attempted then, and
+/// whether the program got to its end.
+fn attempts_after(start: &[u8], all_n_runs: &[u64], program: Program) -> (Vec<u8>, bool) {
+    let mut frontier = Frontier::default();
+    let mut recorder = Recorder::default();
+    program(start, &mut recorder);
+    let mut is_found = false;
+    for n_runs in all_n_runs {
+        let mut run = |input: &[u8], trace: &mut Trace| {
+            let mut recorder = Recorder::default();
+            is_found |= program(input, &mut recorder);
+            *trace = recorder.trace;
+            ControlFlow::Continue(())
+        };
+        let limits =
+            Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: *n_runs, max_attempts: 3 };
+        Chase::new(limits, &mut frontier, &mut run).search(start, recorder.trace.clone());
+    }
+    let events = recorder.trace.events.iter();
+    (events.map(|event| frontier.attempts(event)).collect(), is_found)
+}
+
+#[test]
+fn what_there_was_no_room_to_look_at_was_not_attempted() {
+    let program: Program = |d, rec| {
+        for site in 0..3 {
+            rec.constant(site, 1 << 40, crc32(d), 8);
+        }
+        false
+    };
+    let start = [b'x'; 60];
+    let least = effects::least_runs(start.len());
+    assert_eq!(attempts_after(&start, &[least - 1], program).0, [0; 3]);
+    assert_eq!(attempts_after(&start, &[least - 1; 4], program).0, [1; 3], "but begun");
+    assert_eq!(attempts_after(&start, &[20_000], program).0, [1; 3]);
+    // What the bytes of a long input do takes more than what its stretches do.
+    let long = [b'x'; 200];
+    let least = effects::least_runs(long.len());
+    assert_eq!(attempts_after(&long, &[least; 2], program).0, [0; 3]);
+    assert_eq!(attempts_after(&long, &[20_000; 2], program).0, [2; 3]);
+}
+
+#[test]
+fn without_room_to_look_at_what_matters_all_targets_are_tried_by_their_places() {
+    let program: Program = |d, rec| {
+        let is_found = rec.constant(1, 0x0bad_cafe, word(&d[..4]), 4).is_eq();
+        for site in 2..9 {
+            rec.constant(site, 1 << 40, crc32(d) << 1, 8);
+        }
+        is_found
+    };
+    let start: Vec<u8> = (0..90).collect();
+    assert!(attempts_after(&start, &[60], program).1);
+}
