@@ -5,12 +5,12 @@ use crate::worker::trace::Constant;
 
 /// Stands in for instrumented code.
 #[derive(Default)]
-struct Recorder {
+pub(super) struct Recorder {
     trace: Trace,
 }
 
 impl Recorder {
-    fn record(&mut self, site: u64, operands: Operands) -> Ordering {
+    pub(super) fn record(&mut self, site: u64, operands: Operands) -> Ordering {
         let nth = self.trace.events.iter().filter(|event| event.site == site).count() as u32;
         let order = operands.order();
         self.trace.events.push(Event { site, nth, operands });
@@ -18,25 +18,45 @@ impl Recorder {
     }
 
     /// Compares a value with a constant.
-    fn constant(&mut self, site: u64, constant: u64, value: u64, width: u8) -> Ordering {
+    pub(super) fn constant(&mut self, site: u64, constant: u64, value: u64, width: u8) -> Ordering {
         let operands = Operands::Int { a: constant, b: value, width, constant: Constant::First };
         self.record(site, operands).reverse()
     }
 
     /// Compares two values.
-    fn values(&mut self, site: u64, a: u64, b: u64, width: u8) -> Ordering {
+    pub(super) fn values(&mut self, site: u64, a: u64, b: u64, width: u8) -> Ordering {
         self.record(site, Operands::Int { a, b, width, constant: Constant::None })
     }
 
     /// As slices are compared: lengths first.
-    fn slices(&mut self, site: u64, a: &[u8], b: &[u8]) -> bool {
+    pub(super) fn slices(&mut self, site: u64, a: &[u8], b: &[u8]) -> bool {
         self.constant(site, b.len() as u64, a.len() as u64, 8).is_eq()
             && self.record(site + 1, Operands::Bytes { a: a.into(), b: b.into() }).is_eq()
     }
 }
 
 /// Whether a program gets to its end.
-type Program = fn(&[u8], &mut Recorder) -> bool;
+pub(super) type Program = fn(&[u8], &mut Recorder) -> bool;
+
+/// What an input's comparisons are.
+pub(super) fn node(program: Program, input: &[u8]) -> Node {
+    let mut recorder = Recorder::default();
+    program(input, &mut recorder);
+    Node { input: input.to_vec(), trace: recorder.trace }
+}
+
+/// Does a part of a search through a program; -> also how many executions it took.
+pub(super) fn chased<T>(program: Program, part: impl FnOnce(&mut Chase<'_>) -> T) -> (T, u64) {
+    let mut frontier = Frontier::default();
+    let mut run = |input: &[u8], trace: &mut Trace| {
+        *trace = node(program, input).trace;
+        ControlFlow::Continue(())
+    };
+    let limits = Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: 100_000, max_attempts: 3 };
+    let mut chase = Chase::new(limits, &mut frontier, &mut run);
+    let made = part(&mut chase);
+    (made, limits.n_runs - chase.n_left)
+}
 
 fn solves_in(kind: InputKind, start: &[u8], n_runs: u64, program: Program) -> Option<Vec<u8>> {
     let mut frontier = Frontier::default();
