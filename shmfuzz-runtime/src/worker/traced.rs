@@ -349,3 +349,84 @@ impl Worker {
         extra
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frontier::Attempt;
+    use super::super::trace::{Constant, Operands};
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A search that found its last edge after so much work, and has done so much since.
+    fn stalled(at_edge: u64, since: u64) -> Chasing {
+        let mut chasing = Chasing::default();
+        chasing.spend(at_edge, 1);
+        chasing.spend(since, 1);
+        chasing
+    }
+
+    /// Which part of so much work chases take where they are made as soon as they are due, each of
+    /// so much. An edge is found with each piece of work, or none is.
+    fn share(finds_edges: bool, of_chase: u64) -> f64 {
+        let mut chasing = Chasing::default();
+        for n in 0..200_000 {
+            let edges = if finds_edges { n } else { 0 };
+            match chasing.is_due() {
+                true => chasing.spend_traced(of_chase, edges),
+                false => chasing.spend(100_000, edges),
+            }
+        }
+        chasing.spent as f64 / chasing.total as f64
+    }
+
+    #[test]
+    fn chases_take_their_share_and_more_of_it_while_the_search_is_stalled() {
+        for of_chase in [10_000, 100_000, 10 * MS] {
+            let shares = [share(true, of_chase), share(false, of_chase)];
+            assert!((0.124..0.129).contains(&shares[0]), "{of_chase}: {shares:?}");
+            assert!((0.199..0.204).contains(&shares[1]), "{of_chase}: {shares:?}");
+        }
+        let mut chasing = Chasing::default();
+        assert!(chasing.is_due(), "a start is given");
+        chasing.spend_traced(START, 1);
+        assert!(!chasing.is_due());
+    }
+
+    #[test]
+    fn a_search_is_stalled_after_a_while_without_an_edge_and_a_part_of_all_its_work() {
+        assert!(!Chasing::default().is_stalled());
+        assert!(!stalled(0, STALLED).is_stalled() && stalled(0, STALLED + 1).is_stalled());
+        // Of a long search, a third.
+        let long = 20 * STALLED;
+        assert!(!stalled(long, long / 2).is_stalled() && stalled(long, long / 2 + 3).is_stalled());
+        let mut found = stalled(long, long);
+        found.spend(1, 2);
+        assert!(!found.is_stalled() && found.doublings() == 0);
+    }
+
+    #[test]
+    fn a_plateau_takes_longer_than_a_stall() {
+        assert!(!stalled(0, 2 * STALLED).is_on_plateau());
+        assert!(stalled(0, 2 * STALLED + 1).is_on_plateau());
+        let long = 20 * STALLED;
+        assert!(stalled(long, long - 1).is_stalled() && !stalled(long, long - 1).is_on_plateau());
+        assert!(stalled(long, long + 1).is_on_plateau());
+    }
+
+    #[test]
+    fn comparisons_are_given_up_after_a_few_attempts_until_they_are_solved() {
+        let (chasing, mut frontier) = (Chasing::default(), Frontier::default());
+        let event = |b| {
+            let operands = Operands::Int { a: 5, b, width: 4, constant: Constant::First };
+            Event { site: 1, nth: 0, operands }
+        };
+        for n in 0..MAX_ATTEMPTS {
+            assert!(!chasing.is_given_up(&frontier, &event(9)), "{n}");
+            frontier.attempt(&event(9), Attempt::Whole);
+        }
+        assert!(chasing.is_given_up(&frontier, &event(9)));
+        frontier.note(&event(5));
+        assert!(!chasing.is_given_up(&frontier, &event(9)));
+    }
+}
