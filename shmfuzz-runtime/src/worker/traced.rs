@@ -66,8 +66,13 @@ impl Chasing {
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        let since = self.total - self.at_edge;
-        since > STALLED.max(self.total / STALLED_PART)
+        self.total - self.at_edge > self.patience()
+    }
+
+    /// Work without an edge after which the search is stalled. Reckoned from the work before it,
+    /// so that it stays the same while the search is: else no stall could double.
+    fn patience(&self) -> u64 {
+        STALLED.max(self.at_edge / (STALLED_PART - 1))
     }
 
     /// Takes in work done with the gate open.
@@ -96,7 +101,7 @@ impl Chasing {
     /// How often the time after which the search is stalled has doubled; 0 unless it is.
     fn doublings(&self) -> u32 {
         let since = self.total - self.at_edge;
-        (since / STALLED.max(self.total / STALLED_PART)).checked_ilog2().unwrap_or(0)
+        (since / self.patience()).checked_ilog2().unwrap_or(0)
     }
 
     /// How often a comparison may have been tried.
@@ -403,6 +408,24 @@ mod tests {
         let mut found = stalled(long, long);
         found.spend(1, 2);
         assert!(!found.is_stalled() && found.doublings() == 0);
+    }
+
+    #[test]
+    fn the_longer_a_stall_the_more_is_tried() {
+        let doublings = |at_edge, since| stalled(at_edge, since).doublings();
+        for at_edge in [0, 2 * STALLED, 20 * STALLED] {
+            let first = STALLED.max(at_edge / 2);
+            assert_eq!(doublings(at_edge, first / 2), 0);
+            for n in 1..10 {
+                assert_eq!(doublings(at_edge, (first << n) - 1), n - 1, "{at_edge}");
+                assert_eq!(doublings(at_edge, first << n), n, "{at_edge}");
+            }
+        }
+        let [fresh, late] = [stalled(0, 0), stalled(0, STALLED << 5)];
+        assert_eq!((fresh.max_attempts(), late.max_attempts()), (3, 13));
+        assert_eq!((fresh.max_growth(), late.max_growth()), (MAX_GROWTH, MAX_GROWTH << 10));
+        let last = stalled(0, u64::MAX);
+        assert_eq!((last.max_attempts(), last.max_growth()), (77, MAX_GROWTH << 16));
     }
 
     #[test]
