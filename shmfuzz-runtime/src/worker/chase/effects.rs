@@ -247,7 +247,7 @@ mod tests {
             nth: 0,
             operands: operands.clone(),
         };
-        Trace { events: all.iter().enumerate().map(event).collect() }
+        Trace { events: all.iter().enumerate().map(event).collect(), ..Trace::default() }
     }
 
     fn int(a: u64) -> Operands {
