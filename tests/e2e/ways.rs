@@ -2,6 +2,7 @@
 
 use crate::project::{Project, RunToEnd};
 use crate::run::Output;
+use fs_err as fs;
 use serde_json::Value;
 
 /// A fuzz test that fails in one way.
@@ -122,4 +123,14 @@ fn failures_at_one_place_in_code_of_others_are_told_apart_by_who_called_it() {
     assert_eq!(findings[0]["location"], findings[1]["location"], "{output}");
     assert_eq!(findings[0]["message"], findings[1]["message"], "{output}");
     assert_ne!(findings[0]["bucket"], findings[1]["bucket"], "{output}");
+
+    // What the user knows and does not want to hear of again.
+    fs::remove_dir_all(hostile.path("testdata")).unwrap();
+    let bucket = findings[0]["bucket"].as_str().unwrap();
+    let output = hostile.shmfuzz(args).args(["--ignore", bucket]).run().code(100);
+    let left = output.events_named("finding");
+    assert_eq!(left.len(), 1, "{output}");
+    assert_eq!(left[0]["bucket"], findings[1]["bucket"], "{output}");
+    assert_eq!(output.events_named("ignored")[0]["bucket"], bucket, "{output}");
+    hostile.shmfuzz(args).args(["--ignore", "src/lib.rs"]).run().code(2).says(&["16 hexadecimal"]);
 }

@@ -129,6 +129,16 @@ impl Human {
                 self.console.status(Tone::Notable, "Known", &text);
                 self.failure(failure);
             }
+            Notice::Ignored { test, failure } => {
+                let text = format!(
+                    "{}: {} of bucket {}",
+                    self.test(*test),
+                    failure.kind.name(),
+                    failure.bucket
+                );
+                self.console.status(Tone::Notable, "Ignored", &text);
+                self.failure(failure);
+            }
             Notice::Finding(finding) => self.finding(finding, path),
             Notice::Minimized { finding, before, limit } => {
                 self.minimized(finding, *before, *limit, path);
@@ -203,6 +213,7 @@ impl Human {
             self.console.detail(&format!("  {line}"));
         }
         self.output(&finding.failure.output);
+        self.console.detail(&format!("bucket {}", finding.failure.bucket));
         self.written(finding, path);
     }
 

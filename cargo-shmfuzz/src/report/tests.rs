@@ -149,7 +149,9 @@ fn play(report: &mut Report) {
         show(report, loading(seconds, done));
     }
     let known = failure(FailureKind::Panic, "was there before");
+    let failure_ignored = known.clone();
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
+    show(report, Notice::Ignored { test, failure: failure_ignored });
     show(report, Notice::Stats { test, stats: stats(0.5) });
     show(report, Notice::Stats { test, stats: stats(3.2) });
     show(report, Notice::Plateau { test, stats: stats(3.2) });
@@ -205,6 +207,9 @@ fn people_read_this() {
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
+     Ignored parse: panic of bucket 0000000000000abc
+             was there before
+             at src/lib.rs:3:5
      Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding, ~4 new/min to come
      Plateau parse: little is left to find after 3.20s, about 1 new input per 2.3M executions, ~4 more in the next minute
        Crash panic in parse after 0.42s, 17000 execs
@@ -213,6 +218,7 @@ fn people_read_this() {
              at src/lib.rs:3:5
              input, 5 bytes:
                b"$$ab\n"
+             bucket 0000000000000abc
              written to /p/testdata/fuzz/parse/crash-00
              fails again with `cargo test -p gps parse`
                            or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
@@ -236,6 +242,7 @@ fn people_read_this() {
              output of the worker:
                some\u{9b}2J
                words
+             bucket 0000000000000abc
              written to /cache/it's
              it did not fail again in a fresh worker; try
                `cargo shmfuzz repro parse '/cache/it'\''s'`
@@ -296,6 +303,7 @@ fn programs_read_this() {
 {"event":"loading","test":"parse","package":"gps","elapsed":3.0,"done":1500,"total":2000,"useful":150,"is_done":false}
 {"event":"loading","test":"parse","package":"gps","elapsed":4.0,"done":2000,"total":2000,"useful":200,"is_done":true}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
+{"event":"ignored","test":"parse","package":"gps","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
 {"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"plateau","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}

@@ -359,6 +359,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     }];
     let mut told = Vec::new();

@@ -42,6 +42,9 @@ impl Engine {
             Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
             Novelty::Known | Novelty::Crowded | Novelty::Full => return,
         }
+        if self.campaign.tests[test.0].ignored.contains(&failure.bucket) {
+            return self.show(Notice::Ignored { test, failure });
+        }
         let state = &mut self.tests[test.0];
         state.n_findings += 1;
         let (id, kind, execs) = (self.findings.next_id(), failure.kind, state.execs);

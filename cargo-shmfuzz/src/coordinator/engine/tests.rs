@@ -32,6 +32,7 @@ fn campaign(n: usize) -> Campaign {
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     };
     Campaign {

@@ -96,6 +96,7 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
         max_len: 100,
         n_attribute_seeds: 3,
         tokens: if n.is_multiple_of(2) { Vec::new() } else { vec![b"word"[..].into()] },
+        ignored: Default::default(),
         corpus: corpus.collect(),
     }
 }
