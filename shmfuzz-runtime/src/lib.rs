@@ -74,6 +74,7 @@ pub mod layout;
 pub mod limits;
 pub mod mapping;
 pub mod message;
+pub mod place;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;
