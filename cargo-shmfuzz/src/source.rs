@@ -117,10 +117,11 @@ impl Source {
             Some(outermost) => outermost.0 = symbol.or(outermost.0.take()),
             None => calls.push((symbol, None, None, None)),
         }
-        let frames = calls.into_iter().map(|(function, file, line, column)| {
-            self.frame(function, file.as_deref(), line, column)
-        });
-        all.extend(frames);
+        let outermost = calls.len() - 1;
+        for (i, (function, file, line, column)) in calls.into_iter().enumerate() {
+            let is_inlined = i < outermost;
+            all.push(Frame { is_inlined, ..self.frame(function, file.as_deref(), line, column) });
+        }
     }
 
     fn frame(
@@ -137,7 +138,7 @@ impl Source {
             let column = number(column).filter(|_| !line.is_empty()).unwrap_or_default();
             format!("{file}{line}{column}")
         });
-        Frame { function, place, origin }
+        Frame { function, place, origin, is_inlined: false }
     }
 
     /// Whose a function is, and its file in short.

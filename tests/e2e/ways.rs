@@ -42,7 +42,10 @@ impl Way {
             }
             None => assert!(finding["location"].is_null(), "{test}\n{output}"),
         }
-        assert_eq!(own_functions(finding), *functions, "{test}\n{output}");
+        let mut own = own_functions(finding);
+        // In which closure of its loop a hang was met is chance.
+        own.retain(|name| !name.contains("closure"));
+        assert_eq!(own, *functions, "{test}\n{output}");
         for frame in own_frames(finding) {
             let place = frame["place"].as_str().unwrap_or_default();
             assert!(place.starts_with("src/ways.rs:"), "{test}: {frame}\n{output}");

@@ -97,11 +97,12 @@ fn trace() -> Trace {
         function: Some(name.to_owned()),
         place: place.map(str::to_owned),
         origin,
+        is_inlined: false,
     };
     let frames = vec![
         frame(Origin::Std, "core::slice::index", Some("core/src/slice/index.rs:4")),
         frame(Origin::Own, "gps::par\u{1b}se", Some("src/lib.rs:3:5")),
-        Frame { function: None, place: None, origin: Origin::Dependency },
+        Frame { function: None, place: None, origin: Origin::Dependency, is_inlined: false },
     ];
     Trace { frames, gap: Some((2, 500)) }
 }

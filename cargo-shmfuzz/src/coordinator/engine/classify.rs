@@ -183,14 +183,14 @@ fn bucket(
         .is_some_and(|words| !words.file.is_empty() && place::of(&words.file).0 == Owner::User);
     let most = match kind {
         _ if is_own => 0,
-        // What one function does at various moments.
-        FailureKind::Timeout | FailureKind::Panic => 1,
+        FailureKind::Panic => 1,
         FailureKind::Oom if !message.contains("failed") => 0,
         FailureKind::Error => 0,
         _ => TELLING,
     };
     let functions = match (kind, stack) {
         (FailureKind::StackOverflow, Some(stack)) => stack.most_frequent().into_iter().collect(),
+        (FailureKind::Timeout, Some(stack)) => stack.innermost_whole().into_iter().collect(),
         (_, Some(stack)) => stack.telling(most),
         (_, None) => Vec::new(),
     };
