@@ -8,6 +8,7 @@
 pub(crate) mod console;
 mod human;
 mod json;
+mod smaller;
 mod steadiness;
 
 use crate::cli::MessageFormat;
@@ -15,6 +16,7 @@ use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Notice;
 use crate::exit_code::ExitCode;
 use crate::show;
+pub(crate) use smaller::Smaller;
 pub(crate) use steadiness::Steadiness;
 
 use console::Console;

@@ -70,7 +70,7 @@ enum Stage {
 }
 
 /// A minimization under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Minimizer {
     kind: InputKind,
     scope: Scope,

@@ -1,6 +1,7 @@
 //! What a campaign is asked to do: the engine's configuration, resolved once from flags,
 //! attributes and defaults.
 
+use shmfuzz_runtime::record::InputKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(crate) struct Test {
     /// Its name, unique in the campaign, for messages: the path as `cargo test` prints it, with
     /// as much of package and target before it as tells it apart.
     pub(crate) name: String,
+    /// What it takes.
+    pub(crate) kind: InputKind,
     /// Longest time of one call.
     pub(crate) timeout: Duration,
     /// Largest resident memory of a worker, in bytes; 0 for none.

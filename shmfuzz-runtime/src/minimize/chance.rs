@@ -7,7 +7,7 @@
 const DRAWS: usize = 8;
 
 /// A source of random edits: splitmix64 (Steele, Lea, Flood, 2014).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Chance(u64);
 
 impl Chance {

@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 const MOST: usize = 1 << 18;
 
 /// Hashes of candidates.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tried(HashSet<u64, BuildHasherDefault<Same>>);
 
 impl Tried {
@@ -43,7 +43,7 @@ fn spread(mut x: u64) -> u64 {
 }
 
 /// Hashes are hashed by themselves.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Same(u64);
 
 impl Hasher for Same {
