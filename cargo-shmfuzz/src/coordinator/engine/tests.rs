@@ -3,6 +3,7 @@
 mod corpus;
 mod ends;
 mod findings;
+mod minimization;
 mod sharing;
 
 use super::Engine;
