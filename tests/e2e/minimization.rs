@@ -137,7 +137,7 @@ fn an_interrupt_keeps_the_smallest_input_so_far() {
     let zoo = Project::zoo("minimize-interrupt");
     let input = [&[b'x'; 200][..], b"abort", &[b'y'; 200]].concat();
     let args = ["--time", "10m", "--message-format", "json"];
-    let mut running = Running::start(&mut minimize(&zoo, "aborts_slowly", &input, &args));
+    let running = Running::start(&mut minimize(&zoo, "aborts_slowly", &input, &args));
     let is_shorter = |tried: &Vec<u8>| tried.len() < 210;
     running.wait_until("some smaller input fails", || {
         let logs = logs(&zoo, "slowly");
@@ -172,7 +172,7 @@ fn the_input_is_written_over_only_if_that_is_wanted() {
 fn what_cannot_be_minimized_is_refused_with_its_reason() {
     let zoo = Project::zoo("minimize-refused");
     let output = minimize(&zoo, "aborts_on_a_word", b"harmless", &[]).run();
-    output.code(2).says(&["input does not fail"]);
+    output.code(2).says(&["input does not fail, so there is nothing to keep"]);
     let output = minimize(&zoo, "panics_on_an_item", b"\xff", &[]).run();
     output.code(2).says(&["no valid UTF-8"]);
     let args = ["minimize", "minimal::aborts_on_a_word", "no-such-file"];

@@ -9,7 +9,7 @@ use crate::coordinator::driver::{self, Addresses, Crew};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::notice::{End, Finding, Limit, Notice, Reproducible};
-use crate::coordinator::store::{self, Failing, Store};
+use crate::coordinator::store::{self, Failing, Root, Store};
 use crate::exit_code::{ExitCode, Failed};
 use crate::options::{self, Layer, Limits};
 use crate::report::{Opening, Report, Smaller};
@@ -19,7 +19,7 @@ use anyhow::{Context as _, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use shmfuzz_runtime::record::InputKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -97,33 +97,9 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
         opening(arguments, one),
         &format!("{}, {}", show::path(&given.path), show::size(given.input.len())),
     );
-    let reached = run(arguments, report, one, &limits, &given, &workspace, &interrupts)?;
-    let Some(finding) = reached.finding else {
-        return match reached.end {
-            End::Interrupted => Ok(ExitCode::Interrupted),
-            _ => Err(Failed::new(ExitCode::Harness, anyhow!("the input could not be run"))),
-        };
-    };
-    match finding.reproducible {
-        Reproducible::Yes => {}
-        Reproducible::NotTried if reached.end == End::Interrupted => {
-            return Ok(ExitCode::Interrupted);
-        }
-        Reproducible::NotTried => {
-            let error = anyhow!("workers are lost over the input without a failure of its own");
-            return Err(Failed::new(ExitCode::Harness, error));
-        }
-        Reproducible::No => {
-            let path = show::path(&given.path);
-            let error = anyhow!("{path} does not fail: there is nothing to keep while it shrinks");
-            return Err(Failed::new(ExitCode::Usage, error));
-        }
-    }
-    let mut store = store(&workspace, one, &limits)?;
-    let path = write(&mut store, &finding, &given, report)?;
-    let before = given.input.len();
-    report.smaller(&Smaller { finding: &finding, before, limit: reached.limit, path: &path });
-    Ok(ExitCode::Nothing)
+    let task = Task { one, limits, given, store_root: super::root(&workspace, None)? };
+    let reached = task.run(arguments.time, report, &interrupts)?;
+    task.conclude(&reached, report)
 }
 
 /// What the command line gives.
@@ -194,10 +170,6 @@ fn opening(arguments: &Arguments, one: &Selected) -> Opening {
     }
 }
 
-fn store(workspace: &Workspace, one: &Selected, limits: &Limits) -> anyhow::Result<Store> {
-    Ok(Store::new(&super::root(workspace, None)?, vec![super::home(one, limits)]))
-}
-
 /// What the engine came to.
 struct Reached {
     /// With the smallest input; `None` if it could not be run at all.
@@ -206,86 +178,113 @@ struct Reached {
     end: End,
 }
 
-fn run(
-    arguments: &Arguments,
-    report: &mut Report,
-    one: &Selected,
-    limits: &Limits,
-    given: &Given,
-    workspace: &Workspace,
-    interrupts: &Interrupts,
-) -> Result<Reached, Failed> {
-    let tests = [super::run::campaign_test(one, limits, Vec::new(), Vec::new())];
-    let campaign = Campaign {
-        tests: tests.to_vec(),
-        jobs: 1,
-        seed: 0,
-        time: None,
-        runs: None,
-        until_plateau: None,
-        stop_on_crash: false,
-        minimize_time: arguments.time,
-        fail_known: false,
-        by_work: false,
-    };
-    let mut engine = Engine::minimization(campaign, given.input.clone());
-    let (mut finding, mut limit) = (None, Limit::Smallest);
-    let mut listen = |notice: &Notice, _: Option<&std::path::Path>| match notice {
-        Notice::Finding(found) => {
-            if found.reproducible == Reproducible::Yes {
-                report.fails(&found.failure);
-            }
-            finding = Some(found.clone());
-        }
-        Notice::Minimized { finding: smaller, limit: by, .. } => {
-            (finding, limit) = (Some(smaller.clone()), *by);
-        }
-        Notice::Start { .. } => report.start(notice),
-        Notice::Warning { .. } | Notice::Broken { .. } => report.show(notice, None),
-        _ => {}
-    };
-    let crew = Crew {
-        tests: &tests,
-        launches: vec![super::launch(&one.test)],
-        addresses: Addresses::Random,
-        store: store(workspace, one, limits)?,
-        plain: Box::new(|| Err(anyhow!("nothing is run in the plain build"))),
-        report: &mut listen,
-    };
-    let end = driver::run(&mut engine, crew, interrupts)?.end;
-    Ok(Reached { finding: finding.filter(|_| end != End::Broken), limit, end })
+/// An input to be made smaller, and what of.
+struct Task<'a> {
+    one: &'a Selected,
+    limits: Limits,
+    given: Given,
+    store_root: Root,
 }
 
-/// Writes what is smaller; -> where it is.
-fn write(
-    store: &mut Store,
-    finding: &Finding,
-    given: &Given,
-    report: &mut Report,
-) -> anyhow::Result<PathBuf> {
-    let is_same = finding.input == given.input;
-    match &given.place {
-        Place::File(path) => {
-            store::write_input(path, &finding.input)?;
-            Ok(path.clone())
-        }
-        _ if is_same => Ok(given.path.clone().into()),
-        Place::Input => {
-            store::write_input(given.path.as_std_path(), &finding.input)?;
-            Ok(given.path.clone().into())
-        }
-        Place::Testdata => {
-            let saved = store.save_finding(&Failing {
-                test: TestIdx(0),
-                kind: finding.failure.kind,
-                input: finding.input.clone(),
-                replaces: None,
-                shelf: Shelf::Testdata,
-            })?;
-            if let Some(warning) = &saved.warning {
-                report.warn(warning);
+impl Task<'_> {
+    fn store(&self) -> Store {
+        Store::new(&self.store_root, vec![super::home(self.one, &self.limits)])
+    }
+
+    fn run(
+        &self,
+        time: Duration,
+        report: &mut Report,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<Reached> {
+        let tests = [super::run::campaign_test(self.one, &self.limits, Vec::new(), Vec::new())];
+        let campaign = Campaign {
+            tests: tests.to_vec(),
+            jobs: 1,
+            seed: 0,
+            time: None,
+            runs: None,
+            until_plateau: None,
+            stop_on_crash: false,
+            minimize_time: time,
+            fail_known: false,
+            by_work: false,
+        };
+        let mut engine = Engine::minimization(campaign, self.given.input.clone());
+        let (mut finding, mut limit) = (None, Limit::Smallest);
+        let mut listen = |notice: &Notice, _: Option<&Path>| match notice {
+            Notice::Finding(found) => {
+                if found.reproducible == Reproducible::Yes {
+                    report.fails(&found.failure);
+                }
+                finding = Some(found.clone());
             }
-            Ok(saved.path)
+            Notice::Minimized { finding: smaller, limit: by, .. } => {
+                (finding, limit) = (Some(smaller.clone()), *by);
+            }
+            Notice::Start { .. } => report.start(notice),
+            Notice::Warning { .. } | Notice::Broken { .. } => report.show(notice, None),
+            _ => {}
+        };
+        let crew = Crew {
+            tests: &tests,
+            launches: vec![super::launch(&self.one.test)],
+            addresses: Addresses::Random,
+            store: self.store(),
+            plain: Box::new(|| Err(anyhow!("nothing is run in the plain build"))),
+            report: &mut listen,
+        };
+        let end = driver::run(&mut engine, crew, interrupts)?.end;
+        Ok(Reached { finding, limit, end })
+    }
+
+    /// Writes and tells what was reached, or says why there is nothing.
+    fn conclude(&self, reached: &Reached, report: &mut Report) -> Result<ExitCode, Failed> {
+        let finding = match &reached.finding {
+            Some(finding) if finding.reproducible == Reproducible::Yes => finding,
+            Some(finding) if finding.reproducible == Reproducible::No => {
+                let path = show::path(&self.given.path);
+                let why = anyhow!("{path} does not fail, so there is nothing to keep");
+                return Err(Failed::new(ExitCode::Usage, why));
+            }
+            _ if reached.end == End::Interrupted => return Ok(ExitCode::Interrupted),
+            _ => {
+                let why = anyhow!("workers are lost over the input without a failure of its own");
+                return Err(Failed::new(ExitCode::Harness, why));
+            }
+        };
+        let path = self.write(finding, report)?;
+        let (before, limit) = (self.given.input.len(), reached.limit);
+        report.smaller(&Smaller { finding, before, limit, path: &path });
+        Ok(ExitCode::Nothing)
+    }
+
+    /// Writes what is smaller; -> where it is.
+    fn write(&self, finding: &Finding, report: &mut Report) -> anyhow::Result<PathBuf> {
+        let Given { path, input, place } = &self.given;
+        match place {
+            Place::File(file) => {
+                store::write_input(file, &finding.input)?;
+                Ok(file.clone())
+            }
+            _ if finding.input == *input => Ok(path.clone().into()),
+            Place::Input => {
+                store::write_input(path.as_std_path(), &finding.input)?;
+                Ok(path.clone().into())
+            }
+            Place::Testdata => {
+                let saved = self.store().save_finding(&Failing {
+                    test: TestIdx(0),
+                    kind: finding.failure.kind,
+                    input: finding.input.clone(),
+                    replaces: None,
+                    shelf: Shelf::Testdata,
+                })?;
+                if let Some(warning) = &saved.warning {
+                    report.warn(warning);
+                }
+                Ok(saved.path)
+            }
         }
     }
 }

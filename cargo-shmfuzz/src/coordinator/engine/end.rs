@@ -258,7 +258,9 @@ impl Engine {
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
         }
-        self.name_unfuzzed(end);
+        if !self.is_alone() {
+            self.name_unfuzzed(end);
+        }
         self.state = State::Finished;
         let exit = self.exit(end);
         self.show(Notice::Finish { totals, end, exit });
@@ -271,7 +273,6 @@ impl Engine {
         let over = match end {
             End::Time => "the time was over",
             End::Runs | End::Plateau => "the campaign was over",
-            _ if self.is_alone() => return,
             End::Crash | End::Interrupted | End::Broken => return,
         };
         let unfuzzed = |has_begun: bool| -> Vec<TestIdx> {

@@ -149,6 +149,8 @@ fn an_input_alone_is_minimized_and_nothing_else_is_done() {
     assert_eq!(&*finding.input, b"b");
     driver.bury();
     assert!(matches!(driver.actions.last(), Some(Action::Finish)), "{:?}", driver.actions);
+    let is_warning = |n: &&Notice| matches!(n, Notice::Warning { .. });
+    assert_eq!(driver.notices().iter().filter(|n| is_warning(n)).count(), 0);
 }
 
 #[test]
