@@ -5,7 +5,6 @@
 //! bounded, the largest parts first.
 
 use super::edit::Edits;
-use std::ops::Range;
 
 /// Pairs of brackets that are looked at.
 const MOST_PAIRS: usize = 1024;
@@ -17,6 +16,8 @@ const MOST_PIECES: usize = 1024;
 const MOST_RUNS: usize = 256;
 /// Longest block that is repeated, in bytes.
 const LONGEST_BLOCK: usize = 64;
+/// Longest input in which repeated blocks are looked for: the search takes time.
+const LONGEST_OF_REPEATS: usize = 16 << 10;
 /// What parts are separated by, the larger ones first.
 const SEPARATORS: &[u8] = b"\n;,&|/ :=.\t\0";
 
@@ -120,6 +121,9 @@ fn of_pieces(input: &[u8], separator: u8, edits: &mut Vec<Edits>) {
 
 /// A block that stands several times in a row: all but one of them, half of them, one of them.
 fn of_repeats(input: &[u8], edits: &mut Vec<Edits>) {
+    if input.len() > LONGEST_OF_REPEATS {
+        return;
+    }
     let mut n_runs = 0;
     for block in 1..=LONGEST_BLOCK.min(input.len() / 2) {
         let mut at = 0;
@@ -138,11 +142,10 @@ fn of_repeats(input: &[u8], edits: &mut Vec<Edits>) {
     }
 }
 
-fn cuts_of(n_blocks: usize) -> impl Iterator<Item = usize> {
-    let cuts: [Range<usize>; 3] = [n_blocks - 1..n_blocks, n_blocks / 2..n_blocks / 2 + 1, 1..2];
-    let mut cuts: Vec<usize> = cuts.into_iter().flatten().collect();
+fn cuts_of(n_blocks: usize) -> Vec<usize> {
+    let mut cuts = vec![n_blocks - 1, n_blocks / 2, 1];
     cuts.dedup();
-    cuts.into_iter()
+    cuts
 }
 
 #[cfg(test)]
