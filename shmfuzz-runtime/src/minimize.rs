@@ -3,9 +3,9 @@
 //!
 //! In rounds until a round changes nothing: remove chunks, from half the input down to single
 //! bytes; remove what stands between brackets and separators, repeated blocks, and blocks with the
-//! length before them; in short inputs, remove every range; make bytes simple and numbers small.
-//! At last, a bounded number of random cuts and changes at once, which come past what no single
-//! edit does. Invariants: the best input so far only gets shorter, or simpler at the same length;
+//! length before them; in short inputs, remove every range; make bytes simple and numbers small; in
+//! short inputs, put one byte in the place of two or three. At last, a bounded number of random
+//! cuts and changes at once, which come past what no single edit does. Invariants: the best input so far only gets shorter, or simpler at the same length;
 //! no candidate is proposed twice; text stays valid UTF-8; an end is reached, where no single byte
 //! (of text: character) can be removed any more. The goals are those of Go's
 //! `internal/fuzz/minimize.go`; the removal by halves is delta debugging (A. Zeller, R. Hildebrandt,
@@ -32,6 +32,8 @@ use tried::Tried;
 const RANGE_TRIES: usize = 16 << 10;
 /// Up to this length, two single bytes are removed together.
 const PAIRS_UP_TO: usize = 48;
+/// Up to this length, short ranges are replaced by one byte.
+const SWAPS_UP_TO: usize = 32;
 
 /// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,7 @@ enum Plan {
     Lengths,
     Numbers,
     Pairs,
+    Swaps,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +184,8 @@ impl Minimizer {
             Plan::Lengths => Vec::new(),
             Plan::Numbers => numbers::edits(&self.best),
             Plan::Pairs if self.best.len() <= PAIRS_UP_TO => parts::pairs(self.best.len()),
-            Plan::Pairs => Vec::new(),
+            Plan::Swaps if self.best.len() <= SWAPS_UP_TO => parts::swaps(self.best.len()),
+            Plan::Pairs | Plan::Swaps => Vec::new(),
         };
         // Stable: of the same size, in the order in which they are listed.
         self.plan.sort_by_key(|edits| std::cmp::Reverse(edits.n_removed()));
@@ -322,7 +326,9 @@ impl Minimizer {
             Stage::Simplify { .. } => self.begin_plan(Plan::Numbers),
             Stage::Planned { plan: Plan::Numbers, .. } => self.begin_plan(Plan::Pairs),
             Stage::Planned { plan: Plan::Pairs, .. } if self.has_changed => self.begin_round(),
-            Stage::Planned { plan: Plan::Pairs, .. } => self.begin_chance(),
+            Stage::Planned { plan: Plan::Pairs, .. } => self.begin_plan(Plan::Swaps),
+            Stage::Planned { plan: Plan::Swaps, .. } if self.has_changed => self.begin_round(),
+            Stage::Planned { plan: Plan::Swaps, .. } => self.begin_chance(),
             Stage::Chance { left } if left > 0 => self.stage = Stage::Chance { left: left - 1 },
             Stage::Chance { .. } | Stage::Done => self.stage = Stage::Done,
         }

@@ -39,6 +39,17 @@ pub(super) fn pairs(len: usize) -> Vec<Edits> {
     (0..len).flat_map(second).collect()
 }
 
+/// One byte in the place of two or three, as `*` may do what ` a` does: what can be typed, and the
+/// ends of the range of a byte.
+pub(super) fn swaps(len: usize) -> Vec<Edits> {
+    let bytes = || (b' '..=b'~').chain([0, 1, 2, 0x7f, 0x80, 0xff]);
+    let at = |n: usize| (0..(len + 1).saturating_sub(n)).map(move |at| at..at + n);
+    let ranges = at(3).chain(at(2));
+    ranges
+        .flat_map(|range| bytes().map(move |byte| Edits::put(range.clone(), vec![byte])))
+        .collect()
+}
+
 /// A pair of brackets, by the places of its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair {
@@ -198,6 +209,20 @@ mod tests {
         for expected in ["<xyz!", "<xyzxyz!", "<xyzxyzxyz!"] {
             assert!(outcomes.contains(expected), "{expected} in {outcomes:?}");
         }
+    }
+
+    #[test]
+    fn short_ranges_give_way_to_any_byte_that_can_be_typed() {
+        let mut out = Vec::new();
+        let mut all = BTreeSet::new();
+        for edits in swaps(4) {
+            assert!(edits.apply(b"abcd", &mut out));
+            all.insert(out.clone());
+        }
+        for expected in [&b"*d"[..], b"a~", b"ab ", b"a*d", b"*cd", b"ab\xff"] {
+            assert!(all.contains(expected), "{expected:?}");
+        }
+        assert!(swaps(1).is_empty() && swaps(0).is_empty());
     }
 
     #[test]

@@ -139,6 +139,12 @@ fn a_count_and_what_it_counts_change_together() {
 }
 
 #[test]
+fn one_byte_takes_the_place_of_two() {
+    let fails = |b: &[u8]| matches!(b.strip_prefix(b"ASSERT"), Some(b" a]" | b" 0]" | b"*]"));
+    assert_eq!(bytes(b"ASSERT a]", fails), b"ASSERT*]");
+}
+
+#[test]
 fn numbers_become_small() {
     let at_least = |t: &str, n: u64| t.parse::<u64>().is_ok_and(|m| m >= n);
     assert_eq!(text("98765", |t| at_least(t, 517)), "517");
