@@ -21,10 +21,12 @@ use crate::flags::CfgFuzzing;
 use crate::options::{self, OfPackage};
 use crate::report::console::Console;
 use crate::show;
+use crate::source;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::{Context, anyhow};
 use camino::Utf8Path;
 use shmfuzz_runtime::limits::Limits;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Reads the command line and does what it says.
@@ -160,6 +162,19 @@ fn launch(test: &FuzzTest) -> Launch {
         test_path: record.path(),
         env: binary.env.clone().into_iter().collect(),
     }
+}
+
+/// The source of each fuzz test's binary; of those in the same binary it is read once.
+fn sources(workspace: &Workspace, selected: &[Selected]) -> Vec<source::Lazy> {
+    let mut opened: HashMap<&Utf8Path, source::Lazy> = HashMap::new();
+    let of = |executable: &Utf8Path| {
+        source::Lazy::new(executable.into(), workspace.root().as_std_path().to_owned())
+    };
+    selected
+        .iter()
+        .map(|one| one.test.binary.executable.as_path())
+        .map(|executable| opened.entry(executable).or_insert_with(|| of(executable)).clone())
+        .collect()
 }
 
 /// Where corpora are kept: where the user says, or in the user's cache.

@@ -30,6 +30,7 @@ mod probe;
 mod report;
 mod show;
 mod source;
+mod stack;
 mod tether;
 mod toolchain;
 mod workspace;

@@ -1,15 +1,19 @@
-//! Where blocks of a test binary stand in the source.
+//! Where blocks and calls of a test binary stand in the source.
 //!
-//! It owns the reading of the binary's debug information, and which frame of a block that was
-//! inlined is shown: the innermost one in the user's own code, since that is what they can change.
+//! It owns the reading of the binary's debug information, which frame of a block that was
+//! inlined is shown: the innermost one in the user's own code, since that is what they can change;
+//! and whose code a function is.
 
 use crate::show;
+use crate::stack::{Frame, Origin, Trace};
 use addr2line::Loader;
 use anyhow::{Context as _, anyhow};
 use object::{Object as _, ObjectSymbol as _};
 use shmfuzz_runtime::message::ANCHOR;
+use shmfuzz_runtime::stack::{N_OUTERMOST, Stack};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A line of the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,5 +79,140 @@ impl Source {
             innermost.get_or_insert(Line { file: file.to_owned(), line });
         }
         innermost
+    }
+
+    /// The stack of a fuzz test, without what ran it.
+    pub(crate) fn trace(&self, stack: &Stack) -> Trace {
+        let mut trace = Trace::default();
+        let gap = stack.pcs.len().saturating_sub(N_OUTERMOST);
+        for (i, pc) in stack.pcs.iter().enumerate() {
+            if stack.left_out > 0 && i == gap {
+                trace.gap = Some((trace.frames.len(), stack.left_out));
+            }
+            self.add_frames(*pc, &mut trace.frames);
+        }
+        trace.of_test()
+    }
+
+    /// Adds the call at a program counter, and before it those that were inlined into it.
+    fn add_frames(&self, pc: i64, all: &mut Vec<Frame>) {
+        let Some(address) = self.anchor.checked_add_signed(pc) else { return };
+        // Line tables name functions without their modules, and code without them has symbols still:
+        // what was not inlined is called by those.
+        let symbol = self.loader.find_symbol(address).map(demangled);
+        let mut calls = Vec::new();
+        if let Ok(mut frames) = self.loader.find_frames(address) {
+            while let Ok(Some(frame)) = frames.next() {
+                let function = frame.function.as_ref().and_then(|f| f.raw_name().ok());
+                let function = function.map(|name| demangled(&name));
+                let location = frame.location.as_ref();
+                let file = location.and_then(|location| location.file);
+                let line = location.and_then(|location| location.line);
+                let column = location.and_then(|location| location.column);
+                calls.push((function, file.map(str::to_owned), line, column));
+            }
+        }
+        match calls.last_mut() {
+            Some(outermost) => outermost.0 = symbol.or(outermost.0.take()),
+            None => calls.push((symbol, None, None, None)),
+        }
+        let frames = calls.into_iter().map(|(function, file, line, column)| {
+            self.frame(function, file.as_deref(), line, column)
+        });
+        all.extend(frames);
+    }
+
+    fn frame(
+        &self,
+        function: Option<String>,
+        file: Option<&str>,
+        line: Option<u32>,
+        column: Option<u32>,
+    ) -> Frame {
+        let (origin, file) = self.origin(function.as_deref().unwrap_or_default(), file);
+        let place = file.map(|file| {
+            let number = |n: Option<u32>| n.filter(|n| *n > 0).map(|n| format!(":{n}"));
+            let line = number(line).unwrap_or_default();
+            let column = number(column).filter(|_| !line.is_empty()).unwrap_or_default();
+            format!("{file}{line}{column}")
+        });
+        Frame { function, place, origin }
+    }
+
+    /// Whose a function is, and its file in short.
+    fn origin(&self, function: &str, file: Option<&str>) -> (Origin, Option<String>) {
+        let short = |file: &str, mark: &str, n_folders: usize| {
+            let rest = &file[file.rfind(mark)? + mark.len()..];
+            Some(rest.splitn(n_folders + 1, '/').last()?.to_owned())
+        };
+        let is_body = function.ends_with("__shmfuzz_body");
+        let Some(file) = file else {
+            let is_harness = is_body || function.contains("shmfuzz_runtime::");
+            return (if is_harness { Origin::Harness } else { Origin::Other }, None);
+        };
+        let is_harness = is_body || is_of_runtime(file);
+        let std = short(file, "/rustlib/src/rust/library/", 0)
+            .or_else(|| file.strip_prefix("/rustc/").and_then(|_| short(file, "/library/", 0)));
+        let dependency =
+            short(file, "/registry/src/", 1).or_else(|| short(file, "/git/checkouts/", 2));
+        let own = Path::new(file).strip_prefix(&self.root).ok();
+        let own = own.map_or_else(|| file.to_owned(), |own| own.to_string_lossy().into_owned());
+        match (is_harness, std, dependency) {
+            (true, ..) => (Origin::Harness, Some(own)),
+            (_, Some(file), _) => (Origin::Std, Some(file)),
+            (_, _, Some(file)) => (Origin::Dependency, Some(file)),
+            // Where the standard library's sources are, is kept out of it by some distributions.
+            _ if file.starts_with("/rustc/") => (Origin::Std, Some(file.to_owned())),
+            _ => (Origin::Own, Some(own)),
+        }
+    }
+}
+
+/// Whether a file is the runtime's: of a registry's copy, whose folder's name has a version, or not.
+fn is_of_runtime(file: &str) -> bool {
+    const NAME: &str = "/shmfuzz-runtime";
+    file.rfind(NAME).is_some_and(|at| {
+        let rest = &file[at + NAME.len()..];
+        let version = rest.find("/src/").map(|end| &rest[..end]);
+        version.is_some_and(|v| v.is_empty() || v.starts_with('-') && !v.contains('/'))
+    })
+}
+
+/// A name as Rust has it, without the hash.
+fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// The source of a test binary that is opened when it is first asked, by any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Lazy(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+enum State {
+    Unopened { executable: PathBuf, root: PathBuf },
+    Open(Box<Source>),
+    Failed,
+}
+
+impl Lazy {
+    /// The source of a test binary; `root` is the folder of the user's own code.
+    pub(crate) fn new(executable: PathBuf, root: PathBuf) -> Self {
+        Self(Arc::new(Mutex::new(State::Unopened { executable, root })))
+    }
+
+    /// The stack of a fuzz test; `None` if the binary cannot be read.
+    pub(crate) fn trace(&self, stack: &Stack) -> Option<Trace> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Unopened { executable, root } = &*state {
+            *state = match Source::open(executable, root) {
+                Ok(source) => State::Open(Box::new(source)),
+                // A finding is worth showing without its stack.
+                Err(_) => State::Failed,
+            };
+        }
+        match &*state {
+            State::Open(source) => Some(source.trace(stack)),
+            State::Unopened { .. } | State::Failed => None,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where everything stands in the shared mapping: one definition for both processes.
 //!
-//! The file is a [`Header`] of one page, then the words, inbox and log areas of fixed size, and
+//! The file is a [`Header`] of one page, then the words, stack, inbox and log areas of fixed size, and
 //! last the input area, which can grow by making the file longer. Nothing here touches memory.
 //!
 //! The pattern, and the meaning of `count`, `value_len`, `rand_state`, `rand_inc` and
@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shmfuzz\0");
 
 /// Version of the layout and of the messages. Both sides must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes for the header.
 pub const HEADER_LEN: usize = 4096;
 /// Bytes for the last words of a worker: message, location, signal.
-pub const WORDS_LEN: usize = 64 << 10;
+pub const WORDS_LEN: usize = (64 << 10) - STACK_LEN;
+/// Bytes for the stack of a thread that failed or hangs: its head and 128 frames.
+pub const STACK_LEN: usize = 16 + 8 * 128;
 /// Bytes for inputs on their way to the worker.
 pub const INBOX_LEN: usize = 1 << 20;
 /// Bytes for entries that the worker found.
@@ -26,8 +28,10 @@ pub const LOG_LEN: usize = 4 << 20;
 
 /// Offset of the words area.
 pub const WORDS_AT: usize = HEADER_LEN;
+/// Offset of the stack area.
+pub const STACK_AT: usize = WORDS_AT + WORDS_LEN;
 /// Offset of the inbox area.
-pub const INBOX_AT: usize = WORDS_AT + WORDS_LEN;
+pub const INBOX_AT: usize = STACK_AT + STACK_LEN;
 /// Offset of the log area.
 pub const LOG_AT: usize = INBOX_AT + INBOX_LEN;
 /// Offset of the input area, the last one.
@@ -96,6 +100,8 @@ pub struct Header {
     /// of new entries, trimming, batches run again. Incremented *before* each of them, and reset
     /// with `count`.
     pub extra_count: AtomicU64,
+    /// How many stacks were published in the stack area since the last hand-over.
+    pub n_stacks: AtomicU32,
 }
 
 const _: () = {
@@ -179,7 +185,7 @@ mod tests {
         #[test]
         fn size_is_header_and_areas_and_value_or_an_error(value_size: usize) {
             match shared_mem_size(value_size) {
-                Ok(size) => prop_assert_eq!(size, HEADER_LEN + WORDS_LEN + INBOX_LEN + LOG_LEN + value_size),
+                Ok(size) => prop_assert_eq!(size, HEADER_LEN + WORDS_LEN + STACK_LEN + INBOX_LEN + LOG_LEN + value_size),
                 Err(e) => {
                     prop_assert!(value_size > MAX_VALUE_LEN);
                     prop_assert_eq!(e, TooLarge { asked: value_size });

@@ -79,6 +79,7 @@ pub mod minimize;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;
+pub mod stack;
 pub mod testdata;
 pub mod turn;
 pub mod words;

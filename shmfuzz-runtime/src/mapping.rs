@@ -430,13 +430,14 @@ mod coordinator {
         }
 
         /// Resets what belongs to one worker's life or job before a hand-over: the count, the
-        /// stop request, inbox, log and last words.
+        /// stop request, inbox, log, last words and stacks.
         pub fn reset_job(&self, _turn: &mut Turn) {
             let header = self.header();
             header.count.store(0, Ordering::Relaxed);
             header.extra_count.store(0, Ordering::Relaxed);
             header.stop.store(0, Ordering::Relaxed);
             header.words_used.store(0, Ordering::Relaxed);
+            header.n_stacks.store(0, Ordering::Relaxed);
             header.inbox_used.store(0, Ordering::Relaxed);
             header.log_used.store(0, Ordering::Relaxed);
             header.entry.store(-1, Ordering::Relaxed);

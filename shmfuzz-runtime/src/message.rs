@@ -16,6 +16,11 @@ pub const LINE_LIMIT: u64 = 1 << 20;
 /// mapping and of the control channel, as `3,4`.
 pub const WORKER_ENV: &str = "SHMFUZZ_WORKER";
 
+/// The signal that asks a worker in a call where that is: it publishes the stack of the thread
+/// that runs the fuzz test. One that hardly any program uses: a real-time signal on Linux,
+/// `SIGUSR2` elsewhere.
+pub const SAMPLING_SIGNAL: i32 = if cfg!(target_os = "linux") { 46 } else { 31 };
+
 /// The exit status of a worker that cannot begin: wrong descriptors, wrong version, no coverage.
 /// It has said why on stderr.
 pub const EXIT_CANNOT_START: i32 = 96;

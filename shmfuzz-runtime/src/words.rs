@@ -24,6 +24,9 @@ pub struct LastWords<T = String> {
     pub line: u32,
     /// Column of the location, 0 for none.
     pub column: u32,
+    /// Which way led to a location in code of others, as a number that is the same for all workers
+    /// of a build; 0 for locations that need none.
+    pub trail: u64,
     /// Source file of the location, as the compiler names it; empty for none.
     pub file: T,
     /// The panic's message, or the error's `Debug` text.
@@ -39,9 +42,21 @@ impl<T: AsRef<str>> LastWords<T> {
         }
     }
 
-    /// The bucket this failure falls into.
-    pub fn bucket(&self) -> Bucket {
+    /// What this failure counts as however it was reached.
+    pub fn bucket_any_way(&self) -> Bucket {
         Bucket::new(self.kind, &self.location(), self.message.as_ref())
+    }
+
+    /// What this failure counts as among the workers of one build, who know no names of functions.
+    pub fn bucket(&self) -> Bucket {
+        let location = self.location();
+        match self.trail {
+            0 => self.bucket_any_way(),
+            trail => {
+                let place = format!("{location} by {trail:x}");
+                Bucket::new(self.kind, &place, self.message.as_ref())
+            }
+        }
     }
 
     /// The bucket of all failures of this kind at this location.
@@ -50,7 +65,7 @@ impl<T: AsRef<str>> LastWords<T> {
     }
 }
 
-const HEAD: usize = 40;
+const HEAD: usize = 48;
 /// Longest file name kept, in bytes.
 const FILE_LIMIT: usize = 4 << 10;
 /// Longest message kept, in bytes.
@@ -94,6 +109,7 @@ impl WordsArea {
             head[at..at + 4].copy_from_slice(&bytes);
         }
         head[24..32].copy_from_slice(&words.address.to_le_bytes());
+        head[32..40].copy_from_slice(&words.trail.to_le_bytes());
         self.put(0, &head);
         self.put(HEAD, file);
         self.put(HEAD + file.len(), message);
@@ -134,6 +150,7 @@ pub fn read(mapping: &Mapping, _turn: &Turn) -> Option<LastWords> {
     let bytes = mapping.copy_out(WORDS_AT, used);
     let number =
         |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let long = |at: usize| u64::from(number(at)) | u64::from(number(at + 4)) << 32;
     let (file_len, message_len) = (number(16) as usize, number(20) as usize);
     let message_at = HEAD.checked_add(file_len)?;
     let file = bytes.get(HEAD..message_at)?;
@@ -143,7 +160,8 @@ pub fn read(mapping: &Mapping, _turn: &Turn) -> Option<LastWords> {
         signal: i32::from_le_bytes(number(4).to_le_bytes()),
         line: number(8),
         column: number(12),
-        address: u64::from(number(24)) | u64::from(number(28)) << 32,
+        address: long(24),
+        trail: long(32),
         file: String::from_utf8_lossy(file).into_owned(),
         message: String::from_utf8_lossy(message).into_owned(),
     })
@@ -170,6 +188,7 @@ mod tests {
             address: u64::MAX - 1,
             line: 3,
             column: 4,
+            trail: u64::MAX - 2,
             file: &b"src/lib.rs"[..],
             message: &long[..],
         };
@@ -177,7 +196,7 @@ mod tests {
         assert!(area.spoken());
         let read = read(mapping, &turn).unwrap();
         assert_eq!((read.kind, read.signal, read.address), (FailureKind::Signal, 11, u64::MAX - 1));
-        assert_eq!(read.location(), "src/lib.rs:3");
+        assert_eq!((read.trail, read.location().as_str()), (u64::MAX - 2, "src/lib.rs:3"));
         assert_eq!(read.message.len(), MESSAGE_LIMIT);
         area.clear();
         assert!(!area.spoken());

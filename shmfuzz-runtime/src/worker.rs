@@ -24,6 +24,7 @@ mod dictionary;
 mod encodings;
 mod execute;
 mod flicker;
+mod frames;
 mod frontier;
 mod fuzz;
 mod length;
@@ -66,7 +67,7 @@ use crate::message::{
     self, ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
 };
 use crate::turn::Turn;
-use crate::words::{LastWords, WordsArea};
+use crate::words::LastWords;
 use again::{Again, Patience};
 use budget::{Budget, Measure, Pace};
 use code::Code;
@@ -160,11 +161,11 @@ fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
         return Err(WorkerError::Orphan);
     }
     unix::no_core_files();
-    let words = WordsArea::of(mapping);
-    signal::install(words).map_err(io_error("install the signal handlers"))?;
+    signal::install(mapping).map_err(io_error("install the signal handlers"))?;
     panics::install();
     test.on_its_thread(|| {
-        signal::use_alternate_stack().map_err(io_error("set the alternate signal stack"))?;
+        signal::begin_thread().map_err(io_error("set the alternate signal stack"))?;
+        frames::begin_thread();
         serve(test, mapping, control)
     })
     .map_err(io_error("start the thread of the fuzz test"))?
@@ -286,7 +287,7 @@ impl Worker {
         Self {
             test,
             mapping,
-            executor: Executor::new(test, mapping.header(), WordsArea::of(mapping)),
+            executor: Executor::new(test, mapping),
             coverage: CoverageMap::new(),
             flicker: Flicker::default(),
             queue: Queue::default(),

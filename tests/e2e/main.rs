@@ -26,3 +26,4 @@ mod packages;
 mod repeating;
 mod seeds;
 mod stability;
+mod ways;

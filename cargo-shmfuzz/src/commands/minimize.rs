@@ -97,7 +97,8 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
         opening(arguments, one),
         &format!("{}, {}", show::path(&given.path), show::size(given.input.len())),
     );
-    let task = Task { one, limits, given, store_root: super::root(&workspace, None)? };
+    let store_root = super::root(&workspace, None)?;
+    let task = Task { workspace: &workspace, one, limits, given, store_root };
     let reached = task.run(arguments.time, report, &interrupts)?;
     task.conclude(&reached, report)
 }
@@ -180,6 +181,7 @@ struct Reached {
 
 /// An input to be made smaller, and what of.
 struct Task<'a> {
+    workspace: &'a Workspace,
     one: &'a Selected,
     limits: Limits,
     given: Given,
@@ -229,6 +231,7 @@ impl Task<'_> {
         let crew = Crew {
             tests: &tests,
             launches: vec![super::launch(&self.one.test)],
+            sources: super::sources(self.workspace, std::slice::from_ref(self.one)),
             addresses: Addresses::Random,
             store: self.store(),
             plain: Box::new(|| Err(anyhow!("nothing is run in the plain build"))),
@@ -245,6 +248,14 @@ impl Task<'_> {
             Some(finding) if finding.reproducible == Reproducible::No => {
                 let path = show::path(&self.given.path);
                 let why = anyhow!("{path} does not fail, so there is nothing to keep");
+                return Err(Failed::new(ExitCode::Usage, why));
+            }
+            Some(Finding { reproducible: Reproducible::Sometimes { failures, runs }, .. }) => {
+                let path = show::path(&self.given.path);
+                let why = anyhow!(
+                    "{path} fails only sometimes, {failures} of {runs} times: what is smaller \
+                     cannot be told from what fails less often"
+                );
                 return Err(Failed::new(ExitCode::Usage, why));
             }
             _ if reached.end == End::Interrupted => return Ok(ExitCode::Interrupted),

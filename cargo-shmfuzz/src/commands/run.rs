@@ -19,7 +19,9 @@ use crate::workspace::Workspace;
 use anyhow::anyhow;
 use camino::Utf8PathBuf;
 use clap::Args;
+use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -93,6 +95,11 @@ pub(crate) struct Arguments {
     /// End at the first failure
     #[arg(long)]
     pub(crate) stop_on_crash: bool,
+    /// A failure that is no finding, by its bucket as findings show it; may be given several times
+    ///
+    /// Those of `ignore = ["..."]` in `[package.metadata.shmfuzz]` are none, either.
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) ignore: Vec<Bucket>,
     /// How long to make each failing input smaller, 0 for not at all
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
     pub(crate) minimize_time: Duration,
@@ -153,6 +160,7 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
     let crew = Crew {
         tests: &tests,
         launches: selected.iter().map(|one| super::launch(&one.test)).collect(),
+        sources: super::sources(&workspace, &selected),
         addresses,
         store,
         plain: plain_build(workspace, selected, interrupts.groups.clone()),
@@ -219,7 +227,11 @@ fn prepare(
         if let Some(warning) = warning {
             report.warn(&format!("{}: {warning}", one.name));
         }
-        tests.push(campaign_test(one, limits, inputs, usable));
+        let mut test = campaign_test(one, limits, inputs, usable);
+        let of_package = super::of_package(&workspace, &one.test)
+            .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        test.ignored = of_package.ignore.into_iter().chain(arguments.ignore.clone()).collect();
+        tests.push(test);
     }
     Ok(Some(Prepared { workspace, selected, tests, store }))
 }
@@ -253,6 +265,7 @@ pub(super) fn campaign_test(
         max_len: limits.max_len.min(MAX_VALUE_LEN),
         n_attribute_seeds: one.test.record.n_seeds,
         tokens,
+        ignored: BTreeSet::new(),
         corpus,
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let crew = Crew {
         tests: &tests,
         launches: vec![super::launch(&one.test)],
+        sources: super::sources(&workspace, std::slice::from_ref(one)),
         addresses: Addresses::Random,
         store,
         plain: Box::new(|| Err(anyhow!("no finding is checked in a survey"))),

@@ -1,7 +1,9 @@
 //! What a campaign is asked to do: the engine's configuration, resolved once from flags,
 //! attributes and defaults.
 
+use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::record::InputKind;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +66,8 @@ pub(crate) struct Test {
     pub(crate) n_attribute_seeds: u32,
     /// Tokens of the user's dictionaries, distinct; all of them fit a worker's inbox.
     pub(crate) tokens: Vec<Bytes>,
+    /// Failures that are no findings.
+    pub(crate) ignored: BTreeSet<Bucket>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
 }

@@ -27,6 +27,7 @@ use super::interrupt::Interrupts;
 use super::notice::{End, Exit, Notice};
 use super::plain::{Build, Check, Checker};
 use super::store::{Failing, Store};
+use crate::source;
 use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
 use std::collections::HashMap;
@@ -66,6 +67,8 @@ pub(crate) struct Crew<'a> {
     pub(crate) tests: &'a [Test],
     /// How to start each of them, in the same order.
     pub(crate) launches: Vec<Launch>,
+    /// Their source, in the same order.
+    pub(crate) sources: Vec<source::Lazy>,
     /// Where workers lie in memory.
     pub(crate) addresses: Addresses,
     /// Where inputs are saved, in the same order.
@@ -103,6 +106,7 @@ pub(crate) fn run(
 struct Driver<'a> {
     tests: &'a [Test],
     launches: Vec<Launch>,
+    sources: Vec<source::Lazy>,
     addresses: Addresses,
     ledger: Ledger,
     report: &'a mut dyn FnMut(&Notice, Option<&Path>),
@@ -126,6 +130,7 @@ impl<'a> Driver<'a> {
         Self {
             tests: crew.tests,
             launches: crew.launches,
+            sources: crew.sources,
             addresses: crew.addresses,
             ledger: Ledger::new(crew.store),
             report: crew.report,
@@ -227,6 +232,7 @@ impl<'a> Driver<'a> {
         let recruit = Recruit {
             worker,
             launch: self.launches[test.0].clone(),
+            source: self.sources[test.0].clone(),
             capacity: first_capacity(&self.tests[test.0]),
             rss_limit: self.tests[test.0].rss_limit,
             addresses: self.addresses,
@@ -261,12 +267,13 @@ impl<'a> Driver<'a> {
     }
 
     fn show(&mut self, notice: &Notice) {
-        if let Notice::Finish { totals, end, exit } = notice {
+        if let Notice::Finish { totals, met, end, exit } = notice {
             let n_unsaved = self.ledger.close();
             self.show_warnings();
             let exit = if n_unsaved > 0 { Exit::Unsaved } else { *exit };
             self.outcome = Some(Outcome { exit, end: *end, n_unsaved });
-            let finish = Notice::Finish { totals: totals.clone(), end: *end, exit };
+            let (totals, met, end) = (totals.clone(), met.clone(), *end);
+            let finish = Notice::Finish { totals, met, end, exit };
             return (self.report)(&finish, None);
         }
         let finding = match notice {

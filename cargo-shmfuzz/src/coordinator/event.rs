@@ -1,6 +1,7 @@
 //! What happens to a campaign.
 
 use super::campaign::{FindingId, WorkerId};
+use crate::stack::Trace;
 use shmfuzz_runtime::entries::LogEntry;
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::{Hello, Reply};
@@ -60,6 +61,10 @@ pub(crate) struct Harvest {
     pub(crate) raw_in_mem: bool,
     /// What the worker said of a failure.
     pub(crate) words: Option<LastWords>,
+    /// Where the thread of the fuzz test was that failed, or where it hangs.
+    pub(crate) stack: Option<Trace>,
+    /// The end of what was printed while one input was run again and failed.
+    pub(crate) output: String,
     /// Calls of this job.
     pub(crate) count: u64,
     /// How many of them were none of the phase: traces, second runs of entries, trimming.

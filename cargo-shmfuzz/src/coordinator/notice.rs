@@ -1,6 +1,7 @@
 //! What a campaign tells the user: the source of both the JSON events and the lines on a terminal.
 
 use super::campaign::{Bytes, FindingId, TestIdx};
+use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
@@ -60,6 +61,13 @@ pub(crate) enum Notice {
         /// How it fails.
         failure: Failure,
     },
+    /// A failure was met that is no finding: the user said so.
+    Ignored {
+        /// Which test.
+        test: TestIdx,
+        /// How it fails.
+        failure: Failure,
+    },
     /// A failure was found and its input is on disk.
     Finding(Finding),
     /// A finding has a smaller input, which is on disk in the larger one's place, or it could not
@@ -106,6 +114,8 @@ pub(crate) enum Notice {
     Finish {
         /// Totals, by test.
         totals: Vec<(TestIdx, Stats)>,
+        /// How often each finding was met, in the order in which they were found.
+        met: Vec<Met>,
         /// Why it is over.
         end: End,
         /// How it ended.
@@ -169,9 +179,17 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// `file:line:column`, if known.
     pub(crate) location: Option<String>,
-    /// What it counts as.
+    /// What it counts as, in every build.
     pub(crate) bucket: Bucket,
-    /// The end of what the worker printed, for failures that ended it.
+    /// What it counts as among the workers, who know no names of functions.
+    pub(crate) silent: Bucket,
+    /// What it counts as there however it was reached.
+    pub(crate) any_way: Bucket,
+    /// What all failures of its kind at its location count as there, whatever they say.
+    pub(crate) place: Bucket,
+    /// Where it failed or hangs; empty if it is not known.
+    pub(crate) stack: Trace,
+    /// The end of what the worker printed.
     pub(crate) output: String,
 }
 
@@ -194,15 +212,46 @@ pub(crate) struct Finding {
     pub(crate) execs: u64,
 }
 
+/// How often a finding was met in a campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// Which finding.
+    pub(crate) finding: FindingId,
+    /// Of which test.
+    pub(crate) test: TestIdx,
+    /// How it fails.
+    pub(crate) kind: FailureKind,
+    /// `file:line:column`, if known.
+    pub(crate) location: Option<String>,
+    /// What it counts as.
+    pub(crate) bucket: Bucket,
+    /// How many calls failed in this way, its confirmation and minimization left out.
+    pub(crate) times: u64,
+}
+
 /// Whether a finding is known to fail again in a fresh worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reproducible {
-    /// It failed again.
+    /// It failed again at once.
     Yes,
+    /// It failed again, but not each time.
+    Sometimes {
+        /// How often.
+        failures: u32,
+        /// Of how many fresh workers that ran it.
+        runs: u32,
+    },
     /// It passed each time.
     No,
     /// It was not run often enough to tell: the campaign ended, or its workers were lost.
     NotTried,
+}
+
+impl Reproducible {
+    /// Whether it passed in a fresh worker.
+    pub(crate) fn is_flaky(self) -> bool {
+        matches!(self, Self::Sometimes { .. } | Self::No)
+    }
 }
 
 /// What kept an input from being made smaller still.

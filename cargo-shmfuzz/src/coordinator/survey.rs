@@ -235,7 +235,12 @@ impl Survey {
     fn finish(&mut self, end: End, actions: &mut Vec<Action>) {
         self.is_over = true;
         let exit = if end == End::Broken { Exit::Harness } else { Exit::Nothing };
-        actions.push(Action::Show(Notice::Finish { totals: Vec::new(), end, exit }));
+        actions.push(Action::Show(Notice::Finish {
+            totals: Vec::new(),
+            met: Vec::new(),
+            end,
+            exit,
+        }));
         actions.push(Action::Finish);
     }
 }

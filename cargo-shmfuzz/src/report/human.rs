@@ -7,9 +7,10 @@ use super::console::{Console, Tone};
 use super::{Label, Opening, Smaller, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
-    End, Failure, Finding, Forecast, Limit, Notice, Reproducible, Stats, Trial,
+    End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Stats, Trial,
 };
 use crate::show;
+use shmfuzz_runtime::kind::FailureKind;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,8 @@ const LARGE_CORPUS: usize = 1000;
 const STEADY: f64 = 0.95;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
+/// How many lines of a stack are shown.
+const STACK_LINES: usize = 25;
 
 /// Prints for people.
 #[derive(Debug)]
@@ -156,6 +159,16 @@ impl Human {
                 self.console.status(Tone::Notable, "Known", &text);
                 self.failure(failure);
             }
+            Notice::Ignored { test, failure } => {
+                let text = format!(
+                    "{}: {} of bucket {}",
+                    self.test(*test),
+                    failure.kind.name(),
+                    failure.bucket
+                );
+                self.console.status(Tone::Notable, "Ignored", &text);
+                self.failure(failure);
+            }
             Notice::Finding(finding) => self.finding(finding, path),
             Notice::Minimized { finding, before, limit } => {
                 self.minimized(finding, *before, *limit, path);
@@ -175,7 +188,7 @@ impl Human {
                 self.console.error(&text);
                 self.output(output);
             }
-            Notice::Finish { totals, end, .. } => self.finish(totals, *end),
+            Notice::Finish { totals, met, end, .. } => self.finish(totals, met, *end),
         }
     }
 
@@ -230,6 +243,7 @@ impl Human {
             self.console.detail(&format!("  {line}"));
         }
         self.output(&finding.failure.output);
+        self.console.detail(&format!("bucket {}", finding.failure.bucket));
         self.written(finding, path);
     }
 
@@ -251,13 +265,16 @@ impl Human {
         } else {
             let why = match finding.reproducible {
                 Reproducible::NotTried => {
-                    "there was no time to run it again in a fresh worker; try"
+                    "there was no time to run it again in a fresh worker; try".to_owned()
+                }
+                Reproducible::Sometimes { failures, runs } => {
+                    format!("it failed again in {failures} of {runs} fresh workers; try")
                 }
                 Reproducible::Yes | Reproducible::No => {
-                    "it did not fail again in a fresh worker; try"
+                    "it did not fail again in a fresh worker; try".to_owned()
                 }
             };
-            self.console.detail(why);
+            self.console.detail(&why);
             self.console.detail(&format!("  `{repro} {}`", show::shell_word(&shown_path(path))));
         }
     }
@@ -288,7 +305,7 @@ impl Human {
         let name = self.test(finding.test).to_owned();
         let where_not = match finding.reproducible {
             Reproducible::Yes => "does not happen without instrumentation and `cfg(fuzzing)`",
-            Reproducible::No | Reproducible::NotTried => {
+            Reproducible::Sometimes { .. } | Reproducible::No | Reproducible::NotTried => {
                 "did not happen again in the ordinary build, and was not tried elsewhere"
             }
         };
@@ -304,6 +321,22 @@ impl Human {
         }
         if let Some(location) = &failure.location {
             self.console.detail(&format!("at {}", show::line(location)));
+        }
+        let mut lines = failure.stack.lines();
+        if lines.is_empty() {
+            return;
+        }
+        let n_left_out = lines.len().saturating_sub(STACK_LINES);
+        if n_left_out > 0 {
+            lines.truncate(STACK_LINES);
+            lines.push(format!("({} more)", show::count(n_left_out, "line")));
+        }
+        self.console.detail(match failure.kind {
+            FailureKind::Timeout => "hangs in:",
+            _ => "stack:",
+        });
+        for line in lines {
+            self.console.detail(&format!("  {}", show::line(&line)));
         }
     }
 
@@ -325,7 +358,7 @@ impl Human {
         }
     }
 
-    fn finish(&mut self, totals: &[(TestIdx, Stats)], end: End) {
+    fn finish(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], end: End) {
         self.console.clear();
         let (mut execs, mut findings, mut elapsed) = (0, 0, Duration::ZERO);
         for (test, stats) in totals {
@@ -346,6 +379,9 @@ impl Human {
                 self.console.detail(&format!("left to find: {}", outlook(forecast)));
             }
         }
+        for met in met {
+            self.met(met);
+        }
         let why = match end {
             End::Time => "the time is over",
             End::Runs => "all runs are done",
@@ -361,6 +397,19 @@ impl Human {
             show::time(elapsed)
         );
         self.console.status(tone, "Finished", &text);
+    }
+
+    /// A finding in one line, and where its input is.
+    fn met(&mut self, met: &Met) {
+        let Met { finding, test, kind, location, times, .. } = met;
+        let at = location.as_ref().map(|at| format!(" at {}", show::line(at)));
+        let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+        let text =
+            format!("{} in {}{}, {times}", kind.name(), self.test(*test), at.unwrap_or_default());
+        self.console.status(Tone::Bad, "Found", &text);
+        if let Some(path) = self.paths.get(finding) {
+            self.console.detail(&shown_path(path));
+        }
     }
 
     fn test(&self, test: TestIdx) -> &str {

@@ -6,9 +6,10 @@
 
 use super::{Built, BuiltBinary, Label, Opening, label};
 use crate::coordinator::campaign::TestIdx;
-use crate::coordinator::notice::{End, Exit, Failure, Finding, Notice, Reproducible, Stats};
+use crate::coordinator::notice::{End, Exit, Failure, Finding, Met, Notice, Reproducible, Stats};
 use crate::exit_code::ExitCode;
 use crate::show;
+use crate::stack::Trace;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -86,6 +87,12 @@ enum Event<'a> {
         #[serde(flatten)]
         failure: Failed<'a>,
     },
+    Ignored {
+        #[serde(flatten)]
+        of: Of<'a>,
+        #[serde(flatten)]
+        failure: Failed<'a>,
+    },
     Finding {
         #[serde(flatten)]
         of: Of<'a>,
@@ -120,7 +127,19 @@ enum Event<'a> {
         reason: &'a str,
         exit_code: u8,
         tests: Vec<Total<'a>>,
+        findings: Vec<Times<'a>>,
     },
+}
+
+/// How often a finding was met.
+#[derive(Debug, Serialize)]
+struct Times<'a> {
+    #[serde(flatten)]
+    of: Of<'a>,
+    kind: &'static str,
+    location: Option<&'a str>,
+    bucket: String,
+    times: u64,
 }
 
 /// Of which test.
@@ -165,8 +184,34 @@ struct Found<'a> {
     execs: u64,
     /// `None` if that was not tried.
     reproducible: Option<bool>,
-    /// No frames are taken yet.
-    stack: [&'a str; 0],
+    /// How often it failed again, of how many times, if it did neither each time nor never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_again: Option<[u32; 2]>,
+    /// The innermost first.
+    stack: Vec<StackItem<'a>>,
+}
+
+/// A frame, or where frames were left out of a deep stack.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum StackItem<'a> {
+    Frame { function: Option<&'a str>, place: Option<&'a str>, origin: &'static str },
+    Gap { left_out: u64 },
+}
+
+impl<'a> StackItem<'a> {
+    fn all(trace: &'a Trace) -> Vec<Self> {
+        let frames = trace.frames.iter().map(|frame| Self::Frame {
+            function: frame.function.as_deref(),
+            place: frame.place.as_deref(),
+            origin: frame.origin.name(),
+        });
+        let mut all: Vec<Self> = frames.collect();
+        if let Some((at, left_out)) = trace.gap {
+            all.insert(at.min(all.len()), Self::Gap { left_out });
+        }
+        all
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -219,7 +264,7 @@ impl Json {
             ExitCode::Interrupted => "interrupted",
         };
         if !self.has_finished {
-            self.finish(&[], reason, code);
+            self.finish(&[], &[], reason, code);
         }
     }
 
@@ -259,6 +304,9 @@ impl Json {
             Notice::Known { test, seed, failure } => {
                 Event::Known { of: of(labels, *test), seed, failure: Failed::of(failure) }
             }
+            Notice::Ignored { test, failure } => {
+                Event::Ignored { of: of(labels, *test), failure: Failed::of(failure) }
+            }
             Notice::Finding(finding) => {
                 Event::Finding { of: of(labels, finding.test), found: Found::of(finding, path) }
             }
@@ -278,13 +326,15 @@ impl Json {
             Notice::Broken { test, why, output } => {
                 Event::Broken { of: of(labels, *test), why, output }
             }
-            Notice::Finish { totals, end, exit } => return self.finished(totals, *end, *exit),
+            Notice::Finish { totals, met, end, exit } => {
+                return self.finished(totals, met, *end, *exit);
+            }
         };
         let line = line(&event);
         self.print(line);
     }
 
-    fn finished(&mut self, totals: &[(TestIdx, Stats)], end: End, exit: Exit) {
+    fn finished(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], end: End, exit: Exit) {
         // The totals are the last figures, so that who follows one test misses nothing.
         for (test, stats) in totals {
             if self.last[test.0] != Some(*stats) {
@@ -299,16 +349,24 @@ impl Json {
             End::Interrupted => "interrupted",
             End::Broken => "broken",
         };
-        self.finish(totals, reason, exit.into());
+        self.finish(totals, met, reason, exit.into());
     }
 
-    fn finish(&mut self, totals: &[(TestIdx, Stats)], reason: &str, code: ExitCode) {
+    fn finish(&mut self, totals: &[(TestIdx, Stats)], met: &[Met], reason: &str, code: ExitCode) {
         let total = |(test, stats): &(TestIdx, Stats)| Total {
             of: of(&self.labels, *test),
             figures: Figures::of(stats),
         };
         let tests = totals.iter().map(total).collect();
-        let line = line(&Event::Finish { reason, exit_code: code.number(), tests });
+        let times = met.iter().map(|met| Times {
+            of: of(&self.labels, met.test),
+            kind: met.kind.name(),
+            location: met.location.as_deref(),
+            bucket: met.bucket.to_string(),
+            times: met.times,
+        });
+        let findings = times.collect();
+        let line = line(&Event::Finish { reason, exit_code: code.number(), tests, findings });
         self.print(line);
         self.has_finished = true;
     }
@@ -360,10 +418,14 @@ impl<'a> Found<'a> {
             execs: finding.execs,
             reproducible: match finding.reproducible {
                 Reproducible::Yes => Some(true),
-                Reproducible::No => Some(false),
+                Reproducible::Sometimes { .. } | Reproducible::No => Some(false),
                 Reproducible::NotTried => None,
             },
-            stack: [],
+            failed_again: match finding.reproducible {
+                Reproducible::Sometimes { failures, runs } => Some([failures, runs]),
+                Reproducible::Yes | Reproducible::No | Reproducible::NotTried => None,
+            },
+            stack: StackItem::all(&finding.failure.stack),
         }
     }
 }

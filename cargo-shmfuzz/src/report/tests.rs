@@ -3,8 +3,9 @@
 use super::*;
 use crate::coordinator::campaign::FindingId;
 use crate::coordinator::notice::{
-    End, Exit, Failure, Finding, Forecast, Limit, Reproducible, Stats, Trial,
+    End, Exit, Failure, Finding, Forecast, Limit, Met, Reproducible, Stats, Trial,
 };
+use crate::stack::{Frame, Origin, Trace};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -83,8 +84,26 @@ fn failure(kind: FailureKind, message: &str) -> Failure {
         message: message.to_owned(),
         location: Some("src/lib.rs:3:5".to_owned()),
         bucket: Bucket(0xabc),
+        silent: Bucket(1),
+        any_way: Bucket(2),
+        place: Bucket(3),
+        stack: Trace::default(),
         output: String::new(),
     }
+}
+
+fn trace() -> Trace {
+    let frame = |origin, name: &str, place: Option<&str>| Frame {
+        function: Some(name.to_owned()),
+        place: place.map(str::to_owned),
+        origin,
+    };
+    let frames = vec![
+        frame(Origin::Std, "core::slice::index", Some("core/src/slice/index.rs:4")),
+        frame(Origin::Own, "gps::par\u{1b}se", Some("src/lib.rs:3:5")),
+        Frame { function: None, place: None, origin: Origin::Dependency },
+    ];
+    Trace { frames, gap: Some((2, 500)) }
 }
 
 fn finding(failure: Failure, input: &[u8]) -> Finding {
@@ -130,7 +149,9 @@ fn play(report: &mut Report) {
         show(report, loading(seconds, done));
     }
     let known = failure(FailureKind::Panic, "was there before");
+    let failure_ignored = known.clone();
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
+    show(report, Notice::Ignored { test, failure: failure_ignored });
     show(report, Notice::Stats { test, stats: stats(0.5) });
     show(report, Notice::Stats { test, stats: stats(3.2) });
     show(report, Notice::Plateau { test, stats: stats(3.2) });
@@ -149,6 +170,7 @@ fn play(report: &mut Report) {
     let mut signal = finding(failure(FailureKind::Signal, "SIGSEGV"), b"\x00\xff");
     signal.failure.output = "some\u{9b}2J\nwords\n".to_owned();
     signal.failure.location = None;
+    signal.failure.stack = trace();
     signal.reproducible = Reproducible::No;
     report.show(&Notice::Finding(signal), Some(Path::new("/cache/it's")));
     report.show(&Notice::PassesPlain(panic), Some(Path::new("/cache/crash-00")));
@@ -158,7 +180,15 @@ fn play(report: &mut Report) {
     let (why, output) = ("it exited with 3".to_owned(), "no database\n".to_owned());
     show(report, Notice::Broken { test: TestIdx(1), why, output });
     let totals = vec![(test, stats(60.0)), (TestIdx(1), Stats::default())];
-    show(report, Notice::Finish { totals, end: End::Time, exit: Exit::Found });
+    let met = vec![Met {
+        finding: FindingId(1),
+        test,
+        kind: FailureKind::Panic,
+        location: Some("src/lib.rs:3:5".to_owned()),
+        bucket: Bucket(0xabc),
+        times: 31,
+    }];
+    show(report, Notice::Finish { totals, met, end: End::Time, exit: Exit::Found });
     report.end(ExitCode::Found);
 }
 
@@ -177,6 +207,9 @@ fn people_read_this() {
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
+     Ignored parse: panic of bucket 0000000000000abc
+             was there before
+             at src/lib.rs:3:5
      Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding, ~4 new/min to come
      Plateau parse: little is left to find after 3.20s, about 1 new input per 2.3M executions, ~4 more in the next minute
        Crash panic in parse after 0.42s, 17000 execs
@@ -185,6 +218,7 @@ fn people_read_this() {
              at src/lib.rs:3:5
              input, 5 bytes:
                b"$$ab\n"
+             bucket 0000000000000abc
              written to /p/testdata/fuzz/parse/crash-00
              fails again with `cargo test -p gps parse`
                            or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
@@ -198,11 +232,17 @@ fn people_read_this() {
    Minimized parse: 1 byte, nothing simpler fails in the same way
        Crash signal in parse after 0.42s, 17000 execs
              SIGSEGV
+             stack:
+               (1 frame of libraries)
+               gps::par\u{1b}se at src/lib.rs:3:5
+               (500 more frames)
+               (unknown function)
              input, 2 bytes:
                00000000  00 ff                                            |..|
              output of the worker:
                some\u{9b}2J
                words
+             bucket 0000000000000abc
              written to /cache/it's
              it did not fail again in a fresh worker; try
                `cargo shmfuzz repro parse '/cache/it'\''s'`
@@ -218,6 +258,8 @@ error: print cannot be fuzzed: it exited with 3
       Fuzzed parse: 1m00s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
              left to find: about 1 new input per 2.3M executions, ~4 more in the next minute
       Fuzzed print: 0.00s, 0 execs (0/s), corpus 0 (+0), edges 0/0, 0 findings
+       Found panic in parse at src/lib.rs:3:5, 31 times
+             /cache/it's
     Finished 1 finding in 1m00s, 123456 execs: the time is over
 
 "#]]
@@ -261,6 +303,7 @@ fn programs_read_this() {
 {"event":"loading","test":"parse","package":"gps","elapsed":3.0,"done":1500,"total":2000,"useful":150,"is_done":false}
 {"event":"loading","test":"parse","package":"gps","elapsed":4.0,"done":2000,"total":2000,"useful":200,"is_done":true}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
+{"event":"ignored","test":"parse","package":"gps","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
 {"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"plateau","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
@@ -268,14 +311,14 @@ fn programs_read_this() {
 {"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[]}
+{"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[{"function":"core::slice::index","place":"core/src/slice/index.rs:4","origin":"std"},{"function":"gps::par\u001bse","place":"src/lib.rs:3:5","origin":"own"},{"left_out":500},{"function":null,"place":null,"origin":"dependency"}]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
 {"event":"warning","test":"parse","package":"gps","text":"there is no plain build\nerror\u001b\nerror\u001b\n"}
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
 {"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}
-{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}]}
+{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}],"findings":[{"test":"parse","package":"gps","kind":"panic","location":"src/lib.rs:3:5","bucket":"0000000000000abc","times":31}]}
 
 "#]].raw());
     assert_data_eq!(
@@ -302,7 +345,7 @@ fn the_stream_is_closed_once_whatever_happens() {
     assert_data_eq!(
         out.text(),
         str![[r#"
-{"event":"finish","reason":"build_failed","exit_code":101,"tests":[]}
+{"event":"finish","reason":"build_failed","exit_code":101,"tests":[],"findings":[]}
 
 "#]]
         .raw()

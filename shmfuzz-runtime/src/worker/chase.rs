@@ -19,7 +19,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
-use super::frontier::Frontier;
+use super::frontier::{Attempt, Frontier};
 use super::solve::{self, Edit, Traced};
 use super::trace::{Event, Operands, Trace};
 use crate::record::InputKind;
@@ -189,22 +189,12 @@ impl<'a> Chase<'a> {
     ) -> Result<Option<Node>, Stopped> {
         let event = &node.trace.events[idx];
         let goal = Goal { idx, wanted: Ordering::Equal, unlike: None, kept: (0, 0) };
-        let mut solved = None;
+        let tried = self.by_means(node, targets, goal, means, known);
         if means == Means::Cheap {
-            self.frontier.attempt(event);
-            solved = self.by_places(node, goal, 0)?;
+            let attempt = tried.as_ref().map_or(Attempt::CutShort, |(_, attempt)| *attempt);
+            self.frontier.attempt(event, attempt);
         }
-        if solved.is_none() {
-            let effects = match &known.effects {
-                Some(effects) => effects,
-                None => known.effects.insert(self.effects(node, targets)?),
-            };
-            solved = match means {
-                Means::Cheap => self.by_model(node, goal, effects)?,
-                Means::All => self.by_all(node, goal, effects)?,
-            };
-        }
-        let Some(solved) = solved else { return Ok(None) };
+        let (Some(solved), _) = tried? else { return Ok(None) };
         let mended = self.mend(node, solved, goal)?;
         // Not of every candidate: what one solved that reached nothing else is still to solve.
         for event in &mended.trace.events {
@@ -225,6 +215,35 @@ impl<'a> Chase<'a> {
         Ok(None)
     }
 
+    /// Reaches a goal by some means; -> what became of it, and whether all of them were tried.
+    fn by_means(
+        &mut self,
+        node: &Node,
+        targets: &[usize],
+        goal: Goal<'_>,
+        means: Means,
+        known: &mut Known,
+    ) -> Result<(Option<Node>, Attempt), Stopped> {
+        if means == Means::Cheap {
+            if let Some(solved) = self.by_places(node, goal, 0)? {
+                return Ok((Some(solved), Attempt::Whole));
+            }
+        }
+        let effects = match &known.effects {
+            Some(effects) => effects,
+            // The other targets may be solved without them.
+            None if self.n_left < effects::least_runs(node.input.len()) => {
+                return Ok((None, Attempt::CutShort));
+            }
+            None => known.effects.insert(self.effects(node, targets)?),
+        };
+        let solved = match means {
+            Means::Cheap => self.by_model(node, goal, effects)?,
+            Means::All => self.by_all(node, goal, effects)?,
+        };
+        Ok((solved, Attempt::Whole))
+    }
+
     /// The comparisons to work on: those tried least often, and of these the last ones, which are
     /// nearest to where the input was given up.
     fn targets(&self, trace: &Trace) -> Vec<usize> {
@@ -232,7 +251,7 @@ impl<'a> Chase<'a> {
         let mut targets: Vec<usize> = (0..trace.events.len())
             .filter(|idx| is_target(&trace.events[*idx], self.frontier, max))
             .collect();
-        targets.sort_by_key(|idx| (self.frontier.attempts(&trace.events[*idx]), usize::MAX - idx));
+        targets.sort_by_key(|idx| (self.frontier.parts(&trace.events[*idx]), usize::MAX - idx));
         targets.truncate(MAX_TARGETS);
         targets
     }

@@ -181,8 +181,7 @@ impl Code {
             |address: u64, len: usize| self.read(address, len.min(self.ranges.data_at(address)));
         for found in constants::find(code, address) {
             match found {
-                Found::Bytes(bytes) if constants::is_telling(&bytes) => add(bytes),
-                Found::Bytes(_) => {}
+                Found::Bytes(bytes) => add(bytes),
                 Found::Number { address, len } => {
                     let bytes = read(address, len);
                     constants::as_text(&bytes).into_iter().for_each(&mut add);
@@ -206,7 +205,11 @@ impl Code {
     fn names(&self, code: &[u8], address: u64) -> Vec<Box<[u8]>> {
         let read =
             |address: u64, len: usize| self.read(address, len.min(self.ranges.data_at(address)));
-        let memory = Memory { read: &read, is_code: &|address| self.ranges.is_code(address) };
+        let memory = Memory {
+            read: &read,
+            is_data: &|address| self.ranges.data_at(address) > 0,
+            is_code: &|address| self.ranges.is_code(address),
+        };
         let mut names: Vec<Box<[u8]>> = Vec::new();
         let mut known: Vec<std::ops::Range<u64>> = Vec::new();
         for pointer in constants::pointers(code, address).into_iter().take(MAX_POINTERS) {

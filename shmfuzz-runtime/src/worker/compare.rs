@@ -29,7 +29,14 @@ const N_KEPT: usize = 24;
 /// Of a place that compares strings, so many pairs of short ones are kept beyond those, each once:
 /// a parser that has one function for all its keywords compares them all in one place.
 const N_NOVEL: u16 = 384;
-/// How many pairs of strings are told apart; a power of two.
+/// Of a place that compares integers, so many pairs of large ones are kept apart from those, each
+/// once: a loop that looks a number up in a table compares it with all of it in one place.
+const N_OTHERS: u16 = 160;
+/// And so many of all places.
+const MAX_OTHERS: usize = 320;
+/// Integers are large from here on. Smaller ones are mostly counters, which are new each time.
+const LARGE: u64 = 1 << 16;
+/// How many pairs are told apart; a power of two.
 const N_PAIRS: usize = 4096;
 /// No event of a ring.
 const NO_SLOT: u16 = u16::MAX;
@@ -46,6 +53,17 @@ struct RawEvent {
     /// In bytes; 0 for strings.
     width: u8,
     constant: Constant,
+}
+
+impl RawEvent {
+    /// Whether it is worth being kept after others have come in its place.
+    fn tells(&self) -> bool {
+        // What is compared with a constant there, is compared with it every time.
+        self.width >= 4
+            && self.constant == Constant::None
+            && self.a.max(self.b) >= LARGE
+            && self.a != self.b
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -100,7 +118,7 @@ impl RawString {
     }
 }
 
-/// A pair of strings that was compared in a place.
+/// A pair that was compared in a place.
 #[derive(Clone, Copy)]
 struct Pair {
     hash: u32,
@@ -126,7 +144,7 @@ struct Site {
     execution: u32,
     /// How often it was reached.
     count: u32,
-    /// How many pairs of strings were kept because they were novel.
+    /// How many pairs were kept because they were novel.
     n_novel: u16,
     /// The events of the last comparisons, in a ring.
     last: [u16; N_KEPT],
@@ -135,6 +153,9 @@ struct Site {
 struct Table {
     events: [RawEvent; MAX_EVENTS],
     n_events: usize,
+    /// What the rings had no room for.
+    others: [RawEvent; MAX_OTHERS],
+    n_others: usize,
     strings: [RawString; MAX_STRINGS],
     n_strings: usize,
     pairs: [Pair; N_PAIRS],
@@ -154,6 +175,8 @@ const NO_EVENT: RawEvent =
 static TABLE: Shared = Shared(UnsafeCell::new(Table {
     events: [NO_EVENT; MAX_EVENTS],
     n_events: 0,
+    others: [NO_EVENT; MAX_OTHERS],
+    n_others: 0,
     strings: [RawString { a: [0; MAX_STRING_LEN], b: [0; MAX_STRING_LEN], len: 0 }; MAX_STRINGS],
     n_strings: 0,
     pairs: [Pair { hash: 0, execution: 0 }; N_PAIRS],
@@ -213,12 +236,31 @@ impl Table {
     }
 
     fn add(&mut self, event: RawEvent) {
-        if let Some(place) = self.next(event.site, Kind::Integers) {
-            self.put(place, event);
+        if let Some((at, nth)) = self.next(event.site, Kind::Integers) {
+            if nth as usize >= 2 * N_KEPT {
+                self.keep_other(at);
+            }
+            self.put((at, nth), event);
         }
     }
 
-    /// Whether a pair of strings with this hash was not yet seen in this execution; if there is no
+    /// Keeps the event in whose place another one is put, if it tells anything new.
+    fn keep_other(&mut self, at: usize) {
+        let Some(old) = self.events.get(at).copied().filter(RawEvent::tells) else { return };
+        let has_room = self.site(old.site).is_some_and(|own| own.n_novel < N_OTHERS);
+        if !has_room || !self.is_novel(mix(mix(old.site, old.a), old.b)) {
+            return;
+        }
+        let number = self.n_others;
+        let Some(room) = self.others.get_mut(number) else { return };
+        *room = old;
+        self.n_others = number.wrapping_add(1);
+        if let Some(own) = self.site(old.site) {
+            own.n_novel = own.n_novel.wrapping_add(1);
+        }
+    }
+
+    /// Whether a pair with this hash was not yet seen in this execution; if there is no
     /// room to tell, it was.
     fn is_novel(&mut self, hash: u64) -> bool {
         let (start, hash) = ((hash >> 32) as usize, hash as u32);
@@ -333,6 +375,7 @@ pub(super) unsafe fn record_bytes(site: u64, a: *const u8, b: *const u8, n: usiz
 /// closed.
 pub(super) fn drain(trace: &mut Trace) {
     trace.events.clear();
+    trace.others.clear();
     let Some(table) = table() else { return };
     // SAFETY: this thread alone reaches the table, and with the gate closed no callback does.
     let table = unsafe { &mut *table };
@@ -342,7 +385,7 @@ pub(super) fn drain(trace: &mut Trace) {
         events.sort_unstable_by_key(|event| event.time);
     }
     let strings = &table.strings;
-    trace.events.extend(events.iter().map(|raw| {
+    let event = |raw: &RawEvent| {
         let operands = if raw.width == 0 {
             let string = &strings[raw.b as usize];
             Operands::Bytes { a: string.a[..string.len].into(), b: string.b[..string.len].into() }
@@ -350,8 +393,10 @@ pub(super) fn drain(trace: &mut Trace) {
             Operands::Int { a: raw.a, b: raw.b, width: raw.width, constant: raw.constant }
         };
         Event { site: raw.site, nth: raw.nth, operands }
-    }));
-    (table.n_events, table.n_strings, table.time) = (0, 0, 0);
+    };
+    trace.events.extend(events.iter().map(event));
+    trace.others.extend(table.others.iter().take(table.n_others).map(event));
+    (table.n_events, table.n_others, table.n_strings, table.time) = (0, 0, 0, 0);
     table.execution = table.execution.wrapping_add(1).max(1);
 }
 
@@ -458,6 +503,47 @@ mod tests {
         assert!(repeated.iter().enumerate().all(|(i, event)| event.nth == i as u32));
         assert_eq!(too_many, 2 * N_KEPT + usize::from(N_NOVEL));
         assert_eq!(n_long, 2 * N_KEPT, "long ones are not told apart");
+    }
+
+    #[test]
+    fn of_large_integers_compared_in_one_place_each_pair_is_kept() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        BODY_THREAD.set(true);
+        let drained = || {
+            let mut trace = Trace::default();
+            drain(&mut trace);
+            let pair = |event: &Event| match event.operands {
+                Operands::Int { a, .. } => (a, event.nth),
+                Operands::Bytes { .. } => panic!("{event:?}"),
+            };
+            let others: Vec<(u64, u32)> = trace.others.iter().map(pair).collect();
+            (trace.events.len(), others)
+        };
+        let compare = |site, from: u64, n: u64, constant| {
+            (from..from + n).for_each(|a| record_int(site, a, 77, 4, constant));
+        };
+        compare(1, LARGE, 100, Constant::None);
+        let between = (N_KEPT as u64..100 - N_KEPT as u64).map(|n| (LARGE + n, n as u32));
+        assert_eq!(drained(), (2 * N_KEPT, between.collect()), "those between the first and last");
+
+        (0..10).for_each(|_| compare(1, LARGE, 100, Constant::None));
+        let mut again: Vec<u64> = drained().1.into_iter().map(|(a, _)| a).collect();
+        again.sort_unstable();
+        assert_eq!(again, (LARGE..LARGE + 100).collect::<Vec<_>>(), "each once");
+
+        compare(1, 0, 1000, Constant::None);
+        compare(2, LARGE, 1000, Constant::First);
+        (0..1000).for_each(|_| record_int(3, LARGE, LARGE, 4, Constant::None));
+        assert_eq!(drained(), (6 * N_KEPT, vec![]), "counters, and what tells nothing new");
+
+        compare(1, LARGE, 10_000, Constant::None);
+        let (n_events, others) = drained();
+        assert_eq!((n_events, others.len()), (2 * N_KEPT, usize::from(N_OTHERS)));
+        (0..10).for_each(|site| compare(site, LARGE, 10_000, Constant::None));
+        let (n_events, others) = drained();
+        assert_eq!((n_events, others.len()), (20 * N_KEPT, MAX_OTHERS));
+        assert_eq!(drained(), (0, vec![]));
+        BODY_THREAD.set(false);
     }
 
     #[test]

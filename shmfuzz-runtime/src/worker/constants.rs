@@ -6,10 +6,12 @@
 //! x86-64 only; elsewhere nothing is found. The code is not disassembled: the patterns are those
 //! of single instructions at any offset, and what matches by accident is one more token to try.
 
+use std::collections::BTreeSet;
+
 /// A constant or where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Found {
-    /// The bytes, as they stand in memory where they are compared.
+    /// Telling bytes, as they stand in memory where they are compared.
     Bytes(Vec<u8>),
     /// A floating-point number in read-only data.
     Number {
@@ -33,13 +35,37 @@ const MIN_LEN: usize = 3;
 const MAX_LEN: usize = 48;
 /// How far parts of one constant stand apart in the code, in bytes.
 const NEAR: usize = 32;
+/// How many constants one function yields at most, the first ones. Those in memory are read, and
+/// few of them turn out to be text, so this is far more than are wanted.
+const MAX_FOUND: usize = 1 << 12;
 
-/// The constants in `code`, which stands at `address`, in order.
+/// What was found, each constant once.
+#[derive(Debug, Default)]
+struct Finds {
+    in_order: Vec<Found>,
+    known: BTreeSet<Found>,
+}
+
+impl Finds {
+    fn add(&mut self, found: Found) {
+        if self.in_order.len() < MAX_FOUND && self.known.insert(found.clone()) {
+            self.in_order.push(found);
+        }
+    }
+
+    fn add_bytes(&mut self, bytes: Vec<u8>) {
+        if is_telling(&bytes) {
+            self.add(Found::Bytes(bytes));
+        }
+    }
+}
+
+/// The telling constants in `code`, which stands at `address`, in order.
 pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
     if cfg!(not(target_arch = "x86_64")) {
         return Vec::new();
     }
-    let mut found = Vec::new();
+    let mut found = Finds::default();
     // The last immediate: where it stands, and its value; and the last one of a byte.
     let mut last: Option<(usize, Vec<u8>)> = None;
     let mut last_byte: Option<(usize, u8)> = None;
@@ -54,45 +80,38 @@ pub(super) fn find(code: &[u8], address: u64) -> Vec<Found> {
             if let Some((before, first)) = &last {
                 // Longer arrays are compared in parts.
                 if at - before <= NEAR && first.len() >= 4 && !bytes.is_empty() {
-                    push(&mut found, [&first[..], &bytes].concat());
+                    found.add_bytes([&first[..], &bytes].concat());
                 }
             }
             if let Some((_, byte)) = last_byte.filter(|(before, _)| at - before <= NEAR) {
                 if bytes.len() >= 4 {
-                    push(&mut found, [&bytes[..], &[byte]].concat());
+                    found.add_bytes([&bytes[..], &[byte]].concat());
                 }
             }
-            push(&mut found, bytes.clone());
+            found.add_bytes(bytes.clone());
             last = Some((at, bytes));
         } else if let Some(byte) = immediate_byte(rest) {
             match &last {
                 // An array of five or nine bytes, most likely.
                 Some((before, first)) if at - before <= NEAR && first.len() >= 4 => {
-                    push(&mut found, [&first[..], &[byte]].concat());
+                    found.add_bytes([&first[..], &[byte]].concat());
                 }
                 _ => last_byte = Some((at, byte)),
             }
         } else if let Some((target, len)) = vector(rest, address.wrapping_add(at as u64)) {
             match len {
-                16 => found.push(Found::At { address: target, len }),
-                len => found.push(Found::Number { address: target, len }),
+                16 => found.add(Found::At { address: target, len }),
+                len => found.add(Found::Number { address: target, len }),
             }
             next = at + 3;
         } else if let Some(target) = pointer(rest, address.wrapping_add(at as u64)) {
             let around = &code[at.saturating_sub(NEAR)..code.len().min(at + NEAR)];
             for len in lengths(around) {
-                found.push(Found::At { address: target, len });
+                found.add(Found::At { address: target, len });
             }
         }
     }
-    found
-}
-
-fn push(found: &mut Vec<Found>, bytes: Vec<u8>) {
-    let bytes = Found::Bytes(bytes);
-    if !found.contains(&bytes) {
-        found.push(bytes);
-    }
+    found.in_order
 }
 
 /// Where `lea` points to, and the length that is stored after it if one is: arrays of strings that
@@ -289,6 +308,19 @@ mod tests {
         assert_eq!(find(code, 0), [bytes(b"algorithm"), bytes(b"algorith")]);
         // cmpl $"abcd", 4(%rdi)
         assert_eq!(find(b"\x81\x7f\x04abcd", 0), [bytes(b"abcd")]);
+    }
+
+    #[test]
+    fn a_function_yields_each_constant_once_and_the_first_ones_of_many() {
+        // Of bytes that look like no instruction.
+        let number = |n: usize| [0x20, 0xa0 + (n % 66) as u8, 0xa0 + (n / 66) as u8, 0x21];
+        // cmp $number, %eax; and no other immediate near it
+        let compare = |n| [&b"\x3d"[..], &number(n), &[0x90; NEAR]].concat();
+        let all = |n| (0..n).flat_map(compare).collect::<Vec<u8>>();
+        let numbers = |n| (0..n).map(|n| bytes(&number(n))).collect::<Vec<_>>();
+        assert_eq!(find(&all(3).repeat(2), 0), numbers(3));
+        assert!(find(&all(MAX_FOUND + 1), 0) == numbers(MAX_FOUND));
+        assert_eq!(find(b"\x3d\xff\xff\xff\xff", 0), [], "a mask");
     }
 
     #[test]

@@ -108,9 +108,19 @@ impl Base64 {
         Self { alphabet, whole, before: (before, n_before), after: (after, n_after) }
     }
 
-    /// What comes in the place of another string, whose own characters stand at `at`: where the
-    /// change begins, how many bytes go, and what comes.
-    pub(super) fn over(&self, input: &[u8], at: usize) -> Option<(usize, usize, Vec<u8>)> {
+    /// What comes in the place of `own`, another string at the same offset, whose whole characters
+    /// stand at `at`: where the change begins, how many bytes go, and what comes. `None` if the
+    /// strings differ in length: what follows would have to be encoded anew.
+    pub(super) fn over(
+        &self,
+        own: &Self,
+        input: &[u8],
+        at: usize,
+    ) -> Option<(usize, usize, Vec<u8>)> {
+        let shape = |one: &Self| (one.whole.len(), one.before.1, one.after.1);
+        if shape(self) != shape(own) {
+            return None;
+        }
         let value = |at: usize| {
             let own = input.get(at)?;
             self.alphabet.iter().position(|letter| letter == own).map(|value| value as u8)
@@ -180,7 +190,7 @@ mod tests {
 
     fn base64(text: &[u8]) -> Vec<u8> {
         let all = Base64::new(text, 0, ALPHABETS[0]);
-        all.over(&all.whole, 0).unwrap().2
+        all.over(&all, &all.whole, 0).unwrap().2
     }
 
     #[test]
@@ -213,6 +223,21 @@ mod tests {
         assert_eq!(text, ["a%26%22%0A", "a&\\\"\\n", "a&amp;&quot;\n"]);
     }
 
+    #[test]
+    fn text_in_base64_is_replaced_by_as_much_only() {
+        let of = |text: &[u8], offset| Base64::new(text, offset, ALPHABETS[0]);
+        let input = base64(b"xopen sesamey");
+        let own = of(b"open sesame", 1);
+        let place = |other: &Base64| other.over(&own, &input, 2);
+        assert!(input[2..].starts_with(&own.whole));
+        assert!(place(&of(b"shut sesame", 1)).is_some());
+        // One byte changes what the characters around have of it; three change their number.
+        for other in [&b"open sesam"[..], b"open sesames", b"open sesame mucho", b"open ses", b""] {
+            assert_eq!(place(&of(other, 1)), None, "{other:?}");
+        }
+        assert_eq!(place(&of(b"shut sesame", 2)), None, "another offset");
+    }
+
     proptest! {
         #[test]
         fn part_of_a_text_in_base64_is_replaced(
@@ -228,7 +253,7 @@ mod tests {
             );
             let at = (8 * head.len()).div_ceil(6);
             prop_assert!(input[at..].starts_with(&own.whole));
-            let (start, removed, bytes) = other.over(&input, at).unwrap();
+            let (start, removed, bytes) = other.over(&own, &input, at).unwrap();
             let made = [&input[..start], &bytes, &input[start + removed..]].concat();
             prop_assert_eq!(made, base64(&[&head[..], &to, &tail].concat()));
         }

@@ -7,15 +7,19 @@
 //! left in the counters, for the caller to merge or clear. No clock, lock, system call or
 //! allocation of its own in a call that does not fail.
 
+use super::frames;
 use super::panics;
 use crate::area::Area;
 use crate::bucket::Bucket;
 use crate::fuzz_test::FuzzTest;
 use crate::kind::FailureKind;
 use crate::layout::{Header, Phase};
+use crate::mapping::Mapping;
 use crate::outcome::Verdict;
+use crate::stack::StackArea;
 use crate::words::{LastWords, WordsArea};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// How a call ended.
@@ -35,11 +39,13 @@ pub(super) struct Executor {
     test: &'static FuzzTest,
     header: &'static Header,
     words: WordsArea,
+    stack: StackArea,
 }
 
 impl Executor {
-    pub(super) fn new(test: &'static FuzzTest, header: &'static Header, words: WordsArea) -> Self {
-        Self { test, header, words }
+    pub(super) fn new(test: &'static FuzzTest, mapping: &'static Mapping) -> Self {
+        let (words, stack) = (WordsArea::of(mapping), StackArea::of(mapping));
+        Self { test, header: mapping.header(), words, stack }
     }
 
     /// Says what the following calls are for.
@@ -116,6 +122,7 @@ impl Executor {
             address: 0,
             line: self.test.record.line,
             column: 0,
+            trail: 0,
             file: self.test.record.file.to_owned(),
             message,
         }
@@ -130,9 +137,13 @@ impl Executor {
             address: failure.address,
             line: failure.line,
             column: failure.column,
+            trail: failure.trail,
             file: failure.file.as_bytes(),
             message: failure.message.as_bytes(),
         });
+        if failure.kind == FailureKind::Panic {
+            frames::of_last_panic(|frames| frames.publish(self.stack));
+        }
         self.header.value_len.store(area.len() as u64, Ordering::Relaxed);
         self.header.raw_in_mem.store(1, Ordering::Release);
     }
@@ -141,16 +152,32 @@ impl Executor {
 /// The words for a panic that left the body. One that no hook saw (`resume_unwind`) has no place.
 fn panic_words(payload: &str) -> LastWords {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let note = panics::last();
-    LastWords {
+    let mut words = LastWords {
         kind: FailureKind::Panic,
         signal: 0,
         address: 0,
-        line: note.map_or(0, panics::Note::line),
-        column: note.map_or(0, panics::Note::column),
-        file: note.map_or_else(String::new, |note| text(note.file())),
-        message: note.map_or_else(|| payload.to_owned(), |note| text(note.message())),
+        line: 0,
+        column: 0,
+        trail: 0,
+        file: String::new(),
+        message: payload.to_owned(),
+    };
+    if let Some(thread) = panics::passed_on() {
+        frames::set_last_panic(&thread.frames);
+        (words.line, words.column) = (thread.line, thread.column);
+        (words.file, words.message) = (thread.file, thread.message);
+    } else if let Some(note) = panics::last() {
+        (words.line, words.column) = (note.line(), note.column());
+        (words.file, words.message) = (text(note.file()), text(note.message()));
+    } else {
+        frames::forget_panic();
     }
+    // What the compiler names by an absolute path is code of others: which way led there tells
+    // failures apart. Other places are the user's own, and tell enough.
+    if Path::new(&words.file).is_absolute() {
+        words.trail = frames::of_last_panic(frames::Frames::trail);
+    }
+    words
 }
 
 /// Failures that do not end a job: known, or reported already.
@@ -186,6 +213,7 @@ mod tests {
             address: 0,
             line,
             column: 1,
+            trail: 0,
             file: "src/lib.rs".to_owned(),
             message: message.to_owned(),
         };

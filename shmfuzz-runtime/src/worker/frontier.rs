@@ -1,5 +1,5 @@
-//! What is known about every comparison of the program: which outcomes traced executions have
-//! seen, and how often we tried to bring about the others. Pure.
+//! What is known about every comparison of the program: whether its operands were equal in a
+//! traced execution, and how often we tried to make them so. Pure.
 //!
 //! It owns a table of fixed size. Two comparisons may share a place in it by accident; then one of
 //! them is taken for solved or tried too early, no worse. Whether it is solved is asked of a
@@ -9,12 +9,21 @@
 
 use super::compare::mix;
 use super::trace::{Constant, Event, Operands};
-use std::cmp::Ordering;
 
 const N_SLOTS: usize = 1 << 15;
-const SEEN_LESS: u8 = 1;
-const SEEN_EQUAL: u8 = 2;
-const SEEN_GREATER: u8 = 4;
+
+/// How many attempts that were cut short count as one. They cannot count for nothing: where calls
+/// are slow, there is never time for more, and the other comparisons must have their turn.
+const N_PARTS: u16 = 4;
+
+/// How far an attempt at a comparison went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// All that was to be tried was.
+    Whole,
+    /// There was no room for what it takes to find out what the comparison depends on.
+    CutShort,
+}
 
 /// A comparison's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +32,14 @@ pub(super) struct Slot(usize);
 /// All comparisons.
 #[derive(Debug)]
 pub(super) struct Frontier {
-    seen: Box<[u8]>,
-    attempts: Box<[u8]>,
+    solved: Box<[bool]>,
+    /// In parts.
+    attempts: Box<[u16]>,
 }
 
 impl Default for Frontier {
     fn default() -> Self {
-        Self { seen: vec![0; N_SLOTS].into(), attempts: vec![0; N_SLOTS].into() }
+        Self { solved: vec![false; N_SLOTS].into(), attempts: vec![0; N_SLOTS].into() }
     }
 }
 
@@ -65,51 +75,50 @@ fn slots_of_attempts(event: &Event) -> [Slot; 2] {
 impl Frontier {
     /// A table without room, to stand in for one that is in use elsewhere.
     pub(super) fn empty() -> Self {
-        Self { seen: Box::default(), attempts: Box::default() }
+        Self { solved: Box::default(), attempts: Box::default() }
     }
 
-    /// Takes in the outcome of a comparison; -> whether it was never seen before.
-    pub(super) fn note(&mut self, event: &Event) -> bool {
-        let bit = match event.operands.order() {
-            Ordering::Less => SEEN_LESS,
-            Ordering::Equal => SEEN_EQUAL,
-            Ordering::Greater => SEEN_GREATER,
-        };
-        let mut is_new = false;
-        for slot in slots(event) {
-            is_new |= self.seen[slot.0] & bit == 0;
-            self.seen[slot.0] |= bit;
+    /// Takes in the outcome of a comparison.
+    pub(super) fn note(&mut self, event: &Event) {
+        if event.operands.are_equal() {
+            for slot in slots(event) {
+                self.solved[slot.0] = true;
+            }
         }
-        is_new
     }
 
     /// Whether its operands were never equal in any traced execution, nor in this one.
     pub(super) fn is_unsolved(&self, event: &Event) -> bool {
-        !event.operands.are_equal()
-            && slots(event).iter().all(|slot| self.seen[slot.0] & SEEN_EQUAL == 0)
+        !event.operands.are_equal() && slots(event).iter().all(|slot| !self.solved[slot.0])
     }
 
     /// How often it was tried to solve it in vain, up to 255.
     pub(super) fn attempts(&self, event: &Event) -> u8 {
+        u8::try_from(self.parts(event) / N_PARTS).unwrap_or(u8::MAX)
+    }
+
+    /// The same, counting also what was cut short: for whose turn it is.
+    pub(super) fn parts(&self, event: &Event) -> u16 {
         let [first, second] = slots_of_attempts(event);
         self.attempts[first.0].min(self.attempts[second.0])
     }
 
-    /// It is being tried once more.
-    pub(super) fn attempt(&mut self, event: &Event) {
-        self.set_attempts(event, self.attempts(event).saturating_add(1));
+    /// It was tried once more.
+    pub(super) fn attempt(&mut self, event: &Event, attempt: Attempt) {
+        let n = match attempt {
+            Attempt::Whole => N_PARTS,
+            Attempt::CutShort => 1,
+        };
+        let n = self.parts(event).saturating_add(n);
+        for slot in slots_of_attempts(event) {
+            self.attempts[slot.0] = self.attempts[slot.0].max(n);
+        }
     }
 
     /// It was solved, and that led to others: what is compared in the same place is worth as much.
     pub(super) fn yielded(&mut self, event: &Event) {
         for slot in slots_of_attempts(event) {
             self.attempts[slot.0] = 0;
-        }
-    }
-
-    fn set_attempts(&mut self, event: &Event, n: u8) {
-        for slot in slots_of_attempts(event) {
-            self.attempts[slot.0] = self.attempts[slot.0].max(n);
         }
     }
 }
@@ -130,8 +139,8 @@ mod tests {
     fn a_comparison_is_solved_once_its_operands_were_equal() {
         let mut frontier = Frontier::default();
         let [open, other] = [int(1, 5, 9, Constant::First), int(1, 6, 9, Constant::First)];
-        assert!(frontier.note(&open));
-        assert!(!frontier.note(&open));
+        frontier.note(&open);
+        frontier.note(&int(1, 9, 5, Constant::First));
         assert!(frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
         frontier.note(&int(1, 5, 5, Constant::First));
         assert!(!frontier.is_unsolved(&open) && frontier.is_unsolved(&other));
@@ -155,15 +164,28 @@ mod tests {
         let mut frontier = Frontier::default();
         let event = int(1, 5, 9, Constant::First);
         for _ in 0..300 {
-            frontier.attempt(&event);
+            frontier.attempt(&event, Attempt::Whole);
         }
         assert_eq!(frontier.attempts(&event), 255);
         frontier.yielded(&event);
         assert_eq!(frontier.attempts(&event), 0);
-        frontier.attempt(&int(2, 1, 2, Constant::None));
+        frontier.attempt(&int(2, 1, 2, Constant::None), Attempt::Whole);
         assert_eq!(frontier.attempts(&int(2, 3, 4, Constant::None)), 1);
-        frontier.attempt(&bytes(b"a", b"b"));
+        frontier.attempt(&bytes(b"a", b"b"), Attempt::Whole);
         assert_eq!(frontier.attempts(&bytes(b"a", b"b")), 1);
         assert_eq!(frontier.attempts(&bytes(b"a", b"c")), 0);
+    }
+
+    #[test]
+    fn a_few_attempts_that_were_cut_short_count_as_one() {
+        let mut frontier = Frontier::default();
+        let event = int(1, 5, 9, Constant::First);
+        let mut attempt = |attempt| {
+            frontier.attempt(&event, attempt);
+            (frontier.parts(&event), frontier.attempts(&event))
+        };
+        let counted: Vec<_> = (0..N_PARTS).map(|_| attempt(Attempt::CutShort)).collect();
+        assert_eq!(counted, [(1, 0), (2, 0), (3, 0), (4, 1)]);
+        assert_eq!(attempt(Attempt::Whole), (8, 2));
     }
 }

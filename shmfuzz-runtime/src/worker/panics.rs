@@ -3,17 +3,20 @@
 //! The hook prints nothing while the body runs. Invariant: only the thread that runs the body
 //! writes the notes; the signal handler reads them on that same thread. A panic on any other
 //! thread is no failure of the call, unless it reaches the body (`join().unwrap()`), which then
-//! panics itself.
+//! panics itself: what is reported then is the panic of that thread, since it is the one that
+//! tells something.
 //!
 //! Two notes are kept, the first and the last since the call began: what leaves the body is the
 //! last one (the body may have caught others), while a process that aborts during a panic owes
 //! that to the first.
 
 use super::compare::BODY_THREAD;
+use super::frames::{self, Frames};
 use crate::words::MESSAGE_LIMIT;
 use std::cell::UnsafeCell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 const FILE_LIMIT: usize = 1 << 10;
 
@@ -91,6 +94,8 @@ pub(super) fn install() {
             previous(info);
         } else if BODY_THREAD.get() {
             note(info);
+        } else {
+            note_elsewhere(info);
         }
     }));
 }
@@ -103,14 +108,71 @@ fn note(info: &PanicHookInfo<'_>) {
     if n > 0 && is_aftermath {
         return;
     }
+    frames::note_panic();
     // SAFETY: this is the body's thread, and no reference to the notes outlives a call of them.
     let notes = unsafe { &mut *NOTES.0.get() };
     notes[n.min(1)].set(info);
     N_NOTED.store(n + 1, Ordering::Relaxed);
 }
 
+/// The first panic of another thread since the call began.
+#[derive(Clone, Debug)]
+pub(super) struct Elsewhere {
+    pub(super) file: String,
+    pub(super) message: String,
+    pub(super) line: u32,
+    pub(super) column: u32,
+    pub(super) frames: Frames,
+}
+
+static ELSEWHERE: Mutex<Option<Elsewhere>> = Mutex::new(None);
+/// Whether there is one, so that a call need not take the lock to find none.
+static IS_ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+fn note_elsewhere(info: &PanicHookInfo<'_>) {
+    let mut elsewhere = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    if elsewhere.is_some() {
+        return;
+    }
+    let (file, line, column) =
+        info.location().map_or(("", 0, 0), |at| (at.file(), at.line(), at.column()));
+    let message = crate::call::message(info.payload()).to_owned();
+    let frames = frames::unwound();
+    *elsewhere = Some(Elsewhere { file: file.to_owned(), message, line, column, frames });
+    IS_ELSEWHERE.store(true, Ordering::Release);
+}
+
+/// The first panic of another thread since the call began, if what the body panicked with only
+/// passes on that a thread did.
+pub(super) fn passed_on() -> Option<Elsewhere> {
+    /// What `join().unwrap()` and `thread::scope` say, who know nothing of the panic itself.
+    const SAY_NOTHING: [&[u8]; 2] = [b"Any { .. }", b"a scoped thread panicked"];
+    if !IS_ELSEWHERE.load(Ordering::Acquire) {
+        return None;
+    }
+    let says_nothing = last().is_none_or(|note| {
+        SAY_NOTHING.iter().any(|text| note.message().windows(text.len()).any(|part| part == *text))
+    });
+    let elsewhere = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    elsewhere.clone().filter(|_| says_nothing)
+}
+
+#[cold]
+fn forget_elsewhere() {
+    IS_ELSEWHERE.store(false, Ordering::Relaxed);
+    *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Whether the body runs now.
+pub(super) fn is_in_call() -> bool {
+    IN_CALL.load(Ordering::Relaxed)
+}
+
 /// Says that a call of the body begins.
 pub(super) fn begin_call() {
+    if IS_ELSEWHERE.load(Ordering::Relaxed) {
+        forget_elsewhere();
+    }
     IN_CALL.store(true, Ordering::Relaxed);
 }
 

@@ -1,17 +1,25 @@
-//! Fatal signals: last words from the handler, then the death that was due.
+//! Fatal signals: last words and the stack from the handler, then the death that was due. And the
+//! ends of a process that are no signals, and the one by which the coordinator asks where a call
+//! hangs.
 //!
 //! Unsafe lives here. Invariant: the handler does only what is async-signal-safe: it reads atomics
 //! and the notes of its own thread, copies bytes into the mapping, and changes the disposition of
-//! its signal. It runs on an alternate stack on the body's thread, so that it works after a stack
+//! its signal; the words are complete before it walks the stack, which may be smashed. It runs on an
+//! alternate stack on the body's thread, so that it works after a stack
 //! overflow. Other threads have the standard library's alternate stacks.
 
+use super::compare::BODY_THREAD;
+use super::frames::{self, Registers};
 use super::panics;
 use crate::kind::FailureKind;
+use crate::mapping::Mapping;
+use crate::message::SAMPLING_SIGNAL;
+use crate::stack::StackArea;
 use crate::words::{LastWords, WordsArea};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const SIGNALS: [libc::c_int; 6] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTRAP];
@@ -23,6 +31,7 @@ const NEAR_STACK: u64 = 64 << 10;
 
 struct Installed {
     words: WordsArea,
+    stack: StackArea,
     previous: [libc::sigaction; SIGNALS.len()],
 }
 
@@ -30,6 +39,8 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// Whether a fatal signal has had its say: what follows, such as the standard library's abort
 /// after a stack overflow, is its consequence.
 static SPOKEN: AtomicBool = AtomicBool::new(false);
+/// The body's thread, as `pthread_self` names it; 0 before it has begun.
+static BODY: AtomicU64 = AtomicU64::new(0);
 
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -40,13 +51,14 @@ fn check(result: libc::c_int) -> io::Result<()> {
 ///
 /// # Errors
 /// If the system refuses.
-pub(super) fn install(words: WordsArea) -> io::Result<()> {
+pub(super) fn install(mapping: &'static Mapping) -> io::Result<()> {
+    let (words, stack) = (WordsArea::of(mapping), StackArea::of(mapping));
     let mut previous = [no_action(); SIGNALS.len()];
     for (signal, previous) in SIGNALS.into_iter().zip(&mut previous) {
         // SAFETY: a null pointer asks for the present disposition only.
         check(unsafe { libc::sigaction(signal, std::ptr::null(), previous) })?;
     }
-    if INSTALLED.set(Installed { words, previous }).is_err() {
+    if INSTALLED.set(Installed { words, stack, previous }).is_err() {
         return Ok(());
     }
     let mut action = no_action();
@@ -60,7 +72,14 @@ pub(super) fn install(words: WordsArea) -> io::Result<()> {
     let mut ignore = no_action();
     ignore.sa_sigaction = libc::SIG_IGN;
     // SAFETY: ignoring a signal runs no code of ours.
-    check(unsafe { libc::sigaction(libc::SIGINT, &raw const ignore, std::ptr::null_mut()) })
+    check(unsafe { libc::sigaction(libc::SIGINT, &raw const ignore, std::ptr::null_mut()) })?;
+    action.sa_sigaction =
+        on_sample as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+    action.sa_flags |= libc::SA_RESTART;
+    // SAFETY: as for the fatal signals.
+    check(unsafe { libc::sigaction(SAMPLING_SIGNAL, &raw const action, std::ptr::null_mut()) })?;
+    // SAFETY: the function may be called at any exit.
+    check(unsafe { libc::atexit(on_exit) })
 }
 
 /// The default disposition.
@@ -69,11 +88,13 @@ fn no_action() -> libc::sigaction {
     unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
-/// Gives this thread an alternate stack that lives as long as the process.
+/// Makes this thread the body's: gives it an alternate stack that lives as long as the process.
 ///
 /// # Errors
 /// If the system refuses.
-pub(super) fn use_alternate_stack() -> io::Result<()> {
+pub(super) fn begin_thread() -> io::Result<()> {
+    // SAFETY: it has no preconditions.
+    BODY.store(unsafe { libc::pthread_self() } as u64, Ordering::Relaxed);
     let stack = Box::leak(vec![0u8; ALTERNATE_STACK].into_boxed_slice());
     let stack =
         libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: ALTERNATE_STACK };
@@ -94,7 +115,10 @@ extern "C" fn on_fatal(
         // SAFETY: the field is some number for signals that are no faults; it is not used then.
         let address = unsafe { info.si_addr() } as u64;
         let is_fault = code > 0 && signal != libc::SIGABRT;
-        speak(installed.words, signal, if is_fault { address } else { 0 }, context);
+        let registers = frames::registers(context);
+        let address = if is_fault { address } else { 0 };
+        speak(installed.words, signal, address, registers);
+        frames::interrupted(registers, address as usize).publish(installed.stack);
     }
     let is_memory_fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
     let previous = SIGNALS.iter().position(|s| *s == signal).map(|i| &installed.previous[i]);
@@ -118,13 +142,14 @@ fn set_default(signal: libc::c_int) {
     unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
 }
 
-fn speak(words: WordsArea, signal: libc::c_int, address: u64, context: *mut libc::c_void) {
+fn speak(words: WordsArea, signal: libc::c_int, address: u64, registers: Option<Registers>) {
     let mut last_words = LastWords {
         kind: FailureKind::Signal,
         signal,
         address,
         line: 0,
         column: 0,
+        trail: 0,
         file: &b""[..],
         message: &b""[..],
     };
@@ -137,29 +162,33 @@ fn speak(words: WordsArea, signal: libc::c_int, address: u64, context: *mut libc
             (last_words.line, last_words.column) = (note.line(), note.column());
         }
     } else if address != 0
-        && stack_pointer(context).is_some_and(|sp| sp.abs_diff(address) <= NEAR_STACK)
+        && registers.is_some_and(|now| (now.stack as u64).abs_diff(address) <= NEAR_STACK)
     {
         last_words.kind = FailureKind::StackOverflow;
     }
     words.write(&last_words);
 }
 
-/// The stack pointer of the code that the signal interrupted.
-fn stack_pointer(context: *mut libc::c_void) -> Option<u64> {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    {
-        // SAFETY: the kernel passes a valid context to a handler with SA_SIGINFO.
-        let registers = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-        Some(registers[libc::REG_RSP as usize] as u64)
+/// Publishes where the body's thread is. The coordinator asks when a call takes too long, and then
+/// ends the process.
+extern "C" fn on_sample(
+    signal: libc::c_int,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let (Some(installed), body) = (INSTALLED.get(), BODY.load(Ordering::Relaxed)) else { return };
+    if BODY_THREAD.get() {
+        frames::interrupted(frames::registers(context), 0).publish(installed.stack);
+    } else if body != 0 {
+        // The system chose another thread.
+        // SAFETY: the body's thread lives as long as the process.
+        unsafe { libc::pthread_kill(body as libc::pthread_t, signal) };
     }
-    #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
-    {
-        // SAFETY: the kernel passes a valid context to a handler with SA_SIGINFO.
-        Some(unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.sp })
-    }
-    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    {
-        let _ = context;
-        None
+}
+
+/// Publishes from where the process is ended, if a call of the body does that.
+extern "C" fn on_exit() {
+    if let (Some(installed), true) = (INSTALLED.get(), panics::is_in_call()) {
+        frames::unwound().publish(installed.stack);
     }
 }

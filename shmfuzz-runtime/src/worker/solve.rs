@@ -37,6 +37,8 @@ const MAX_INSERTIONS: usize = 256;
 const MAX_PAIRS: usize = 1280;
 /// How many comparisons may share a constant, so that a loop does not take all of them.
 const MAX_SHARED: u32 = 48;
+/// The same for those that a place has made with many others, which a table would hold.
+const MAX_SHARED_BY_OTHERS: u32 = 256;
 /// What a comparison that was never equal yet tells more than one that was: as much as two bytes.
 const UNSOLVED: usize = 8;
 
@@ -101,16 +103,18 @@ pub(super) fn edits_of(traced: Traced<'_>, operands: &Operands, wanted: Ordering
 fn pairs<'t>(trace: &'t Trace, frontier: &Frontier) -> Vec<&'t Event> {
     let mut known = BTreeSet::new();
     let mut shared = BTreeMap::new();
-    let differing = trace.events.iter().filter(|event| !event.operands.are_equal());
+    let others = trace.others.iter().map(|event| (event, MAX_SHARED_BY_OTHERS));
+    let all = trace.events.iter().map(|event| (event, MAX_SHARED)).chain(others);
+    let differing = all.filter(|(event, _)| !event.operands.are_equal());
     let (unsolved, solved): (Vec<_>, Vec<_>) =
-        differing.partition(|event| frontier.is_unsolved(event));
+        differing.partition(|(event, _)| frontier.is_unsolved(event));
     let mut pairs = Vec::new();
-    for event in unsolved.into_iter().chain(solved) {
+    for (event, max_shared) in unsolved.into_iter().chain(solved) {
         let is_new = match &event.operands {
             Operands::Int { a, b, width, .. } => {
                 let n = shared.entry((*width, *a)).or_insert(0);
                 *n += 1;
-                *n <= MAX_SHARED
+                *n <= max_shared
                     && known.insert((*width, a.to_ne_bytes().to_vec(), b.to_ne_bytes().to_vec()))
             }
             Operands::Bytes { a, b } => known.insert((0, a.to_vec(), b.to_vec())),
@@ -239,7 +243,8 @@ impl<'a> Found<'a> {
                 let places = self.places.find(&own.whole);
                 self.n_places += places.len();
                 let other = Base64::new(to, offset, alphabet);
-                for (at, removed, bytes) in places.iter().filter_map(|at| other.over(input, *at)) {
+                let edits = places.iter().filter_map(|at| other.over(&own, input, *at));
+                for (at, removed, bytes) in edits {
                     if input.len() + bytes.len() <= self.traced.max_len + removed {
                         self.add(tells(&own.whole), Edit::Replace { at, removed, bytes });
                     }
@@ -389,7 +394,7 @@ mod tests {
             nth: 0,
             operands: operands.clone(),
         };
-        Trace { events: pairs.iter().enumerate().map(event).collect() }
+        Trace { events: pairs.iter().enumerate().map(event).collect(), ..Trace::default() }
     }
 
     fn edits_for(traced: Traced<'_>, pairs: &[Operands], dictionary: &mut Dictionary) -> Vec<Edit> {
@@ -472,6 +477,28 @@ mod tests {
         }
         let is_late = |edit: &&Edit| matches!(edit, Edit::Replace { at, .. } if *at > 3000);
         assert!(edits.iter().filter(is_late).count() > 50);
+    }
+
+    #[test]
+    fn a_number_is_replaced_by_all_of_a_table_that_it_was_looked_up_in() {
+        let values = (0..200u64).map(|n| 0x1234_0000 + 7 * n);
+        let pairs: Vec<Operands> = values
+            .clone()
+            .map(|value| Operands::Int {
+                a: u64::from(u32::from_le_bytes(*b"abcd")),
+                b: value,
+                width: 4,
+                constant: Constant::None,
+            })
+            .collect();
+        let mut trace = trace(&pairs);
+        trace.others = trace.events.split_off(48);
+        let traced = Traced { input: b"<abcd>", kind: InputKind::Bytes, max_len: 64 };
+        let edits = edits(traced, &trace, &Frontier::default(), &mut Dictionary::default());
+        for value in values {
+            let wanted = replace(1, 4, &(value as u32).to_le_bytes());
+            assert!(edits.contains(&wanted), "{value:x}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ const INTEGERS: std::ops::RangeInclusive<usize> = 4..=32;
 pub(super) struct Memory<'a> {
     /// The bytes at an address, as many as there are.
     pub(super) read: &'a dyn Fn(u64, usize) -> Vec<u8>,
+    /// Whether there is at least one byte at an address.
+    pub(super) is_data: &'a dyn Fn(u64) -> bool,
     /// Whether code stands at an address.
     pub(super) is_code: &'a dyn Fn(u64) -> bool,
 }
@@ -128,7 +130,7 @@ fn integers(address: u64, memory: Memory<'_>) -> Option<Table> {
     let pads = (8 - address as usize % 8) % 8;
     let is_address = |word: &[u8]| {
         let value = word.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte));
-        value >> 32 != 0 && ((memory.is_code)(value) || !(memory.read)(value, 1).is_empty())
+        value >> 32 != 0 && ((memory.is_code)(value) || (memory.is_data)(value))
     };
     let words = data.get(pads..).unwrap_or_default();
     let n_before = words.chunks_exact(8).position(is_address).map(|n| pads / 4 + 2 * n);
@@ -178,14 +180,13 @@ fn text(words: &[u64], at: usize, memory: Memory<'_>) -> Option<Vec<u8>> {
 /// Whether these are the pointer and the length of an empty string.
 fn is_empty_string(words: &[u64], at: usize, memory: Memory<'_>) -> bool {
     let [Some(pointer), Some(0)] = [words.get(at), words.get(at + 1)] else { return false };
-    *pointer == 1 || !(memory.read)(*pointer, 1).is_empty()
+    *pointer == 1 || (memory.is_data)(*pointer)
 }
 
 /// Whether these may be a pointer and a length.
 fn may_be_string(words: &[u64], at: usize, memory: Memory<'_>) -> bool {
     let (Some(pointer), Some(len)) = (words.get(at), words.get(at + 1)) else { return false };
-    is_empty_string(words, at, memory)
-        || (*len <= MAX_STRING as u64 && !(memory.read)(*pointer, 1).is_empty())
+    is_empty_string(words, at, memory) || (*len <= MAX_STRING as u64 && (memory.is_data)(*pointer))
 }
 
 #[cfg(test)]
@@ -196,18 +197,32 @@ mod tests {
 
     const BASE: u64 = 0x5555_0000;
 
-    /// Memory from [`BASE`] on; what lies beyond is not mapped.
+    /// Memory from [`BASE`] on; what lies beyond is not mapped. Also returns how many bytes were
+    /// asked for, whether they are there or not.
     fn in_memory<T>(bytes: &[u8], use_it: impl FnOnce(Memory<'_>) -> T) -> (T, usize) {
-        let n_read = Cell::new(0);
-        let read = |address: u64, len: usize| {
+        let n_asked = Cell::new(0);
+        let rest = |address: u64| {
             let from = address.checked_sub(BASE).and_then(|at| usize::try_from(at).ok());
-            let rest = from.and_then(|from| bytes.get(from..)).unwrap_or(&[]);
-            n_read.set(n_read.get() + len.min(rest.len()));
+            from.and_then(|from| bytes.get(from..)).unwrap_or(&[])
+        };
+        let read = |address: u64, len: usize| {
+            n_asked.set(n_asked.get() + len);
+            let rest = rest(address);
             rest[..len.min(rest.len())].to_vec()
         };
-        let memory = Memory { read: &read, is_code: &|address| address < BASE };
-        (use_it(memory), n_read.get())
+        let is_data = |address: u64| !rest(address).is_empty();
+        let memory = Memory { read: &read, is_data: &is_data, is_code: &|address| address < BASE };
+        (use_it(memory), n_asked.get())
     }
+
+    /// The most bytes that are asked for to find one table: what stands at the address, and what
+    /// each two words of a header there may point to, are looked at as the head of a table, of
+    /// which each word may be a string; one that is a table is read whole; then it is integers.
+    const MOST: usize = HEADER * (8 * HEAD + HEAD * MAX_STRING)
+        + MAX_TABLE
+        + MAX_OF_TABLE * MAX_STRING
+        + 8 * HEADER
+        + 4 * (*INTEGERS.end() + 1);
 
     /// An array of elements, each of strings and of other words; the strings stand behind it.
     enum Word<'a> {
@@ -340,23 +355,46 @@ mod tests {
         assert_eq!(integers_of(&text), None);
     }
 
+    #[test]
+    fn a_table_without_end_is_read_within_bounds() {
+        // As long as strings may be, so that each one costs the most.
+        let text = "x".repeat(MAX_STRING);
+        let n = 3 * MAX_TABLE / 16;
+        let element = [BASE + 16 * n as u64, MAX_STRING as u64].map(u64::to_le_bytes).concat();
+        let bytes = [&element.repeat(n), text.as_bytes()].concat();
+        let (table, n_asked) = in_memory(&bytes, |memory| find(BASE, memory));
+        assert_eq!(table.map(|table| table.end - table.start), Some(MAX_TABLE as u64));
+        assert!((MAX_TABLE..=MOST).contains(&n_asked), "{n_asked} bytes");
+    }
+
+    /// A word of no meaning, or what may be a string.
+    fn garbage() -> impl Strategy<Value = Vec<u64>> {
+        let texts = BASE + 2 * MAX_TABLE as u64;
+        prop_oneof![
+            any::<u64>().prop_map(|word| vec![word]),
+            (0u64..64).prop_map(|word| vec![word]),
+            (0u64..4000).prop_map(|n| vec![BASE + n]),
+            (0u64..4000, 0..2 * MAX_STRING as u64).prop_map(move |(at, len)| vec![texts + at, len]),
+        ]
+    }
+
     proptest! {
         #[test]
         fn garbage_is_read_within_bounds(
-            words in prop::collection::vec(
-                prop_oneof![any::<u64>(), 0u64..64, (0u64..4000).prop_map(|n| BASE + n)], 0..600,
-            ),
+            words in prop::collection::vec(garbage(), 1..200),
+            head in 0usize..64,
             offset in 0u64..5000,
         ) {
-            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let (found, n_read) = in_memory(&bytes, |memory| {
-                find(u64::MAX - offset, memory);
-                find(BASE + offset, memory)
-            });
-            // Each of the header's words may point to a head, each of whose words to a string.
-            let most = (HEADER + 1) * (8 * HEAD + HEAD * MAX_STRING + 2 * MAX_TABLE) + MAX_TABLE;
-            prop_assert!(n_read <= most, "{n_read} bytes");
-            if let Some(table) = found {
+            // Over and over, so that what looks like a table is longer than what is read of one.
+            let words = words.iter().take(head).chain(words.iter().cycle()).flatten();
+            let words = words.take(2 * MAX_TABLE / 8);
+            let texts = b"text".repeat(2 * MAX_STRING);
+            let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).chain(texts).collect();
+            for address in [BASE, BASE + offset, u64::MAX - offset] {
+                let (found, n_asked) = in_memory(&bytes, |memory| find(address, memory));
+                prop_assert!(n_asked <= MOST, "{n_asked} bytes");
+                let Some(table) = found else { continue };
+                prop_assert!(table.end - table.start <= MAX_TABLE as u64 + 8 * MAX_STRIDE as u64);
                 prop_assert!(table.tokens.len() <= MAX_OF_TABLE);
                 prop_assert!(table.tokens.iter().all(|token| token.len() <= MAX_TOKEN));
             }

@@ -74,11 +74,16 @@ impl Event {
 }
 
 /// The comparisons of one execution, in order; of places that are reached often, the first ones
-/// and the last ones, and of those that compare strings the first ones and each further pair of short strings once.
+/// and the last ones, and of those that compare strings the first ones and each further pair of
+/// short strings once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trace {
     /// In the order in which they were made.
     pub(super) events: Vec<Event>,
+    /// Pairs of large integers from between the first and the last ones of a place, some of them,
+    /// each once. Apart, since which ones they are depends on the operands: among the others, they
+    /// would keep traces from being laid side by side.
+    pub(super) others: Vec<Event>,
 }
 
 impl Trace {
@@ -114,10 +119,13 @@ mod tests {
         Event { site, nth, operands: Operands::Int { a, b, width: 4, constant: Constant::None } }
     }
 
+    fn of(events: impl Iterator<Item = Event>) -> Trace {
+        Trace { events: events.collect(), ..Trace::default() }
+    }
+
     #[test]
     fn a_comparison_is_found_by_its_identity() {
-        let trace =
-            Trace { events: (0..200).map(|i| event(i / 2, (i % 2) as u32, i, 0)).collect() };
+        let trace = of((0..200).map(|i| event(i / 2, (i % 2) as u32, i, 0)));
         assert_eq!(trace.find(&event(5, 1, 9, 9), 11), Some(11));
         assert_eq!(trace.find(&event(5, 1, 9, 9), 0), Some(11));
         assert_eq!(trace.find(&event(90, 1, 9, 9), 0), Some(181));
@@ -126,8 +134,8 @@ mod tests {
 
     #[test]
     fn executions_part_at_the_last_comparison_that_turned() {
-        let of = |events: &[(u64, u64, u64)]| Trace {
-            events: events.iter().map(|(site, a, b)| event(*site, 0, *a, *b)).collect(),
+        let of = |events: &[(u64, u64, u64)]| {
+            of(events.iter().map(|(site, a, b)| event(*site, 0, *a, *b)))
         };
         let before = of(&[(1, 5, 9), (2, 7, 7), (3, 1, 2), (4, 1, 1)]);
         assert_eq!(before.parting(&of(&[(1, 6, 9), (2, 8, 8), (5, 1, 2)])), None);

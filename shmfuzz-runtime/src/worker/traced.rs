@@ -66,8 +66,13 @@ impl Chasing {
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        let since = self.total - self.at_edge;
-        since > STALLED.max(self.total / STALLED_PART)
+        self.total - self.at_edge > self.patience()
+    }
+
+    /// Work without an edge after which the search is stalled. Reckoned from the work before it,
+    /// so that it stays the same while the search is: else no stall could double.
+    fn patience(&self) -> u64 {
+        STALLED.max(self.at_edge / (STALLED_PART - 1))
     }
 
     /// Takes in work done with the gate open.
@@ -96,7 +101,7 @@ impl Chasing {
     /// How often the time after which the search is stalled has doubled; 0 unless it is.
     fn doublings(&self) -> u32 {
         let since = self.total - self.at_edge;
-        (since / STALLED.max(self.total / STALLED_PART)).checked_ilog2().unwrap_or(0)
+        (since / self.patience()).checked_ilog2().unwrap_or(0)
     }
 
     /// How often a comparison may have been tried.
@@ -347,5 +352,104 @@ impl Worker {
         sancov::close_gate();
         compare::drain(trace);
         extra
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frontier::Attempt;
+    use super::super::trace::{Constant, Operands};
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A search that found its last edge after so much work, and has done so much since.
+    fn stalled(at_edge: u64, since: u64) -> Chasing {
+        let mut chasing = Chasing::default();
+        chasing.spend(at_edge, 1);
+        chasing.spend(since, 1);
+        chasing
+    }
+
+    /// Which part of so much work chases take where they are made as soon as they are due, each of
+    /// so much. An edge is found with each piece of work, or none is.
+    fn share(finds_edges: bool, of_chase: u64) -> f64 {
+        let mut chasing = Chasing::default();
+        for n in 0..200_000 {
+            let edges = if finds_edges { n } else { 0 };
+            match chasing.is_due() {
+                true => chasing.spend_traced(of_chase, edges),
+                false => chasing.spend(100_000, edges),
+            }
+        }
+        chasing.spent as f64 / chasing.total as f64
+    }
+
+    #[test]
+    fn chases_take_their_share_and_more_of_it_while_the_search_is_stalled() {
+        for of_chase in [10_000, 100_000, 10 * MS] {
+            let shares = [share(true, of_chase), share(false, of_chase)];
+            assert!((0.124..0.129).contains(&shares[0]), "{of_chase}: {shares:?}");
+            assert!((0.199..0.204).contains(&shares[1]), "{of_chase}: {shares:?}");
+        }
+        let mut chasing = Chasing::default();
+        assert!(chasing.is_due(), "a start is given");
+        chasing.spend_traced(START, 1);
+        assert!(!chasing.is_due());
+    }
+
+    #[test]
+    fn a_search_is_stalled_after_a_while_without_an_edge_and_a_part_of_all_its_work() {
+        assert!(!Chasing::default().is_stalled());
+        assert!(!stalled(0, STALLED).is_stalled() && stalled(0, STALLED + 1).is_stalled());
+        // Of a long search, a third.
+        let long = 20 * STALLED;
+        assert!(!stalled(long, long / 2).is_stalled() && stalled(long, long / 2 + 3).is_stalled());
+        let mut found = stalled(long, long);
+        found.spend(1, 2);
+        assert!(!found.is_stalled() && found.doublings() == 0);
+    }
+
+    #[test]
+    fn the_longer_a_stall_the_more_is_tried() {
+        let doublings = |at_edge, since| stalled(at_edge, since).doublings();
+        for at_edge in [0, 2 * STALLED, 20 * STALLED] {
+            let first = STALLED.max(at_edge / 2);
+            assert_eq!(doublings(at_edge, first / 2), 0);
+            for n in 1..10 {
+                assert_eq!(doublings(at_edge, (first << n) - 1), n - 1, "{at_edge}");
+                assert_eq!(doublings(at_edge, first << n), n, "{at_edge}");
+            }
+        }
+        let [fresh, late] = [stalled(0, 0), stalled(0, STALLED << 5)];
+        assert_eq!((fresh.max_attempts(), late.max_attempts()), (3, 13));
+        assert_eq!((fresh.max_growth(), late.max_growth()), (MAX_GROWTH, MAX_GROWTH << 10));
+        let last = stalled(0, u64::MAX);
+        assert_eq!((last.max_attempts(), last.max_growth()), (77, MAX_GROWTH << 16));
+    }
+
+    #[test]
+    fn a_plateau_takes_longer_than_a_stall() {
+        assert!(!stalled(0, 2 * STALLED).is_on_plateau());
+        assert!(stalled(0, 2 * STALLED + 1).is_on_plateau());
+        let long = 20 * STALLED;
+        assert!(stalled(long, long - 1).is_stalled() && !stalled(long, long - 1).is_on_plateau());
+        assert!(stalled(long, long + 1).is_on_plateau());
+    }
+
+    #[test]
+    fn comparisons_are_given_up_after_a_few_attempts_until_they_are_solved() {
+        let (chasing, mut frontier) = (Chasing::default(), Frontier::default());
+        let event = |b| {
+            let operands = Operands::Int { a: 5, b, width: 4, constant: Constant::First };
+            Event { site: 1, nth: 0, operands }
+        };
+        for n in 0..MAX_ATTEMPTS {
+            assert!(!chasing.is_given_up(&frontier, &event(9)), "{n}");
+            frontier.attempt(&event(9), Attempt::Whole);
+        }
+        assert!(chasing.is_given_up(&frontier, &event(9)));
+        frontier.note(&event(5));
+        assert!(!chasing.is_given_up(&frontier, &event(9)));
     }
 }

@@ -72,6 +72,10 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         input,
         raw_in_mem: raw_in_mem == 1,
         words: last_words,
+        // Whoever knows the binary looks it up.
+        stack: None,
+        // Whoever reads the pipes adds it.
+        output: String::new(),
         count: header.count.load(Ordering::Relaxed),
         extra_count: header.extra_count.load(Ordering::Relaxed),
         phase,

@@ -112,9 +112,8 @@ impl Output {
         }
     }
 
-    /// What was printed last, after the process has ended. Does not wait for others that hold the
-    /// pipes.
-    pub(super) fn finish(&mut self) -> String {
+    /// What was printed last. Does not wait for others that hold the pipes.
+    pub(super) fn so_far(&mut self) -> String {
         let mut total = 0;
         while total < LAST_BYTES {
             match self.drain() {

@@ -105,6 +105,11 @@ impl Process {
         &mut self.child
     }
 
+    /// Its number, which is nobody else's before it is reaped.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it uses.
     pub(super) fn gauge(&self) -> &shmfuzz_runtime::gauge::Gauge {
         self.gauge.figures()

@@ -21,6 +21,10 @@ const WORKER: WorkerId = WorkerId(7);
 const LONG: Duration = Duration::from_secs(60);
 const REPLAY: Request = Request::Replay(Replay { times: 1 });
 
+fn source(launch: &Launch) -> source::Lazy {
+    source::Lazy::new(launch.executable.clone(), PathBuf::from(env!("CARGO_MANIFEST_DIR")))
+}
+
 fn launch(part: &str) -> Launch {
     Launch {
         executable: env::current_exe().unwrap(),
@@ -42,6 +46,7 @@ impl Rig {
         let groups = Groups::default();
         let recruit = Recruit {
             worker: WORKER,
+            source: source(&launch),
             launch,
             capacity: 1024,
             rss_limit,
@@ -322,7 +327,12 @@ impl Decides for Script {
                 // A worker that nobody ends, for the driver to end.
                 actions.push(Action::Spawn { worker: WorkerId(8), test: TestIdx(0) });
                 let (end, exit) = (End::Crash, Exit::Found);
-                actions.push(Action::Show(Notice::Finish { totals: Vec::new(), end, exit }));
+                actions.push(Action::Show(Notice::Finish {
+                    totals: Vec::new(),
+                    met: Vec::new(),
+                    end,
+                    exit,
+                }));
                 actions.push(Action::Finish);
             }
             Event::Tick => self.ticks += 1,
@@ -350,6 +360,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     }];
     let mut told = Vec::new();
@@ -357,6 +368,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
     let crew = Crew {
         tests: &tests,
         launches: vec![launch("")],
+        sources: vec![source(&launch(""))],
         addresses: Addresses::Same,
         store: Store::new(&Root::Given(dir.path().join("corpus")), vec![home]),
         plain: Box::new(|| Ok(vec![None])),

@@ -14,11 +14,14 @@ use crate::coordinator::action::{Freight, Known};
 use crate::coordinator::campaign::WorkerId;
 use crate::coordinator::event::{Cause, Death, Event, Harvest};
 use crate::show;
+use crate::source;
+use crate::stack::Trace;
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::mapping::Mapping;
-use shmfuzz_runtime::message::{ChannelError, Reply, Request, WORKER_ENV};
+use shmfuzz_runtime::message::{ChannelError, JobEnd, Replayed, Reply, Request, WORKER_ENV};
+use shmfuzz_runtime::stack;
 use shmfuzz_runtime::turn::Turn;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -36,6 +39,11 @@ const MEMORY_LOOKS: Duration = Duration::from_millis(10);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long a worker may live after it closed the channel, or was asked to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How often a worker that hangs is asked where, how long it may take to answer, and how long it
+/// goes on in between.
+const N_SAMPLES: u32 = 3;
+const SAMPLE_LIMIT: Duration = Duration::from_millis(200);
+const SAMPLE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the engine orders.
 #[derive(Debug)]
@@ -62,6 +70,8 @@ pub(super) struct Job {
 pub(super) struct Recruit {
     pub(super) worker: WorkerId,
     pub(super) launch: Launch,
+    /// The test binary's.
+    pub(super) source: source::Lazy,
     /// Bytes that the input area holds at first.
     pub(super) capacity: usize,
     /// In bytes; 0 for none.
@@ -185,6 +195,7 @@ enum Stage {
 #[derive(Debug)]
 struct Worker {
     id: WorkerId,
+    source: source::Lazy,
     rss_limit: u64,
     mapping: Mapping,
     /// `None` while the worker has it.
@@ -203,7 +214,7 @@ struct Worker {
 
 impl Worker {
     fn start(recruit: Recruit, woken: UnixStream) -> Result<Self, String> {
-        let Recruit { worker, launch, capacity, rss_limit, events, groups, .. } = recruit;
+        let Recruit { worker, launch, source, capacity, rss_limit, events, groups, .. } = recruit;
         let (mapping, turn) = Mapping::create(capacity).map_err(|e| e.to_string())?;
         let control = |e: io::Error| format!("cannot make a control channel: {e}");
         let (ours, theirs) = UnixStream::pair().map_err(control)?;
@@ -226,6 +237,7 @@ impl Worker {
         let now = Instant::now();
         Ok(Self {
             id: worker,
+            source,
             rss_limit,
             mapping,
             turn: Some(turn),
@@ -318,7 +330,11 @@ impl Worker {
                 let Some(turn) = self.mapping.take() else {
                     return Err(lied("it answered without giving its turn back"));
                 };
-                let harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
+                let mut harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
+                harvest.stack = self.last_stack();
+                if let Reply::Replayed(Replayed { end: JobEnd::Failed, .. }) = &reply {
+                    harvest.output = self.output.so_far();
+                }
                 self.turn = Some(turn);
                 self.stage = Stage::Idle;
                 let _ = self.events.send(Event::Answered { worker: self.id, reply, harvest });
@@ -403,6 +419,36 @@ impl Worker {
         Ok(())
     }
 
+    /// The stack that the worker published last.
+    fn last_stack(&self) -> Option<Trace> {
+        self.source.trace(&stack::read_now(&self.mapping)?)
+    }
+
+    /// Asks the worker some times where it is; as many stacks as it answers with.
+    fn sample(&mut self) -> Vec<Trace> {
+        let mut samples = Vec::new();
+        for n in 0..N_SAMPLES {
+            // What a memory limit was passed by may grow fast, and is in one place.
+            if n > 0 && (self.process.ends_within(SAMPLE_PAUSE) || samples.is_empty()) {
+                break;
+            }
+            let n_before = stack::n_published(&self.mapping);
+            let asked = Instant::now();
+            if stack::ask(self.process.id()).is_err() {
+                break;
+            }
+            while stack::n_published(&self.mapping) == n_before {
+                self.output.drain();
+                let is_over = self.process.ends_within(Duration::from_millis(1));
+                if is_over || asked.elapsed() > SAMPLE_LIMIT {
+                    return samples;
+                }
+            }
+            samples.extend(stack::read_now(&self.mapping).and_then(|s| self.source.trace(&s)));
+        }
+        samples
+    }
+
     /// Ends the process, waits for it, and only then reads what it left.
     fn bury(&mut self, ending: Ending) -> (Cause, String, Harvest) {
         let killed = match ending {
@@ -417,15 +463,23 @@ impl Worker {
                 Some(Cause::BrokeProtocol("it closed the control channel and lived on".to_owned()))
             }
         };
+        let mut samples = Vec::new();
+        if let Some(Cause::TimedOut(_) | Cause::OutOfMemory(_)) = killed {
+            samples = self.sample();
+        }
         let status = self.process.finish();
-        let output = self.output.finish();
+        let output = self.output.so_far();
         let Some(status) = status else {
             let why = "the kernel does not let it end".to_owned();
             let harvest = Harvest { damage: Some(why), ..Harvest::default() };
             return (killed.unwrap_or(Cause::Unresponsive), output, harvest);
         };
         let turn = self.mapping.reclaim();
-        let harvest = harvest(&self.mapping, &turn, InputArea::IfRunning);
+        let mut harvest = harvest(&self.mapping, &turn, InputArea::IfRunning);
+        harvest.stack = match killed {
+            Some(_) => Trace::common(samples),
+            None => self.last_stack(),
+        };
         let cause = killed.unwrap_or_else(|| match self.stage {
             Stage::Stopping => Cause::AsAsked,
             _ => natural(status),

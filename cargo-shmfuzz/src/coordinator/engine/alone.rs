@@ -9,6 +9,7 @@ use super::{Engine, Purpose};
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{Bytes, Campaign, FindingId, TestIdx};
 use crate::coordinator::notice::{End, Failure, Finding, Reproducible};
+use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
@@ -25,6 +26,10 @@ impl Engine {
             message: String::new(),
             location: None,
             bucket: Bucket(0),
+            silent: Bucket(0),
+            any_way: Bucket(0),
+            place: Bucket(0),
+            stack: Trace::default(),
             output: String::new(),
         };
         let finding = Finding {
@@ -38,7 +43,7 @@ impl Engine {
         };
         engine.findings.push(Found {
             finding,
-            stage: Stage::Confirm { passes: 0, losses: 0 },
+            stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
             worker: None,
@@ -53,11 +58,11 @@ impl Engine {
     }
 
     /// How the input fails.
-    pub(super) fn learn(&mut self, id: FindingId, failure: Failure) {
-        if self.is_alone() {
+    pub(super) fn learn(&mut self, id: FindingId, failure: &Failure) {
+        if self.is_alone() && !self.findings[id].is_shown {
             let test = self.findings[id].finding.test;
-            self.note_failure(test, &failure);
-            self.findings[id].finding.failure = failure;
+            self.note_failure(test, failure);
+            self.findings[id].finding.failure = failure.clone();
         }
     }
 

@@ -151,7 +151,7 @@ impl Engine {
         self.count_load(id, loaded);
         match loaded.end {
             JobEnd::Failed if next > first => {
-                let failure = classify::words(harvest.words.as_ref());
+                let failure = classify::words(&harvest);
                 self.attribute_failed(idx, next - 1, failure, harvest.input.take());
             }
             JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
@@ -195,9 +195,13 @@ impl Engine {
             return self.reject(id, "it made more calls than it was given");
         }
         self.note_coverage(id, fuzzed.first_moved, fuzzed.coverage);
+        for (silent, times) in &fuzzed.silenced {
+            // No call fails twice.
+            self.tests[idx.0].silence.passed_over(*silent, (*times).min(fuzzed.execs));
+        }
         match fuzzed.end {
             JobEnd::Failed => {
-                let failure = classify::words(harvest.words.as_ref());
+                let failure = classify::words(&harvest);
                 self.failure_found(idx, failure, harvest.input.take());
             }
             JobEnd::LargeEntry => self.take_large(id, &mut harvest),

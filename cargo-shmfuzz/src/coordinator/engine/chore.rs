@@ -17,8 +17,9 @@ use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproduci
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Reply, Request};
 use std::time::Duration;
 
-/// Fresh workers in which a failure may pass before it counts as flaky; runs in which a smaller
-/// input may.
+/// Fresh workers in which a failure is run that passes in the first of them.
+pub(super) const CONFIRMATIONS: u32 = 10;
+/// Runs in which a smaller input may pass.
 pub(super) const TRIES: u32 = 3;
 /// Workers that may be lost over the confirmation of a finding.
 const LOSSES: u32 = 4;
@@ -42,6 +43,9 @@ impl Engine {
             Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
             Novelty::Known | Novelty::Crowded | Novelty::Full => return,
         }
+        if self.campaign.tests[test.0].ignored.contains(&failure.bucket) {
+            return self.show(Notice::Ignored { test, failure });
+        }
         let state = &mut self.tests[test.0];
         state.n_findings += 1;
         let (id, kind, execs) = (self.findings.next_id(), failure.kind, state.execs);
@@ -54,7 +58,7 @@ impl Engine {
         let finding = Finding { id, test, failure, input, reproducible, elapsed, execs };
         self.findings.push(Found {
             finding,
-            stage: Stage::Confirm { passes: 0, losses: 0 },
+            stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
             worker: None,
@@ -67,7 +71,8 @@ impl Engine {
 
     /// Makes a failure silent, or its place if that has too many.
     pub(super) fn note_failure(&mut self, test: TestIdx, failure: &Failure) -> Novelty {
-        let novelty = self.tests[test.0].silence.note(failure.bucket, classify::place(failure));
+        let silence = &mut self.tests[test.0].silence;
+        let novelty = silence.note(failure.silent, failure.bucket, failure.place);
         match novelty {
             Novelty::New | Novelty::Known => {}
             Novelty::Crowded => {
@@ -119,7 +124,7 @@ impl Engine {
             Stage::Confirm { .. } => replay(&found.finding.input, JobKind::Replay),
             Stage::Verify { minimization, .. } => replay(&minimization.best, JobKind::Replay),
             Stage::Minimize(minimization) => {
-                let bucket = found.finding.failure.bucket;
+                let bucket = found.finding.failure.any_way;
                 let parcel = minimization.next(bucket, id.0 + 1);
                 parcel.expect("there is something to try, or it would have ended")
             }
@@ -173,28 +178,67 @@ impl Engine {
         let has_failed = replayed.end == JobEnd::Failed;
         match &mut self.findings[id].stage {
             Stage::Confirm { .. } if has_failed => {
-                self.confirmed(id, classify::words(harvest.words.as_ref()), took);
+                // It may fail at every second call of a process only.
+                self.kill_if_flaky(worker, id);
+                self.failed_again(id, classify::words(harvest), took);
             }
-            Stage::Confirm { passes, .. } => {
-                *passes += 1;
-                let is_flaky = *passes >= TRIES;
+            Stage::Confirm { runs, .. } => {
+                *runs += 1;
                 self.kill(worker);
-                if is_flaky {
-                    self.flaky(id);
-                }
+                self.judge_flaky(id);
             }
             Stage::Verify { .. } if has_failed => {
-                self.verified(id, &classify::words(harvest.words.as_ref()));
+                self.verified(id, &classify::words(harvest));
             }
             Stage::Verify { .. } => self.not_verified(id),
             _ => {}
         }
     }
 
-    /// It failed again, in whatever way: the user is told, before it is made smaller. `took` is how
-    /// long that was.
-    pub(super) fn confirmed(&mut self, id: FindingId, failure: Failure, took: Duration) {
-        self.learn(id, failure);
+    /// A worker whose input fails sometimes runs it no second time.
+    fn kill_if_flaky(&mut self, worker: WorkerId, id: FindingId) {
+        if matches!(self.findings[id].stage, Stage::Confirm { runs: 1.., .. }) {
+            self.kill(worker);
+        }
+    }
+
+    /// It failed again in a fresh worker, in whatever way. `took` is how long that was.
+    pub(super) fn failed_again(&mut self, id: FindingId, again: Failure, took: Duration) {
+        self.learn(id, &again);
+        let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
+        (*runs, *failures) = (*runs + 1, *failures + 1);
+        let is_first = *runs == 1;
+        let failure = &mut self.findings[id].finding.failure;
+        if again.bucket == failure.bucket {
+            // Where the first worker could not say where it was, the second may; and what it
+            // printed belongs to this input alone.
+            if failure.stack.frames.is_empty() {
+                failure.stack = again.stack;
+            }
+            if failure.output.is_empty() {
+                failure.output = again.output;
+            }
+        }
+        match is_first {
+            true => self.confirmed(id, took),
+            false => self.judge_flaky(id),
+        }
+    }
+
+    /// Goes on after a run of an input that has passed once, or knows how often it fails.
+    fn judge_flaky(&mut self, id: FindingId) {
+        let Stage::Confirm { runs, failures, .. } = self.findings[id].stage else { return };
+        if runs >= CONFIRMATIONS {
+            self.findings[id].finding.reproducible = match failures {
+                0 => Reproducible::No,
+                failures => Reproducible::Sometimes { failures, runs },
+            };
+            self.flaky(id);
+        }
+    }
+
+    /// It failed again: the user is told, before it is made smaller.
+    fn confirmed(&mut self, id: FindingId, took: Duration) {
         self.findings[id].finding.reproducible = Reproducible::Yes;
         let is_first = self.stop.is_none() || self.is_alone();
         self.show_finding(id);
@@ -210,9 +254,8 @@ impl Engine {
         }
     }
 
-    /// It did not fail again: kept, but where it fails no test run of others.
+    /// It does not fail again each time: kept, but where it fails no test run of others.
     fn flaky(&mut self, id: FindingId) {
-        self.findings[id].finding.reproducible = Reproducible::No;
         // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
         self.show_finding(id);
@@ -284,7 +327,7 @@ impl Engine {
         match verdict {
             PlainVerdict::Fails => {}
             // One that did not fail again says nothing of the builds, and is in the cache already.
-            PlainVerdict::Passes if self.findings[id].finding.reproducible == Reproducible::No => {}
+            PlainVerdict::Passes if self.findings[id].finding.reproducible.is_flaky() => {}
             PlainVerdict::Passes => {
                 self.shelve(id, Shelf::Cache);
                 self.show(Notice::PassesPlain(self.findings[id].finding.clone()));

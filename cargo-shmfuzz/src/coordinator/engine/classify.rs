@@ -3,13 +3,21 @@
 //! Invariant: only a process that ended while the input area held exactly the bytes being run is
 //! a failure of that input. The messages do not depend on the input but by numbers, so that equal
 //! failures fall into one bucket.
+//!
+//! A bucket is made of kind, location and normalized message, and of the names of functions where
+//! the location does not tell enough: what fails inside a dependency is told apart by the user's
+//! function that called it, and what has no location, such as a signal, by the user's functions it
+//! was in. A hang is stopped anywhere in its loop, so only the function that it does not leave
+//! counts; a memory limit is passed anywhere.
 
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
+use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::words::LastWords;
+use std::path::Path;
 
 /// What a worker's end means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +42,6 @@ const SIGTERM: i32 = 15;
 
 /// What the death of a worker means that had a request in flight.
 pub(super) fn death(death: &Death, harvest: &Harvest, rss_limit: u64) -> Meaning {
-    let words = harvest.words.as_ref();
-    let output = death.output.as_str();
     let (kind, message) = match &death.cause {
         Cause::AsAsked => return Meaning::Asked,
         Cause::NotStarted(_) | Cause::BrokeProtocol(_) | Cause::Unresponsive => {
@@ -46,36 +52,38 @@ pub(super) fn death(death: &Death, harvest: &Harvest, rss_limit: u64) -> Meaning
         }
         _ if !in_call(harvest) => return Meaning::Trouble(describe(&death.cause)),
         Cause::Exited(status) => (FailureKind::Exit, format!("exited with status {status}")),
-        Cause::Signaled(signal) => return Meaning::Failure(signaled(*signal, words, output)),
+        Cause::Signaled(signal) => {
+            return Meaning::Failure(signaled(*signal, harvest, &death.output));
+        }
         Cause::TimedOut(limit) => (FailureKind::Timeout, format!("ran longer than {limit:?}")),
         Cause::OutOfMemory(resident) => {
             let limit = if rss_limit > 0 { rss_limit } else { *resident };
             (FailureKind::Oom, format!("used more than {}", size(limit)))
         }
     };
-    Meaning::Failure(failure(kind, message, None, output))
+    Meaning::Failure(failure(kind, message, None, harvest, &death.output))
 }
 
 /// The failure that a worker which lives on reports by its last words.
-pub(super) fn words(words: Option<&LastWords>) -> Failure {
-    match words {
+pub(super) fn words(harvest: &Harvest) -> Failure {
+    match &harvest.words {
         Some(words) => Failure {
             kind: words.kind,
             message: words.message.clone(),
             location: location(words),
-            bucket: words.bucket(),
-            output: String::new(),
+            bucket: bucket(words.kind, &words.message, Some(words), harvest.stack.as_ref()),
+            silent: words.bucket(),
+            any_way: words.bucket_any_way(),
+            place: words.place(),
+            stack: harvest.stack.clone().unwrap_or_default(),
+            output: harvest.output.clone(),
         },
         // The input is worth keeping although the target wrote over what was said of it.
-        None => failure(FailureKind::Panic, "failed without last words".to_owned(), None, ""),
+        None => {
+            let message = "failed without last words".to_owned();
+            failure(FailureKind::Panic, message, None, harvest, "")
+        }
     }
-}
-
-/// The bucket of all failures of this one's kind at its location.
-pub(super) fn place(failure: &Failure) -> Bucket {
-    // The column is no part of it, as workers have it.
-    let line = failure.location.as_deref().and_then(|at| at.rsplit_once(':')).map(|(line, _)| line);
-    Bucket::of_place(failure.kind, line.unwrap_or_default())
 }
 
 /// How a process ended, as a lowercase fragment.
@@ -98,30 +106,32 @@ fn in_call(harvest: &Harvest) -> bool {
         && !matches!(harvest.phase, Some(Phase::Starting | Phase::Idle))
 }
 
-fn signaled(signal: i32, words: Option<&LastWords>, output: &str) -> Failure {
+fn signaled(signal: i32, harvest: &Harvest, output: &str) -> Failure {
+    let words = harvest.words.as_ref();
     // std reports both on stderr and aborts.
     if words.is_some_and(|w| w.kind == FailureKind::StackOverflow)
         || output.contains("has overflowed its stack")
     {
-        return failure(FailureKind::StackOverflow, "stack overflow".to_owned(), None, output);
+        let message = "stack overflow".to_owned();
+        return failure(FailureKind::StackOverflow, message, None, harvest, output);
     }
     if signal == SIGABRT {
         if let Some(message) = allocation(output) {
-            return failure(FailureKind::Oom, message, None, output);
+            return failure(FailureKind::Oom, message, None, harvest, output);
         }
         // Words of a panic mean that the panic could not unwind.
         let panic = words.filter(|w| {
             matches!(w.kind, FailureKind::Panic | FailureKind::Abort) && !w.message.is_empty()
         });
         let message = panic.map_or_else(|| "aborted".to_owned(), |w| w.message.clone());
-        return failure(FailureKind::Abort, message, panic, output);
+        return failure(FailureKind::Abort, message, panic, harvest, output);
     }
     let name = signal_name(signal);
     let message = match words.filter(|w| w.signal == signal && signal == SIGSEGV) {
         Some(words) => format!("{name} at address {:#x}", words.address),
         None => name,
     };
-    failure(FailureKind::Signal, message, None, output)
+    failure(FailureKind::Signal, message, None, harvest, output)
 }
 
 /// The part of std's line about a failed allocation that says what failed.
@@ -134,14 +144,70 @@ fn allocation(output: &str) -> Option<String> {
     n.bytes().all(|b| b.is_ascii_digit()).then(|| format!("{HEAD}{n}{TAIL}"))
 }
 
-fn failure(kind: FailureKind, message: String, place: Option<&LastWords>, output: &str) -> Failure {
-    let bucket = Bucket::new(kind, &place.map(LastWords::location).unwrap_or_default(), &message);
-    Failure { kind, message, location: place.and_then(location), bucket, output: output.to_owned() }
+/// The failure of a process that is over, at a place if one is known.
+fn failure(
+    kind: FailureKind,
+    message: String,
+    place: Option<&LastWords>,
+    harvest: &Harvest,
+    output: &str,
+) -> Failure {
+    let stack = harvest.stack.as_ref();
+    let bucket = bucket(kind, &message, place, stack);
+    Failure {
+        kind,
+        message,
+        location: place.and_then(location),
+        // No worker is ever told of it: each of them is over that meets it.
+        silent: bucket,
+        any_way: bucket,
+        place: Bucket::of_place(kind, &place.map(LastWords::location).unwrap_or_default()),
+        bucket,
+        stack: stack.cloned().unwrap_or_default(),
+        output: output.to_owned(),
+    }
+}
+
+/// How many of the user's functions tell failures without a location apart.
+const TELLING: usize = 3;
+
+/// What a failure counts as.
+fn bucket(
+    kind: FailureKind,
+    message: &str,
+    place: Option<&LastWords>,
+    stack: Option<&Trace>,
+) -> Bucket {
+    let location = place.map(LastWords::location).unwrap_or_default();
+    // Where the compiler names a file by its full path, it is not the user's.
+    let is_own =
+        place.is_some_and(|words| !words.file.is_empty() && !Path::new(&words.file).is_absolute());
+    let most = match kind {
+        _ if is_own => 0,
+        // What one function does at various moments.
+        FailureKind::Timeout | FailureKind::Panic => 1,
+        FailureKind::Oom if !message.contains("failed") => 0,
+        FailureKind::Error => 0,
+        _ => TELLING,
+    };
+    let functions = match (kind, stack) {
+        (FailureKind::StackOverflow, Some(stack)) => stack.most_frequent().into_iter().collect(),
+        (_, Some(stack)) => stack.telling(most),
+        (_, None) => Vec::new(),
+    };
+    match functions {
+        functions if functions.is_empty() => Bucket::new(kind, &location, message),
+        functions => {
+            let place = format!("{location} in {}", functions.join(" from "));
+            Bucket::new(kind, &place, message)
+        }
+    }
 }
 
 fn location(words: &LastWords) -> Option<String> {
     let LastWords { file, line, column, .. } = words;
-    (!file.is_empty()).then(|| format!("{file}:{line}:{column}"))
+    let column = Some(*column).filter(|column| *column > 0).map(|column| format!(":{column}"));
+    (!file.is_empty()).then(|| format!("{file}:{line}{}", column.unwrap_or_default()))
 }
 
 /// `512 MiB`, or bytes where that is not exact.
@@ -196,7 +262,7 @@ mod tests {
 
     fn said(kind: FailureKind, signal: i32, message: &str) -> Option<LastWords> {
         let (file, message) = ("src/a.rs".to_owned(), message.to_owned());
-        Some(LastWords { kind, signal, address: 0x10, line: 3, column: 9, file, message })
+        Some(LastWords { kind, signal, address: 0x10, line: 3, column: 9, trail: 0, file, message })
     }
 
     fn meaning(cause: Cause, output: &str, harvest: &Harvest) -> Meaning {

@@ -249,7 +249,7 @@ impl Engine {
             // A job that was cut short says nothing.
             Meaning::Asked => {}
             Meaning::Failure(failure) if is_replay && is_confirming => {
-                self.confirmed(id, failure, self.now.saturating_sub(job.since));
+                self.failed_again(id, failure, self.now.saturating_sub(job.since));
             }
             Meaning::Failure(failure) if is_replay && self.is_verified_by(id, &failure) => {
                 self.verified(id, &failure);

@@ -13,7 +13,7 @@ use super::{Engine, State};
 use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
-use crate::coordinator::notice::{End, Exit, Limit, Notice, Stats};
+use crate::coordinator::notice::{End, Exit, Finding, Limit, Met, Notice, Stats};
 use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
 
@@ -263,7 +263,19 @@ impl Engine {
         }
         self.state = State::Finished;
         let exit = self.exit(end);
-        self.show(Notice::Finish { totals, end, exit });
+        let met = self.findings.iter().map(|found| {
+            let Finding { id, test, failure, .. } = &found.finding;
+            Met {
+                finding: *id,
+                test: *test,
+                kind: failure.kind,
+                location: failure.location.clone(),
+                bucket: failure.bucket,
+                times: self.tests[test.0].silence.times(failure.bucket),
+            }
+        });
+        let met = met.collect();
+        self.show(Notice::Finish { totals, met, end, exit });
         self.act(Action::Finish);
     }
 

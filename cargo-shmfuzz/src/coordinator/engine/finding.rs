@@ -13,8 +13,10 @@ use std::time::Duration;
 pub(super) enum Stage {
     /// Run it again in a fresh worker.
     Confirm {
-        /// How often it did not fail again.
-        passes: u32,
+        /// In how many fresh workers it was run.
+        runs: u32,
+        /// In how many of them it failed.
+        failures: u32,
         /// How many workers were lost over it.
         losses: u32,
     },

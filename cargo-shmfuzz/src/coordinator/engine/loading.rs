@@ -151,7 +151,7 @@ impl Engine {
         self.count_load(id, loaded);
         match loaded.end {
             JobEnd::Failed => {
-                let failure = classify::words(harvest.words.as_ref());
+                let failure = classify::words(&harvest);
                 match ran.last() {
                     Some(tag) => self.input_failed(idx, *tag, failure, harvest.input.take()),
                     None => self.failure_found(idx, failure, harvest.input.take()),

@@ -140,6 +140,19 @@ enum Fails {
 }
 
 impl Engine {
+    /// Whether a failure is the finding's. A smaller input may well come to the same place in another
+    /// way; where the place is not known and the way is all that tells failures apart, it may not.
+    fn compare(&self, id: FindingId, failure: &Failure) -> Fails {
+        let own = &self.findings[id].finding.failure;
+        let is_told_by_way =
+            matches!(own.kind, FailureKind::Signal | FailureKind::Abort) && own.location.is_none();
+        let is_alike = match is_told_by_way {
+            true => failure.bucket == own.bucket,
+            false => failure.any_way == own.any_way,
+        };
+        if is_alike { Fails::Alike } else { Fails::Otherwise }
+    }
+
     /// Accounts for a job of a minimization.
     pub(super) fn spend_on_minimization(&mut self, id: FindingId, job: &Job) {
         let cost = match (self.campaign.by_work, &job.kind) {
@@ -167,8 +180,8 @@ impl Engine {
         *extra = extra.saturating_add(minimized.execs);
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         if minimized.end == JobEnd::Failed {
-            let failure = classify::words(harvest.words.as_ref());
-            let place = classify::place(&failure);
+            let failure = classify::words(&harvest);
+            let place = failure.place;
             self.failure_found(idx, failure, harvest.input.take());
             // Its worker was not told that the place is silent: another one will be.
             if self.tests[idx.0].silence.buckets().contains(&place)
@@ -193,13 +206,12 @@ impl Engine {
 
     /// A try has not ended its process.
     pub(super) fn tried(&mut self, id: FindingId, replayed: Replayed, mut harvest: Harvest) {
-        let Finding { test, failure, .. } = &self.findings[id].finding;
-        let (idx, bucket) = (*test, failure.bucket);
+        let idx = self.findings[id].finding.test;
         let extra = &mut self.tests[idx.0].extra_execs;
         *extra = extra.saturating_add(replayed.execs);
         if replayed.end == JobEnd::Failed {
-            let failure = classify::words(harvest.words.as_ref());
-            let fails = alike(failure.bucket == bucket);
+            let failure = classify::words(&harvest);
+            let fails = self.compare(id, &failure);
             if fails == Fails::Otherwise {
                 self.failure_found(idx, failure, harvest.input.take());
             }
@@ -221,7 +233,7 @@ impl Engine {
         mut harvest: Harvest,
     ) {
         let Finding { test: idx, failure, .. } = &self.findings[id].finding;
-        let (idx, bucket, kind) = (*idx, failure.bucket, failure.kind);
+        let (idx, kind) = (*idx, failure.kind);
         let test = &self.campaign.tests[idx.0];
         let limit = self.findings[id].try_limit().unwrap_or(test.timeout);
         let is_cut_short = matches!(death.cause, Cause::TimedOut(_)) && limit < test.timeout;
@@ -234,7 +246,7 @@ impl Engine {
         };
         let fails = match classify::death(death, &harvest, test.rss_limit) {
             Meaning::Asked => return,
-            Meaning::Failure(failure) if failure.bucket == bucket => Fails::Alike,
+            Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => Fails::Alike,
             // It may have come to an end, had it been let.
             Meaning::Failure(_) if is_cut_short && kind != FailureKind::Timeout => Fails::Otherwise,
             Meaning::Failure(failure) => {
@@ -306,17 +318,16 @@ impl Engine {
     /// Whether a worker that died over a smaller input did so as it should.
     pub(super) fn is_verified_by(&self, id: FindingId, failure: &Failure) -> bool {
         let found = &self.findings[id];
-        matches!(found.stage, Stage::Verify { .. })
-            && failure.bucket == found.finding.failure.bucket
+        matches!(found.stage, Stage::Verify { .. }) && self.compare(id, failure) == Fails::Alike
     }
 
     /// What the minimization came to failed once more.
     pub(super) fn verified(&mut self, id: FindingId, failure: &Failure) {
-        let found = &mut self.findings[id];
-        let Stage::Verify { minimization, limit, .. } = &found.stage else { return };
-        if failure.bucket != found.finding.failure.bucket {
+        if self.compare(id, failure) == Fails::Otherwise {
             return self.cannot_shrink(id, Limit::Setbacks);
         }
+        let found = &mut self.findings[id];
+        let Stage::Verify { minimization, limit, .. } = &found.stage else { return };
         let (best, limit) = (minimization.best.clone(), *limit);
         found.finding.failure = failure.clone();
         let old = std::mem::replace(&mut found.finding.input, best);
@@ -361,8 +372,4 @@ impl Engine {
         self.show(Notice::Minimized { finding, before, limit });
         self.check(id);
     }
-}
-
-fn alike(is_alike: bool) -> Fails {
-    if is_alike { Fails::Alike } else { Fails::Otherwise }
 }

@@ -369,6 +369,7 @@ mod tests {
             max_len: 10,
             n_attribute_seeds: 0,
             tokens: Vec::new(),
+            ignored: Default::default(),
             corpus: inputs.iter().map(input).collect(),
         })
     }

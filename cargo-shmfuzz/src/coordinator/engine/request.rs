@@ -89,7 +89,7 @@ impl Engine {
         let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
         let (own, tokens) = match role {
             Role::Fuzzer => (None, &test.tokens[..]),
-            Role::Chore(id) => (Some(self.findings[id].finding.failure.bucket), &[][..]),
+            Role::Chore(id) => (Some(self.findings[id].finding.failure.silent), &[][..]),
         };
         let by_work = self.campaign.by_work;
         let setup = Setup {

@@ -69,7 +69,7 @@ fn every_mutant_is_caught_by_its_invariant() {
 
 #[test]
 fn the_campaigns_reach_what_they_check() {
-    let traces: Vec<_> = (0..400).flat_map(|seed| World::new(seed, None).trace()).collect();
+    let traces: Vec<_> = (0..600).flat_map(|seed| World::new(seed, None).trace()).collect();
     for what in [
         "Show(Finding(",
         "reproducible: Yes",

@@ -34,6 +34,7 @@ fn campaign(n: usize) -> Campaign {
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     };
     Campaign {
@@ -169,7 +170,7 @@ impl Driver {
     fn finish(&self) -> (End, Exit, Stats) {
         assert!(matches!(self.actions.last(), Some(Action::Finish)), "{:?}", self.actions);
         match self.notices().last() {
-            Some(Notice::Finish { totals, end, exit }) => (*end, *exit, totals[0].1),
+            Some(Notice::Finish { totals, end, exit, .. }) => (*end, *exit, totals[0].1),
             other => panic!("{other:?}"),
         }
     }
@@ -218,6 +219,7 @@ fn words(message: &str) -> LastWords {
         address: 0,
         line: 7,
         column: 3,
+        trail: 0,
         file: "src/lib.rs".to_owned(),
         message: message.to_owned(),
     }

@@ -6,7 +6,7 @@
 //! like any other, and fails when it is run.
 
 use super::super::trace::Operands;
-use super::effects::{Change, Effect};
+use super::effects::{self, Effect};
 use super::{Chase, Goal, Node, Stopped};
 use crate::record::InputKind;
 
@@ -70,12 +70,8 @@ impl Chase<'_> {
         let event = &node.trace.events[goal.idx];
         let Some(now) = xor(&event.operands) else { return Ok(None) };
         let n_bits = if self.limits.kind == InputKind::Text { 7 } else { 8 };
-        let bytes = effects.iter().filter_map(|effect| match effect.change {
-            Change::Byte { at, .. } => Some(at),
-            Change::Inserted { .. } => None,
-        });
         // From the end, where checksums stand that are compared with what comes before them.
-        let mut bytes: Vec<usize> = bytes.collect();
+        let mut bytes: Vec<usize> = effects::of_bytes(effects).map(|(at, ..)| at).collect();
         bytes.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         let bytes = bytes.into_iter();
         let places = bytes.flat_map(|at| (0..n_bits).map(move |bit| (at, bit)));

@@ -7,7 +7,7 @@
 
 use super::super::compare::mix;
 use super::super::trace::{Constant, Operands};
-use super::effects::{Change, Effect};
+use super::effects::{self, Effect};
 use super::modular::inverse;
 use super::{Chase, Goal, Node, Stopped};
 use crate::record::InputKind;
@@ -206,13 +206,7 @@ impl Chase<'_> {
         effects: &[Effect],
     ) -> Result<Option<Vec<u8>>, Stopped> {
         let event = &node.trace.events[goal.idx];
-        let bytes: Vec<(usize, i8, &Operands)> = effects
-            .iter()
-            .filter_map(|effect| match effect.change {
-                Change::Byte { at, step } => Some((at, step, &effect.operands)),
-                Change::Inserted { .. } => None,
-            })
-            .collect();
+        let bytes: Vec<(usize, i8, &Operands)> = effects::of_bytes(effects).collect();
         let ats: Vec<usize> = bytes.iter().map(|(at, ..)| *at).collect();
         let (Some(from), Some(to)) = (ats.iter().min(), ats.iter().max()) else { return Ok(None) };
         // One after the other, and enough of them to tell a hash from a number.

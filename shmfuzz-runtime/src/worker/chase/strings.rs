@@ -5,7 +5,7 @@
 //! tried until that byte is the wanted one.
 
 use super::super::trace::{Event, Operands, Trace};
-use super::effects::{Change, Effect};
+use super::effects::{self, Effect};
 use super::{Chase, Goal, Node, Stopped};
 use crate::record::InputKind;
 
@@ -46,13 +46,10 @@ impl Chase<'_> {
             let n = n_equal(now);
             // What moves the first wrong byte; what moves it alone comes first.
             let mut places: Vec<(usize, usize)> = Vec::new();
-            for effect in effects {
-                if let Change::Byte { at, .. } = effect.change {
-                    if differ_at(&event.operands, &effect.operands, n) {
-                        let n_before =
-                            (0..n).filter(|i| differ_at(&event.operands, &effect.operands, *i));
-                        places.push((n_before.count(), at));
-                    }
+            for (at, _, operands) in effects::of_bytes(effects) {
+                if differ_at(&event.operands, operands, n) {
+                    let n_before = (0..n).filter(|i| differ_at(&event.operands, operands, *i));
+                    places.push((n_before.count(), at));
                 }
             }
             places.sort_unstable();

@@ -5,12 +5,12 @@ use crate::worker::trace::Constant;
 
 /// Stands in for instrumented code.
 #[derive(Default)]
-struct Recorder {
+pub(super) struct Recorder {
     trace: Trace,
 }
 
 impl Recorder {
-    fn record(&mut self, site: u64, operands: Operands) -> Ordering {
+    pub(super) fn record(&mut self, site: u64, operands: Operands) -> Ordering {
         let nth = self.trace.events.iter().filter(|event| event.site == site).count() as u32;
         let order = operands.order();
         self.trace.events.push(Event { site, nth, operands });
@@ -18,25 +18,45 @@ impl Recorder {
     }
 
     /// Compares a value with a constant.
-    fn constant(&mut self, site: u64, constant: u64, value: u64, width: u8) -> Ordering {
+    pub(super) fn constant(&mut self, site: u64, constant: u64, value: u64, width: u8) -> Ordering {
         let operands = Operands::Int { a: constant, b: value, width, constant: Constant::First };
         self.record(site, operands).reverse()
     }
 
     /// Compares two values.
-    fn values(&mut self, site: u64, a: u64, b: u64, width: u8) -> Ordering {
+    pub(super) fn values(&mut self, site: u64, a: u64, b: u64, width: u8) -> Ordering {
         self.record(site, Operands::Int { a, b, width, constant: Constant::None })
     }
 
     /// As slices are compared: lengths first.
-    fn slices(&mut self, site: u64, a: &[u8], b: &[u8]) -> bool {
+    pub(super) fn slices(&mut self, site: u64, a: &[u8], b: &[u8]) -> bool {
         self.constant(site, b.len() as u64, a.len() as u64, 8).is_eq()
             && self.record(site + 1, Operands::Bytes { a: a.into(), b: b.into() }).is_eq()
     }
 }
 
 /// Whether a program gets to its end.
-type Program = fn(&[u8], &mut Recorder) -> bool;
+pub(super) type Program = fn(&[u8], &mut Recorder) -> bool;
+
+/// What an input's comparisons are.
+pub(super) fn node(program: Program, input: &[u8]) -> Node {
+    let mut recorder = Recorder::default();
+    program(input, &mut recorder);
+    Node { input: input.to_vec(), trace: recorder.trace }
+}
+
+/// Does a part of a search through a program; -> also how many executions it took.
+pub(super) fn chased<T>(program: Program, part: impl FnOnce(&mut Chase<'_>) -> T) -> (T, u64) {
+    let mut frontier = Frontier::default();
+    let mut run = |input: &[u8], trace: &mut Trace| {
+        *trace = node(program, input).trace;
+        ControlFlow::Continue(())
+    };
+    let limits = Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: 100_000, max_attempts: 3 };
+    let mut chase = Chase::new(limits, &mut frontier, &mut run);
+    let made = part(&mut chase);
+    (made, limits.n_runs - chase.n_left)
+}
 
 fn solves_in(kind: InputKind, start: &[u8], n_runs: u64, program: Program) -> Option<Vec<u8>> {
     let mut frontier = Frontier::default();
@@ -448,4 +468,59 @@ fn what_a_mutation_breaks_is_made_right_on_every_level() {
     let mut frontier = Frontier::default();
     Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, &[mutant]);
     assert_eq!(found.as_deref(), Some(&[0x30, 7, 0x30, 5, 0x30, 3, b'a', b'b', b'X'][..]));
+}
+
+/// Searches as often as there are limits; -> how often each comparison was attempted then, and
+/// whether the program got to its end.
+fn attempts_after(start: &[u8], all_n_runs: &[u64], program: Program) -> (Vec<u8>, bool) {
+    let mut frontier = Frontier::default();
+    let mut recorder = Recorder::default();
+    program(start, &mut recorder);
+    let mut is_found = false;
+    for n_runs in all_n_runs {
+        let mut run = |input: &[u8], trace: &mut Trace| {
+            let mut recorder = Recorder::default();
+            is_found |= program(input, &mut recorder);
+            *trace = recorder.trace;
+            ControlFlow::Continue(())
+        };
+        let limits =
+            Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: *n_runs, max_attempts: 3 };
+        Chase::new(limits, &mut frontier, &mut run).search(start, recorder.trace.clone());
+    }
+    let events = recorder.trace.events.iter();
+    (events.map(|event| frontier.attempts(event)).collect(), is_found)
+}
+
+#[test]
+fn what_there_was_no_room_to_look_at_was_not_attempted() {
+    let program: Program = |d, rec| {
+        for site in 0..3 {
+            rec.constant(site, 1 << 40, crc32(d), 8);
+        }
+        false
+    };
+    let start = [b'x'; 60];
+    let least = effects::least_runs(start.len());
+    assert_eq!(attempts_after(&start, &[least - 1], program).0, [0; 3]);
+    assert_eq!(attempts_after(&start, &[least - 1; 4], program).0, [1; 3], "but begun");
+    assert_eq!(attempts_after(&start, &[20_000], program).0, [1; 3]);
+    // What the bytes of a long input do takes more than what its stretches do.
+    let long = [b'x'; 200];
+    let least = effects::least_runs(long.len());
+    assert_eq!(attempts_after(&long, &[least; 2], program).0, [0; 3]);
+    assert_eq!(attempts_after(&long, &[20_000; 2], program).0, [2; 3]);
+}
+
+#[test]
+fn without_room_to_look_at_what_matters_all_targets_are_tried_by_their_places() {
+    let program: Program = |d, rec| {
+        let is_found = rec.constant(1, 0x0bad_cafe, word(&d[..4]), 4).is_eq();
+        for site in 2..9 {
+            rec.constant(site, 1 << 40, crc32(d) << 1, 8);
+        }
+        is_found
+    };
+    let start: Vec<u8> = (0..90).collect();
+    assert!(attempts_after(&start, &[60], program).1);
 }

@@ -70,3 +70,30 @@ fn a_comparison_that_nothing_solves_is_climbed_on_a_plateau() {
     }
     panic!("not found");
 }
+
+/// Looks a number up in a long table.
+fn looked_up(data: &[u8]) -> Verdict {
+    hit(0);
+    let Some(word) = data.first_chunk() else { return Verdict::Kept };
+    hit(1);
+    let word = u32::from_le_bytes(*word);
+    for n in 0..150u32 {
+        let number = (n + 1).wrapping_mul(0x9e37_79b1);
+        traced_values4(number, word);
+        if number == word {
+            hit(if n == 75 { 3 } else { 2 });
+            break;
+        }
+    }
+    Verdict::Kept
+}
+
+static TABLE: FuzzTest = test_of(InputKind::Bytes, looked_up);
+
+#[test]
+fn a_number_in_the_middle_of_a_long_table_is_found() {
+    let mut rig = Rig::new(&TABLE, by_work());
+    rig.load(&[b"\x01\x02\x03\x04"]);
+    assert_eq!(rig.fuzz(20_000).end, JobEnd::Done);
+    assert!(rig.log().iter().any(|entry| entry.features.contains(&(3 * 8))));
+}

@@ -97,6 +97,7 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
         max_len: 100,
         n_attribute_seeds: 3,
         tokens: if n.is_multiple_of(2) { Vec::new() } else { vec![b"word"[..].into()] },
+        ignored: Default::default(),
         corpus: corpus.collect(),
     }
 }
@@ -121,6 +122,7 @@ pub(super) fn words(input: &[u8]) -> LastWords {
         address: 0,
         line: u32::from(input[1].min(CROWD)),
         column: 1,
+        trail: 0,
         file: "src/lib.rs".to_owned(),
         message: format!("it panicked {}", char::from(b'a' + input[1] % 26)),
     }

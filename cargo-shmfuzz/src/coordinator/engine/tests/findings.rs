@@ -1,6 +1,7 @@
 //! The life of a finding.
 
 use super::*;
+use crate::coordinator::engine::chore::CONFIRMATIONS;
 
 #[test]
 fn a_finding_is_saved_confirmed_shown_minimized_and_checked() {
@@ -62,14 +63,31 @@ fn a_minimized_input_of_another_bucket_is_not_written() {
 }
 
 #[test]
+fn an_ignored_failure_is_told_once_and_is_no_finding() {
+    let mut ignoring = campaign(1);
+    ignoring.tests[0].ignored.insert(words("known").bucket());
+    let mut driver = Driver::start(ignoring);
+    driver.set_up();
+    for n in 0..2 {
+        driver.answer(fuzzed(JobEnd::Failed, 10), panicked(b"x", "known"));
+        assert!(driver.saved().is_empty());
+        let n_told =
+            driver.notices().iter().filter(|n| matches!(n, Notice::Ignored { .. })).count();
+        assert_eq!(n_told, usize::from(n == 0), "{:?}", driver.actions);
+    }
+    driver.answer(fuzzed(JobEnd::Failed, 10), panicked(b"y", "another"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"y"[..], false, Shelf::Testdata)]);
+}
+
+#[test]
 fn a_flaky_failure_is_kept_in_the_cache() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
     let mut worker = find(&mut driver, b"f", "sometimes");
-    for tries in 1..=3 {
+    for tries in 1..=CONFIRMATIONS {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
         assert_eq!(driver.killed(), [worker]);
-        if tries < 3 {
+        if tries < CONFIRMATIONS {
             driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
             worker = driver.set_up();
         }
@@ -87,13 +105,39 @@ fn a_flaky_failure_is_kept_in_the_cache() {
 }
 
 #[test]
+fn of_a_failure_that_passes_once_the_rate_is_told() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    let mut worker = find(&mut driver, b"f", "sometimes");
+    for tries in 1..=CONFIRMATIONS {
+        match tries {
+            3 | 7 => {
+                let again = Harvest { output: "said\n".to_owned(), ..panicked(b"", "sometimes") };
+                driver.answer(replayed(JobEnd::Failed), again);
+            }
+            5 => driver.die(worker, Cause::Exited(0), in_call(b"f")),
+            _ => driver.answer(replayed(JobEnd::Done), Harvest::default()),
+        }
+        assert!(tries == 5 || driver.killed() == [worker], "each time in a fresh worker");
+        if tries < CONFIRMATIONS {
+            driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
+            worker = driver.set_up();
+        }
+    }
+    let [Notice::Finding(finding)] = driver.notices()[..] else { panic!("{:?}", driver.actions) };
+    assert_eq!(finding.reproducible, Reproducible::Sometimes { failures: 3, runs: 10 });
+    assert_eq!(finding.failure.output, "said\n");
+    assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
+}
+
+#[test]
 fn a_flaky_failure_that_passes_elsewhere_says_nothing_about_builds() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
     find(&mut driver, b"f", "sometimes");
-    for tries in 1..=3 {
+    for tries in 1..=CONFIRMATIONS {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
-        if tries < 3 {
+        if tries < CONFIRMATIONS {
             driver.answer(fuzzed(JobEnd::Done, 10), Harvest::default());
             driver.set_up();
         }

@@ -1,6 +1,7 @@
 //! Findings that end the process are made smaller, one fresh worker a death.
 
 use super::*;
+use crate::coordinator::engine::chore::CONFIRMATIONS;
 use crate::coordinator::engine::finding::Stage;
 use crate::coordinator::engine::minimization::Minimization;
 
@@ -160,7 +161,7 @@ fn an_input_alone_that_passes_is_said_not_to_fail() {
     engine.start(Duration::ZERO, &mut actions);
     let mut driver = Driver { engine, now: Duration::ZERO, actions, n_seeds: 0 };
     let mut worker = driver.set_up();
-    for _ in 0..2 {
+    for _ in 1..CONFIRMATIONS {
         driver.answer(replayed(JobEnd::Done), Harvest::default());
         assert_eq!(driver.killed(), [worker]);
         worker = driver.set_up();

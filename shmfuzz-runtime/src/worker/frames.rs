@@ -1,0 +1,435 @@
+//! Walking stacks: of the thread that panics, of one that a fatal signal interrupted, and of the
+//! body's thread while it hangs.
+//!
+//! Unsafe lives here. All code of a fuzzing build, and the standard library, keeps frame pointers,
+//! so a stack of Rust functions is walked by following them, a nanosecond a frame, which is cheap
+//! enough for every panic. Where C code without them is involved, the unwinder is asked, which
+//! reads the same tables as a panic does; like every sanitizer does, also in handlers of signals.
+//! Invariants: frame pointers are followed only within the stack of the body's thread, whose ends
+//! were asked for when it began, so a smashed stack is cut and not read beyond; nothing here
+//! allocates or takes a lock of ours.
+
+use super::compare::BODY_THREAD;
+use super::sancov;
+use crate::stack::{MAX_FRAMES, N_OUTERMOST, StackArea};
+use std::cell::UnsafeCell;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Frames that are kept from the innermost one on.
+const N_INNERMOST: usize = MAX_FRAMES - N_OUTERMOST;
+/// The most frames that the unwinder walks over, each of which takes it about a microsecond.
+const MAX_UNWOUND: usize = 100_000;
+/// How many frames tell which way a panic was reached.
+const N_TELLING: usize = 16;
+
+/// Program counters of a stack, the innermost first. For callers they lie within the call.
+#[derive(Clone, Debug)]
+pub(super) struct Frames {
+    /// The innermost ones, and behind them a ring of the last ones beyond.
+    pcs: [usize; MAX_FRAMES],
+    /// How many there were.
+    n: usize,
+}
+
+impl Frames {
+    const EMPTY: Self = Self { pcs: [0; MAX_FRAMES], n: 0 };
+
+    fn push(&mut self, pc: usize) {
+        let place = match self.n.checked_sub(MAX_FRAMES) {
+            None => self.n,
+            Some(beyond) => N_INNERMOST + beyond % N_OUTERMOST,
+        };
+        self.pcs[place] = pc;
+        self.n += 1;
+    }
+
+    /// Writes them to the stack area. Async-signal-safe.
+    pub(super) fn publish(&self, area: StackArea) {
+        let n_kept = self.n.min(MAX_FRAMES);
+        let beyond = self.n - n_kept;
+        let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
+        let mut pcs = [0; MAX_FRAMES];
+        for (i, pc) in pcs[..n_kept].iter_mut().enumerate() {
+            // The oldest of the ring comes first.
+            let place = match i.checked_sub(N_INNERMOST) {
+                Some(i) if beyond > 0 => N_INNERMOST + (i + beyond) % N_OUTERMOST,
+                _ => i,
+            };
+            *pc = self.pcs[place].wrapping_sub(anchor) as i64;
+        }
+        area.write(&pcs[..n_kept], beyond as u64);
+    }
+
+    /// A number that is the same for panics that were reached in the same way: of the innermost
+    /// frames, how often a recursion came by does not count. Equal in all workers of a build;
+    /// never 0.
+    pub(super) fn trail(&self) -> u64 {
+        let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
+        let mut distinct = [0; N_TELLING];
+        let mut n = 0;
+        for pc in &self.pcs[..self.n.min(N_INNERMOST)] {
+            let pc = pc.wrapping_sub(anchor);
+            if n < N_TELLING && !distinct[..n].contains(&pc) {
+                distinct[n] = pc;
+                n += 1;
+            }
+        }
+        // The multiplier and the end of `splitmix64` (S. Vigna).
+        let mut hash = distinct[..n].iter().fold(0u64, |hash, pc| {
+            (hash ^ *pc as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+        });
+        hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (hash ^ hash >> 31).max(1)
+    }
+}
+
+/// The stack of the body's thread, from its first frame of ours to its end; 0 where not known.
+static BASE: AtomicUsize = AtomicUsize::new(0);
+static LOW: AtomicUsize = AtomicUsize::new(0);
+static HIGH: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that this thread is the body's, and that the function into which this is inlined is its
+/// outermost one of interest.
+#[inline(always)]
+pub(super) fn begin_thread() {
+    let Some(bounds) = bounds() else { return };
+    LOW.store(bounds.start, Ordering::Relaxed);
+    HIGH.store(bounds.end, Ordering::Relaxed);
+    BASE.store(frame_pointer().unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Where the stack of this thread lies.
+fn bounds() -> Option<Range<usize>> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+        // SAFETY: it has no preconditions.
+        let this = unsafe { libc::pthread_self() };
+        // SAFETY: this thread is alive, and there is room for the attributes.
+        let refused = unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) };
+        if refused != 0 {
+            return None;
+        }
+        let (mut low, mut len) = (std::ptr::null_mut(), 0);
+        // SAFETY: the attributes were filled in.
+        unsafe {
+            libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut len);
+        }
+        // SAFETY: as above, and they are not used again.
+        unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+        (len > 0).then(|| low as usize..low as usize + len)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// The frame pointer of the function into which this is inlined.
+#[inline(always)]
+fn frame_pointer() -> Option<usize> {
+    let pointer: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a register is copied.
+    unsafe {
+        std::arch::asm!("mov {}, rbp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a register is copied.
+    unsafe {
+        std::arch::asm!("mov {}, x29", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        pointer = 0;
+    }
+    (pointer != 0).then_some(pointer)
+}
+
+/// Follows the frame pointers of the body's thread, of which `frame` is one; whether that came to
+/// where the thread began, and not to a function without one.
+fn follow(frames: &mut Frames, mut frame: usize) -> bool {
+    const WORD: usize = size_of::<usize>();
+    let (base, low) = (BASE.load(Ordering::Relaxed), LOW.load(Ordering::Relaxed));
+    let high = HIGH.load(Ordering::Relaxed);
+    loop {
+        if base != 0 && frame == base {
+            return true;
+        }
+        if frame % WORD != 0 || frame < low || high < 2 * WORD || frame > high - 2 * WORD {
+            return false;
+        }
+        let place = frame as *const usize;
+        // SAFETY: both words are in the stack of a thread that is alive, and aligned. A guard page
+        // at its low end is no part of what was asked for.
+        let (next, back) = unsafe { place.cast::<(usize, usize)>().read_volatile() };
+        if back == 0 {
+            return false;
+        }
+        frames.push(back.wrapping_sub(1));
+        // Callers' frames lie higher.
+        if next <= frame {
+            return false;
+        }
+        frame = next;
+    }
+}
+
+/// The stack that ends in the caller, of the body's thread.
+#[inline(always)]
+pub(super) fn here(frames: &mut Frames) {
+    frames.n = 0;
+    if let Some(frame) = frame_pointer() {
+        follow(frames, frame);
+    }
+}
+
+/// Registers of code that a signal interrupted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registers {
+    /// The program counter.
+    pub(super) pc: usize,
+    /// The stack pointer.
+    pub(super) stack: usize,
+    /// The frame pointer.
+    pub(super) frame: usize,
+}
+
+/// The registers in a signal handler's context; `None` where it is not known how to read it.
+pub(super) fn registers(context: *mut libc::c_void) -> Option<Registers> {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    {
+        // SAFETY: the kernel passes a valid context to a handler with SA_SIGINFO.
+        let all = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+        let of = |register: libc::c_int| all[register as usize] as usize;
+        Some(Registers {
+            pc: of(libc::REG_RIP),
+            stack: of(libc::REG_RSP),
+            frame: of(libc::REG_RBP),
+        })
+    }
+    #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+    {
+        // SAFETY: the kernel passes a valid context to a handler with SA_SIGINFO.
+        let all = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
+        let (pc, stack, frame) = (all.pc as usize, all.sp as usize, all.regs[29] as usize);
+        Some(Registers { pc, stack, frame })
+    }
+    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    {
+        let _ = context;
+        None
+    }
+}
+
+/// The stack of this thread as it was when a signal interrupted it, at a fault of `address` or 0.
+pub(super) fn interrupted(registers: Option<Registers>, address: usize) -> Frames {
+    let Some(registers) = registers else { return Frames::EMPTY };
+    // The unwinder reads the code it is in, where none is.
+    if address != 0 && address == registers.pc {
+        return called_from(registers);
+    }
+    let mut frames = Frames::EMPTY;
+    let is_body = BODY_THREAD.get();
+    if is_body && is_of_program(registers.pc) {
+        frames.push(registers.pc);
+        if follow(&mut frames, registers.frame) {
+            return frames;
+        }
+    }
+    let followed = std::mem::replace(&mut frames, Frames::EMPTY);
+    unwind(&mut frames, Some(registers.pc));
+    if frames.n > followed.n { frames } else { followed }
+}
+
+/// The stack after a call to where no code is: the address of who called stands on the stack, and
+/// the frame pointer is the caller's still.
+fn called_from(registers: Registers) -> Frames {
+    let mut frames = Frames::EMPTY;
+    frames.push(registers.pc);
+    let (low, high) = (LOW.load(Ordering::Relaxed), HIGH.load(Ordering::Relaxed));
+    let holds_word = registers.stack % size_of::<usize>() == 0
+        && (low..high.saturating_sub(size_of::<usize>())).contains(&registers.stack);
+    if BODY_THREAD.get() && holds_word {
+        // SAFETY: the word is in the stack of this thread, and aligned.
+        let back = unsafe { (registers.stack as *const usize).read_volatile() };
+        if is_of_program(back) {
+            frames.push(back.wrapping_sub(1));
+        }
+        follow(&mut frames, registers.frame);
+    }
+    frames
+}
+
+/// Whether code of the program stands at an address, and not of a library or nothing.
+fn is_of_program(pc: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // What the linkers of Linux define in every program.
+        unsafe extern "C" {
+            static __executable_start: u8;
+            static etext: u8;
+        }
+        let (start, end) = (&raw const __executable_start, &raw const etext);
+        (start as usize..end as usize).contains(&pc)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = pc;
+        false
+    }
+}
+
+/// The stack of this thread, whichever it is, where functions of libc without frame pointers may
+/// have a part in it.
+pub(super) fn unwound() -> Frames {
+    let mut frames = Frames::EMPTY;
+    unwind(&mut frames, None);
+    frames
+}
+
+/// What the unwinder knows of a frame.
+enum Context {}
+
+unsafe extern "C" {
+    fn _Unwind_Backtrace(
+        each: extern "C" fn(*mut Context, *mut libc::c_void) -> libc::c_int,
+        argument: *mut libc::c_void,
+    ) -> libc::c_int;
+    fn _Unwind_GetIPInfo(context: *mut Context, is_exact: *mut libc::c_int) -> usize;
+}
+
+struct Unwound<'a> {
+    frames: &'a mut Frames,
+    /// Frames before the one with this program counter are the handler's.
+    start: Option<usize>,
+    n: usize,
+}
+
+/// Asks the unwinder for the stack, from the frame with this program counter on, or its own.
+fn unwind(frames: &mut Frames, start: Option<usize>) {
+    let mut unwound = Unwound { frames, start, n: 0 };
+    // SAFETY: the function is called with the argument, before this one returns.
+    unsafe { _Unwind_Backtrace(take, (&raw mut unwound).cast()) };
+}
+
+extern "C" fn take(context: *mut Context, argument: *mut libc::c_void) -> libc::c_int {
+    /// `_URC_NO_REASON` and `_URC_NORMAL_STOP` of the Itanium C++ ABI.
+    const GO_ON: libc::c_int = 0;
+    const STOP: libc::c_int = 4;
+    // SAFETY: the argument is what `unwind` gave, and nobody else uses it meanwhile.
+    let unwound = unsafe { &mut *argument.cast::<Unwound<'_>>() };
+    let mut is_exact = 0;
+    // SAFETY: the unwinder passes a valid context.
+    let pc = unsafe { _Unwind_GetIPInfo(context, &raw mut is_exact) };
+    unwound.n += 1;
+    unwound.start = unwound.start.filter(|start| *start != pc);
+    if unwound.start.is_none() && pc != 0 {
+        unwound.frames.push(if is_exact == 0 { pc - 1 } else { pc });
+    }
+    if pc == 0 || unwound.n >= MAX_UNWOUND { STOP } else { GO_ON }
+}
+
+/// The stack of the last panic on the body's thread.
+struct LastPanic(UnsafeCell<Frames>);
+
+// SAFETY: only the thread that runs the body reaches it.
+unsafe impl Sync for LastPanic {}
+
+static LAST_PANIC: LastPanic = LastPanic(UnsafeCell::new(Frames::EMPTY));
+
+/// Notes the stack of a panic. Only for the body's thread.
+#[inline(always)]
+pub(super) fn note_panic() {
+    // SAFETY: this is the body's thread, and no reference outlives a use of it.
+    here(unsafe { &mut *LAST_PANIC.0.get() });
+}
+
+/// Puts another stack in the place of the last panic's. Only for the body's thread.
+pub(super) fn set_last_panic(frames: &Frames) {
+    // SAFETY: as above.
+    unsafe { &mut *LAST_PANIC.0.get() }.clone_from(frames);
+}
+
+/// Forgets it: what fails now is no panic whose stack was noted. Only for the body's thread.
+pub(super) fn forget_panic() {
+    // SAFETY: as above.
+    unsafe { &mut *LAST_PANIC.0.get() }.n = 0;
+}
+
+/// The stack of the last panic. Only for the body's thread.
+pub(super) fn of_last_panic<T>(use_it: impl FnOnce(&Frames) -> T) -> T {
+    // SAFETY: as above.
+    use_it(unsafe { &*LAST_PANIC.0.get() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    #[test]
+    fn of_a_deep_stack_both_ends_are_kept() {
+        let mapping = Box::leak(Box::new(crate::mapping::Mapping::create(16).unwrap()));
+        let area = StackArea::of(&mapping.0);
+        let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
+        let published = |n: usize| {
+            let mut frames = Frames::EMPTY;
+            (0..n).for_each(|i| frames.push(anchor + i));
+            frames.publish(area);
+            crate::stack::read_now(&mapping.0).unwrap()
+        };
+        for n in [0, 1, N_INNERMOST + 1, MAX_FRAMES] {
+            let expected: Vec<i64> = (0..n as i64).collect();
+            assert_eq!((published(n).pcs, published(n).left_out), (expected, 0), "{n}");
+        }
+        for n in [MAX_FRAMES + 1, MAX_FRAMES + N_OUTERMOST + 7, 9999] {
+            let inner = 0..N_INNERMOST;
+            let expected = inner.chain(n - N_OUTERMOST..n).map(|i| i as i64).collect();
+            let left_out = (n - MAX_FRAMES) as u64;
+            assert_eq!((published(n).pcs, published(n).left_out), (expected, left_out), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_recursion_makes_no_other_trail() {
+        let trail = |pcs: &[usize]| {
+            let mut frames = Frames::EMPTY;
+            pcs.iter().for_each(|pc| frames.push(*pc));
+            frames.trail()
+        };
+        assert_eq!(trail(&[1, 2, 3, 9]), trail(&[1, 2, 3, 2, 3, 2, 3, 9]));
+        assert_ne!(trail(&[1, 2, 3, 9]), trail(&[1, 2, 4, 9]));
+        assert_ne!(trail(&[]), 0);
+    }
+
+    #[inline(never)]
+    fn recurse(n: usize, end: &mut dyn FnMut()) -> usize {
+        if n == 0 {
+            end();
+            return 0;
+        }
+        black_box(recurse(black_box(n - 1), end)) + 1
+    }
+
+    /// Only fuzzing builds keep frame pointers, so end-to-end tests follow those.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_unwinder_finds_every_frame() {
+        let n_frames = |n: usize| {
+            let mut frames = Frames::EMPTY;
+            recurse(n, &mut || unwind(&mut frames, None));
+            assert!(is_of_program(frames.pcs[0]), "{:x}", frames.pcs[0]);
+            frames.n
+        };
+        assert_eq!(n_frames(50) - n_frames(10), 40);
+    }
+
+    #[test]
+    fn a_smashed_frame_pointer_is_not_followed() {
+        let mut frames = Frames::EMPTY;
+        for frame in [0, 1, 8, usize::MAX, usize::MAX - 7] {
+            assert!(!follow(&mut frames, frame));
+        }
+        assert_eq!(frames.n, 0);
+    }
+}
