@@ -76,6 +76,7 @@ pub mod mapping;
 pub mod message;
 #[cfg(any(feature = "coordinator", all(unix, feature = "fuzz-test")))]
 pub mod minimize;
+pub mod place;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;

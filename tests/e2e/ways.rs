@@ -68,7 +68,7 @@ fn own_functions(finding: &Value) -> Vec<&str> {
     names
 }
 
-const WAYS: [Way; 22] = [
+const WAYS: [Way; 24] = [
     way("panics", "panic", "index out of bounds", &["inner", "outer", "panics"]).in_source(),
     way("panics_without_text", "panic", "Box<dyn Any>", &["panics_without_text"]).in_source(),
     way("panics_in_a_thread", "panic", "the thread fails", &["fail_in_thread"]).in_source(),
@@ -78,6 +78,7 @@ const WAYS: [Way; 22] = [
     way("panics_across_c", "abort", "through C", &["unwinds", "panics_across_c"]).in_source(),
     way("aborts", "abort", "aborted", &["give_up", "aborts"]),
     way("writes_anywhere", "signal", "SIGSEGV at address 0x8", &["write_to", "writes_anywhere"]),
+    way("writes_anywhere_in_a_thread", "signal", "SIGSEGV", &["write_to", "write_in_thread"]),
     way("calls_nothing", "signal", "SIGSEGV at address 0x10", &["call", "calls_nothing"]),
     way("copies_from_nowhere", "signal", "SIGSEGV", &["copy_from", "copies_from_nowhere"]),
     way("raises_sigbus", "signal", "SIGBUS", &["raises_sigbus"]),
@@ -85,6 +86,7 @@ const WAYS: [Way; 22] = [
     way("raises_sigfpe", "signal", "SIGFPE", &["raises_sigfpe"]),
     way("raises_sigtrap", "signal", "SIGTRAP", &["raises_sigtrap"]),
     way("recurses", "stack_overflow", "stack overflow", &["descend", "recurses"]),
+    way("recurses_in_a_thread", "stack_overflow", "stack", &["descend", "recurse_in_thread"]),
     way("allocates_too_much", "oom", "memory allocation of ", &["reserve", "allocates_too_much"]),
     way("fills_memory", "oom", "used more than 300 MiB", &["hoard", "fills_memory"]),
     way("spins", "timeout", "ran longer than 300ms", &["step", "spin", "spins"]),

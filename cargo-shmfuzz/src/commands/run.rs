@@ -146,14 +146,17 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         return Ok(ExitCode::NoMatch);
     };
     let campaign = campaign(arguments, tests);
+    let labels: Vec<_> = selected.iter().map(|one| label(one, &arguments.selection)).collect();
     report.begin(Opening {
-        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
+        labels: labels.clone(),
         seed: campaign.seed,
         jobs: campaign.jobs,
         time: campaign.time,
         runs: campaign.runs,
         until_plateau: campaign.until_plateau,
     });
+    let folders = (0..selected.len()).map(|i| store.findings_dir(TestIdx(i))).collect();
+    report.keep_texts(folders, labels);
     let tests = campaign.tests.clone();
     let addresses = if campaign.by_work { Addresses::Same } else { Addresses::Random };
     let mut engine = Engine::new(campaign);

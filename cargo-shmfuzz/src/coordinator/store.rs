@@ -5,7 +5,7 @@
 //! campaigns may share a cache without agreeing on anything; nothing is removed from `testdata`
 //! but what this campaign wrote there.
 
-mod disk;
+pub(crate) mod disk;
 mod findings;
 mod load;
 

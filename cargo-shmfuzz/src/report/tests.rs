@@ -40,7 +40,7 @@ fn report_in(format: MessageFormat) -> (Report, Page, Page) {
     let (out, err) = (Page::default(), Page::default());
     let human = Human::new(Console::plain(Box::new(err.clone())));
     let json = (format == MessageFormat::Json).then(|| Json::new(Box::new(out.clone())));
-    (Report { human, json }, out, err)
+    (Report { human, json, texts: Texts::default() }, out, err)
 }
 
 fn opening() -> Opening {
@@ -415,4 +415,34 @@ fn every_event_and_field_is_documented() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_told_of_a_finding_is_kept_beside_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut report, _, err) = report_in(MessageFormat::Json);
+    report.begin(opening());
+    let folders = vec![dir.path().join("parse"), dir.path().join("print")];
+    report.keep_texts(folders, opening().labels);
+    let mut found = finding(failure(FailureKind::Panic, "no \u{1b}[31m"), b"0\xff\"");
+    found.failure.stack = trace();
+    report.show(&Notice::Finding(found.clone()), Some(Path::new("/p/crash-00")));
+    let first = std::fs::read_to_string(dir.path().join("parse/crash-00.txt")).unwrap();
+    assert!(first.contains("panic in parse") && first.contains("gps::par"), "{first}");
+    assert!(!first.contains('\u{1b}'), "{first}");
+    let seed = r#"#[fuzz_test(seeds = [b"0\xff\""])]"#;
+    assert!(first.ends_with(&format!("{seed}\n")), "{first}");
+    let smaller = Finding { input: b"0".as_slice().into(), ..found };
+    let smaller = Notice::Minimized { finding: smaller, before: 3, limit: Limit::Smallest };
+    report.show(&smaller, Some(Path::new("/p/crash-01")));
+    let files: Vec<_> = std::fs::read_dir(dir.path().join("parse")).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let second = std::fs::read_to_string(dir.path().join("parse/crash-01.txt")).unwrap();
+    assert!(second.contains("panic in parse") && second.contains("from 3 to 1 byte"), "{second}");
+    assert_eq!(err.text(), "");
+    // A file where the folder should be.
+    std::fs::write(dir.path().join("print"), "").unwrap();
+    let other = Finding { test: TestIdx(1), ..finding(failure(FailureKind::Panic, "no"), b"") };
+    report.show(&Notice::Finding(other), None);
+    assert!(err.text().contains("cannot write"), "{}", err.text());
 }
