@@ -8,6 +8,7 @@
 pub(crate) mod console;
 mod human;
 mod json;
+mod smaller;
 mod steadiness;
 mod texts;
 
@@ -16,6 +17,7 @@ use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Notice;
 use crate::exit_code::ExitCode;
 use crate::show;
+pub(crate) use smaller::Smaller;
 pub(crate) use steadiness::Steadiness;
 
 use console::Console;

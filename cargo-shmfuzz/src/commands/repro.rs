@@ -134,7 +134,7 @@ fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow:
 }
 
 /// A file, or one of the test's seeds.
-fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
+pub(super) fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
     let folder = &selected.seed_folder;
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());

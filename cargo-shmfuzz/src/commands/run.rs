@@ -262,6 +262,7 @@ pub(super) fn campaign_test(
 ) -> Test {
     Test {
         name: one.name.clone(),
+        kind: one.test.record.kind,
         timeout: limits.timeout,
         rss_limit: limits.rss_limit,
         max_len: limits.max_len.min(MAX_VALUE_LEN),

@@ -2,6 +2,7 @@
 //! attributes and defaults.
 
 use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::record::InputKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(crate) struct Test {
     /// Its name, unique in the campaign, for messages: the path as `cargo test` prints it, with
     /// as much of package and target before it as tells it apart.
     pub(crate) name: String,
+    /// What it takes.
+    pub(crate) kind: InputKind,
     /// Longest time of one call.
     pub(crate) timeout: Duration,
     /// Largest resident memory of a worker, in bytes; 0 for none.

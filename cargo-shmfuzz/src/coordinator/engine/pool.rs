@@ -363,6 +363,7 @@ mod tests {
         };
         Pool::new(&Test {
             name: "t".to_owned(),
+            kind: shmfuzz_runtime::record::InputKind::Bytes,
             timeout: Duration::ZERO,
             rss_limit: 0,
             max_len: 10,

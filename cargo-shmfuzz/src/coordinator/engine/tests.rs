@@ -3,6 +3,7 @@
 mod corpus;
 mod ends;
 mod findings;
+mod minimization;
 mod sharing;
 
 use super::Engine;
@@ -27,6 +28,7 @@ const MS: Duration = Duration::from_millis(1);
 fn campaign(n: usize) -> Campaign {
     let test = |i| Test {
         name: format!("t{i}"),
+        kind: shmfuzz_runtime::record::InputKind::Bytes,
         timeout: MS * 1000,
         rss_limit: 512 << 20,
         max_len: 4096,

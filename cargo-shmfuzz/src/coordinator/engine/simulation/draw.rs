@@ -91,6 +91,7 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
     let corpus = (0..n_inputs).map(|i| input(i, if random.chance(300) { b'P' } else { b'o' }));
     Test {
         name: format!("test{n}"),
+        kind: shmfuzz_runtime::record::InputKind::Bytes,
         timeout: MS * 1000,
         rss_limit: 0,
         max_len: 100,
