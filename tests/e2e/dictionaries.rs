@@ -117,6 +117,10 @@ fn run_stray(lexicon: &Project) {
         .code(0)
         .says(&["testdata/fuzz/tests.besides.dict belongs to no fuzz test: did you mean \
          `tests.beside.dict`?"]);
+    let named = ["--dict", "testdata/fuzz/tests.besides.dict"];
+    let args = ["run", "--runs", "10", "--exact", "tests::beside"];
+    let output = lexicon.shmfuzz(args).args(named).run().code(0);
+    assert!(!output.stderr.contains("belongs to no"), "it is the command line's\n{output}");
     fs_err::remove_file(lexicon.path("dict/spells.dict")).unwrap();
     lexicon
         .shmfuzz(["run", "--runs", "10", "--exact", "tests::named"])

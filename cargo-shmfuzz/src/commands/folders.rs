@@ -5,7 +5,7 @@ use crate::building::{Build, FuzzTest};
 use crate::cli::Selection;
 use crate::show;
 use crate::workspace::Workspace;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use shmfuzz_runtime::record::Record;
 use shmfuzz_runtime::testdata;
 use std::collections::BTreeMap;
@@ -49,7 +49,8 @@ fn records(build: &Build, package_dir: &Utf8Path) -> Vec<Record<String>> {
     own.flat_map(|binary| binary.records.iter().cloned()).collect()
 }
 
-/// What is wrong with the folders and dictionaries of the packages that were built.
+/// What is wrong with the folders and dictionaries of the packages that were built; `given` are the
+/// dictionaries of the command line.
 ///
 /// Those that belong to no fuzz test can be told only if all targets were built.
 ///
@@ -59,6 +60,7 @@ pub(super) fn warnings(
     build: &Build,
     workspace: &Workspace,
     selection: &Selection,
+    given: &[Utf8PathBuf],
 ) -> anyhow::Result<Vec<String>> {
     let mut dirs: Vec<_> = build.binaries.iter().map(|binary| &binary.package_dir).collect();
     dirs.sort();
@@ -74,14 +76,15 @@ pub(super) fn warnings(
         // What is wrong with metadata is said where they are used.
         let named = |test: FuzzTest| dictionaries::named(workspace, &test).unwrap_or_default();
         let tests = build.fuzz_tests().filter(|test| test.binary.package_dir == *dir);
-        let named: Vec<PathBuf> = tests.flat_map(named).collect();
+        let given = given.iter().map(|file| file.as_std_path().to_owned());
+        let named: Vec<PathBuf> = tests.flat_map(named).chain(given).collect();
         warnings.extend(stray(dir, &records, &named)?);
     }
     Ok(warnings)
 }
 
 /// The folders and dictionaries of a package that belong to none of its fuzz tests; `named` are the
-/// dictionaries that these ask for by their paths.
+/// dictionaries that these, or the command line, ask for by their paths.
 fn stray(
     dir: &Utf8Path,
     records: &[Record<String>],

@@ -52,7 +52,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut report = Report::new(arguments.message_format);
     let workspace = super::workspace(&arguments.selection, CfgFuzzing::LeftOut)?;
     let build = build_plain(&workspace, CargoOutput::Terminal, None)?;
-    for warning in super::folders::warnings(&build, &workspace, &arguments.selection)? {
+    for warning in super::folders::warnings(&build, &workspace, &arguments.selection, &[])? {
         report.warn(&warning);
     }
     let filters = Filters { include_ignored: true, ..arguments.filters.clone() };

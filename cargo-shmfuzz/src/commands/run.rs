@@ -204,7 +204,8 @@ fn prepare(
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
-    for warning in super::folders::warnings(&build, &workspace, &arguments.selection)? {
+    let Arguments { selection, dict, .. } = arguments;
+    for warning in super::folders::warnings(&build, &workspace, selection, dict)? {
         report.warn(&warning);
     }
     let selected = match super::select(&build, &arguments.filters) {
