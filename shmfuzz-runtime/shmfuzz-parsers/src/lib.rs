@@ -6,6 +6,8 @@
 //! runs those fuzz tests is still `shmfuzz-runtime`, with a copy and a mapping of its own.
 //!
 //! Nothing depends on this crate; `tests/fuzz` are its fuzz tests.
+// The modules' own unit tests belong to the runtime, and want what only that depends on.
+#![cfg(not(test))]
 #![allow(dead_code, reason = "what the other modules of the runtime use of these is not used here")]
 
 #[path = "../../src/area.rs"]
