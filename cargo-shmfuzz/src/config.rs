@@ -193,6 +193,7 @@ fn read_given(dir: &Path, text: &str) -> anyhow::Result<ConfigFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shmfuzz_runtime::fuzz_test;
 
     fn config(files: &[(&str, &str)], vars: &[(&str, &str)]) -> CargoConfig {
         let file = |(base, text): &(&str, &str)| ConfigFile {
@@ -276,5 +277,40 @@ mod tests {
         assert_eq!(config.env()[0].value, "x");
         let error = CargoConfig::load(dir.path(), &["nonsense".to_owned()]).unwrap_err();
         assert!(error.to_string().starts_with("--config nonsense: "), "{error:#}");
+    }
+
+    /// A file that is given twice says what it says once, wherever it is given, and each variable of
+    /// `[env]` counts once.
+    #[fuzz_test(seeds = [
+        "build.rustc-wrapper = 'tools/wrap'\nbuild.target = 'a'\nenv.A = 'x'",
+        "[build]\ntarget = ['a']\n[env]\nA = { value = 'x', relative = true, force = true }\nB = 1",
+        "build.target = ['a', 'b']\nbuild.rustc = ''",
+        "build = 1\nenv = ['A']",
+    ])]
+    fn a_file_says_the_same_twice(text: &str) {
+        let Ok(table) = text.parse::<toml::Table>() else { return };
+        let file = ConfigFile { base: "/p".into(), table };
+        let said = |given: &[&ConfigFile], files: &[&ConfigFile]| {
+            let own = |files: &[&ConfigFile]| files.iter().map(|file| (*file).clone()).collect();
+            let config =
+                CargoConfig { given: own(given), files: own(files), vars: BTreeMap::new() };
+            let target = config.target().map_err(|error| error.to_string());
+            (config.rustc_wrapper(), config.rustc(), target, config.env())
+        };
+        let once = said(&[], &[&file]);
+        assert_eq!(said(&[&file], &[]), once);
+        assert_eq!(said(&[], &[&file, &file]), once);
+        assert_eq!(said(&[&file], &[&file]), once);
+        let (wrapper, rustc, _, env) = once;
+        for program in wrapper.iter().chain([&rustc]) {
+            let is_name = program.components().count() == 1;
+            assert!(is_name || program.is_absolute(), "{program:?}");
+        }
+        let mut names: Vec<_> = env.iter().map(|entry| &entry.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), env.len());
+        let read = env.iter().all(|entry| file.table["env"].get(&entry.name).is_some());
+        assert!(read, "no variable is made up");
     }
 }

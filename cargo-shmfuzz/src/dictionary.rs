@@ -246,6 +246,7 @@ pub(crate) fn together(tokens: impl IntoIterator<Item = Vec<u8>>) -> anyhow::Res
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use shmfuzz_runtime::fuzz_test;
 
     fn tokens(text: &str) -> Vec<Vec<u8>> {
         parse(text.as_bytes()).unwrap()
@@ -391,6 +392,33 @@ mod tests {
             if let Err(SyntaxError { line, column, .. }) = parse(&text) {
                 let found = text.split(|byte| *byte == b'\n').nth(line - 1);
                 prop_assert!(found.is_some_and(|found| column <= found.len() + 1));
+            }
+        }
+    }
+
+    /// Tokens can be written again; an error names the first line that is wrong, and a place in it.
+    #[fuzz_test(seeds = [
+        "# a comment\n\n kw@2 = \"two\" # \"why\"\r\n\"a\"b\"\n",
+        r#""\\\"\x00\xfF\n\r\t\0x""#,
+        "a=\"b\"\nname=value",
+        "\u{feff}\"\u{e9}\\q\"",
+        "\"a\"# b\n\"\\x4\"",
+    ])]
+    fn a_text_is_tokens_or_has_a_first_error(text: &[u8]) {
+        match parse(text) {
+            Ok(tokens) => {
+                assert!(tokens.iter().all(|token| (1..=MAX_TOKEN_LEN).contains(&token.len())));
+                let lines: Vec<_> =
+                    tokens.iter().map(|token| format!("\"{}\"\n", written(token))).collect();
+                assert_eq!(parse(lines.concat().as_bytes()), Ok(tokens));
+            }
+            Err(error) => {
+                let lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
+                let (before, rest) = lines.split_at(error.line - 1);
+                assert!(parse(&before.join(&b'\n')).is_ok(), "{error}");
+                let alone = [&vec![b'\n'; error.line - 1][..], rest[0]].concat();
+                assert_eq!(parse(&alone), Err(error.clone()), "the line is wrong by itself");
+                assert!((1..=rest[0].len() + 1).contains(&error.column), "{}", error.column);
             }
         }
     }

@@ -129,8 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn an_executable_without_fuzz_tests_has_none() {
+    fn an_executable_has_the_fuzz_tests_that_it_was_built_with() {
         let own = std::env::current_exe().unwrap();
-        assert_eq!(records(Utf8Path::from_path(&own).unwrap(), &[]).unwrap(), []);
+        let own = records(Utf8Path::from_path(&own).unwrap(), &[]).unwrap();
+        assert!(own.iter().any(|record| record.path().starts_with("dictionary::tests::")));
+        assert!(own.iter().all(|record| record.bin == "cargo-shmfuzz"));
+        assert_eq!(records(Utf8Path::new(env!("CARGO")), &[]).unwrap(), []);
     }
 }

@@ -215,6 +215,7 @@ fn to_max_len(bytes: u64) -> anyhow::Result<usize> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use shmfuzz_runtime::fuzz_test;
 
     #[test]
     fn the_later_layer_wins() {
@@ -293,5 +294,57 @@ mod tests {
         assert_eq!(parse_max_len("1G").unwrap(), MAX_VALUE_LEN);
         let error = parse_max_len("1073741825").unwrap_err();
         assert_eq!(error.to_string(), "it is too large: the maximum is 1024MiB");
+    }
+
+    /// A size is its number times its unit; the number alone is the same size.
+    #[fuzz_test(seeds = ["4096", "64k", "512MiB", "2 GB", "18446744073709551615k", "1T", "0b"])]
+    fn a_size_is_a_number_times_a_power_of_1024(text: &str) {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        match parse_size(text) {
+            Ok(size) => {
+                let number: u128 = digits.parse().expect("it begins with a number");
+                let is_power = |shift| number << shift == u128::from(size);
+                assert!([0, 10, 20, 30].into_iter().any(is_power), "{size}");
+                assert_eq!(parse_size(&size.to_string()).unwrap(), size);
+                let longest = parse_max_len(text).ok();
+                let fits = (1..=MAX_VALUE_LEN as u64).contains(&size);
+                assert_eq!(longest.map(|len| len as u64), fits.then_some(size));
+            }
+            Err(_) if digits.parse::<u64>().is_ok() => {
+                assert!(parse_size(&digits).is_ok(), "a number alone is a size");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// A time is the same when it is read as the command prints it.
+    #[fuzz_test(seeds = ["0", "500ms", "60s", "1h 30m", "1y 2months 3ns", "10", "584942417355y"])]
+    fn a_time_comes_back(text: &str) {
+        let Ok(time) = parse_time_or_zero(text) else {
+            assert!(parse_time(text).is_err());
+            return;
+        };
+        assert_eq!(parse_time(text).is_ok(), !time.is_zero());
+        let written = humantime::format_duration(time).to_string();
+        assert_eq!(parse_time_or_zero(&written).unwrap(), time, "{written}");
+    }
+
+    /// Whatever metadata say, the limits that come of them can be used.
+    #[fuzz_test(seeds = [
+        r#"{"timeout":"3s","rss_limit":"1G","max_len":100,"instrument":{"only":["a"]},"dict":"a.dict"}"#,
+        r#"{"max_len":"1G","rss_limit":0}"#,
+        r#"{"dict":"/a"}"#,
+        r#"{"timeout":"0s"}"#,
+    ])]
+    fn metadata_are_refused_or_can_be_used(text: &str) {
+        let Ok(ours) = serde_json::from_str::<serde_json::Value>(text) else { return };
+        let Ok(OfPackage { layer, dict }) = of_package(&json!({ "shmfuzz": ours })) else { return };
+        let Limits { timeout, rss_limit, max_len } = Limits::resolve(&[layer]);
+        assert!(!timeout.is_zero() && (1..=MAX_VALUE_LEN).contains(&max_len));
+        assert_eq!(rss_limit, layer.rss_limit.unwrap_or(RSS_LIMIT));
+        let package = Path::new("/package");
+        assert!(
+            dict.is_none_or(|dict| !dict.is_empty() && package.join(dict).starts_with(package))
+        );
     }
 }

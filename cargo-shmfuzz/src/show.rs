@@ -48,21 +48,29 @@ pub(crate) fn error(error: &anyhow::Error) -> String {
 
 /// The lines of a text, each escaped; tabs are widened.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
-    text.lines().map(|text| line(&text.replace('\t', "    ")))
+    text.lines().map(widened)
+}
+
+fn widened(text: &str) -> String {
+    line(&text.replace('\t', "    "))
 }
 
 /// A word as a shell reads it, on one line.
 pub(crate) fn shell_word(word: &str) -> String {
     let word = line(word);
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&b);
-    if word.bytes().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// The last `limit` lines of a text, escaped, and how many were left out before them.
 pub(crate) fn tail(text: &str, limit: usize) -> (usize, Vec<String>) {
     let all: Vec<&str> = text.trim_end().trim_start_matches('\n').lines().collect();
     let left_out = all.len().saturating_sub(limit);
-    (left_out, lines(&all[left_out..].join("\n")).collect())
+    (left_out, all[left_out..].iter().copied().map(widened).collect())
 }
 
 /// Most bytes of an input that are shown.
@@ -172,6 +180,7 @@ pub(crate) fn time(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shmfuzz_runtime::fuzz_test;
 
     #[test]
     fn nothing_reaches_the_terminal_but_characters() {
@@ -228,5 +237,107 @@ mod tests {
         let times = [420, 12_300, 185_000, 7_620_000].map(Duration::from_millis);
         assert_eq!(times.map(time), ["0.42s", "12.3s", "3m05s", "2h07m"]);
         assert_eq!([count(1, "seed"), count(2, "seed")], ["1 seed", "2 seeds"]);
+    }
+
+    /// Unicode's `Bidi_Control`, and the separators of lines that are no control characters.
+    const REORDERING: &str = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+                              \u{2066}\u{2067}\u{2068}\u{2069}\u{2028}\u{2029}";
+
+    #[track_caller]
+    fn check_harmless(shown: &str) {
+        let is_harmful = |c: char| {
+            let is_control = matches!(c, '\0'..' ' | '\u{7f}'..'\u{a0}');
+            is_control || REORDERING.contains(c)
+        };
+        assert!(!shown.contains(is_harmful), "{shown:?}");
+    }
+
+    /// The word that a shell reads; `None` if it reads several, or something else.
+    fn read_by_shell(shown: &str) -> Option<String> {
+        let (mut word, mut chars, mut is_word) = (String::new(), shown.chars(), false);
+        while let Some(c) = chars.next() {
+            is_word = true;
+            match c {
+                '\'' => loop {
+                    match chars.next()? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                },
+                '\\' => word.push(chars.next()?),
+                c if c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c) => word.push(c),
+                _ => return None,
+            }
+        }
+        is_word.then_some(word)
+    }
+
+    /// Of any text, no terminal obeys what is shown, no line is lost, and what is shown is not
+    /// changed by showing it again.
+    #[fuzz_test(seeds = ["", "a\x1b[31mb\u{9b}0mc\r\n", "it's\ta\u{202e}b", "a\n\n\x07b\r\r\nc", "/a/b=c"])]
+    fn no_terminal_obeys_a_text(text: &str) {
+        let one = line(text);
+        check_harmless(&one);
+        assert_eq!(line(&one), one);
+        let all: Vec<String> = lines(text).collect();
+        assert_eq!(all.len(), text.lines().count());
+        all.iter().for_each(|line| check_harmless(line));
+        let trimmed = text.trim_end().trim_start_matches('\n');
+        for limit in [0, 1, 3] {
+            let (left_out, shown) = tail(text, limit);
+            let expected: Vec<String> = lines(trimmed).skip(left_out).collect();
+            assert_eq!(
+                (left_out, &shown),
+                (lines(trimmed).count().saturating_sub(limit), &expected)
+            );
+        }
+        assert_eq!(read_by_shell(&shell_word(text)), Some(one));
+        let shown = error(&anyhow::anyhow!(text.to_owned()).context("outer"));
+        shown.split('\n').for_each(check_harmless);
+    }
+
+    /// What Rust reads between the quotes of a shown line.
+    fn unescaped(literal: &str) -> String {
+        let (mut out, mut rest) = (String::new(), literal);
+        while let Some((before, escape)) = rest.split_once('\\') {
+            out.push_str(before);
+            let len = if escape.starts_with('u') { escape.find('}').unwrap() + 1 } else { 1 };
+            let (escape, behind) = escape.split_at(len);
+            out.push(match escape {
+                "n" => '\n',
+                "r" => '\r',
+                "t" => '\t',
+                "\\" => '\\',
+                code => {
+                    let digits = code.trim_start_matches("u{").trim_end_matches('}');
+                    char::from_u32(u32::from_str_radix(digits, 16).unwrap()).unwrap()
+                }
+            });
+            rest = behind;
+        }
+        out + rest
+    }
+
+    /// What is shown of an input tells which bytes those are, and how many more there are.
+    #[fuzz_test(seeds = ["", "$GPGGA,*4\r\n\"$\"\n", "a\\b\u{e9}\u{202e}", "\0\x01\x02 9abcdef01\n"])]
+    fn an_input_is_shown_exactly(bytes: &[u8]) {
+        let mut rows = input(bytes);
+        rows.iter().for_each(|row| check_harmless(row));
+        let is_cut = rows.last().is_some_and(|row| row.starts_with("... and "));
+        let cut = if is_cut { rows.pop() } else { None };
+        let mut shown = Vec::new();
+        for row in &rows {
+            if let Some(literal) = row.strip_prefix("b\"").and_then(|row| row.strip_suffix('"')) {
+                shown.extend(unescaped(literal).into_bytes());
+                continue;
+            }
+            assert_eq!(usize::from_str_radix(&row[..8], 16), Ok(shown.len()));
+            let hex = row[10..58].split_ascii_whitespace();
+            shown.extend(hex.map(|byte| u8::from_str_radix(byte, 16).unwrap()));
+        }
+        assert_eq!(shown, bytes[..shown.len()]);
+        let left = bytes.len() - shown.len();
+        assert_eq!(cut, (left > 0).then(|| format!("... and {} more", size(left))));
+        assert!(left == 0 || shown.len() >= DUMP_LIMIT);
     }
 }

@@ -157,50 +157,57 @@ impl Trace {
     }
 
     /// The stack in lines: the user's own frames and the dependencies', those of the standard
-    /// library in a row folded into one line, and a recursion into one of its rounds.
+    /// library in a row folded into one line, and a recursion into one of its rounds. Nothing is
+    /// folded across a gap: what was left out may be something else.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut at = 0;
-        while at < self.frames.len() {
-            if let Some((_, n)) = self.gap.filter(|(gap, _)| *gap == at) {
-                lines.push(format!("({n} more frames)"));
-            }
-            let n_folded =
-                self.frames[at..].iter().take_while(|frame| is_folded(frame)).count().max(1);
-            if is_folded(&self.frames[at]) {
-                let rest = if n_folded == 1 { "frame" } else { "frames" };
-                lines.push(format!("({n_folded} {rest} of libraries)"));
-                at += n_folded;
-                continue;
-            }
-            let (period, rounds) = self.rounds(at);
-            lines.extend(self.frames[at..at + period].iter().map(ToString::to_string));
-            if rounds > 1 {
-                let what = if period == 1 { "frame" } else { "frames" };
-                lines.push(format!("(the {period} {what} above, {} more times)", rounds - 1));
-            }
-            at += period * rounds;
-        }
+        let Some((at, left_out)) = self.gap else { return lines_of(&self.frames) };
+        let (inner, outer) = self.frames.split_at(at.min(self.frames.len()));
+        let mut lines = lines_of(inner);
+        lines.push(format!("({} more {})", left_out, frames_noun(left_out)));
+        lines.extend(lines_of(outer));
         lines
     }
+}
 
-    /// How many frames from `at` on come again at once, and how many times they stand there: 1 and
-    /// 1 for what is no recursion.
-    fn rounds(&self, at: usize) -> (usize, usize) {
-        const LONGEST: usize = 12;
-        let rest = &self.frames[at..];
-        let same = |a: &Frame, b: &Frame| a.function.is_some() && a == b;
-        (1..=LONGEST.min(rest.len() / 2))
-            .map(|period| {
-                let (first, others) = rest.split_at(period);
-                let equal = others.iter().zip(first.iter().cycle());
-                let n_equal = equal.take_while(|(a, b)| same(a, b)).count();
-                (period, 1 + n_equal / period)
-            })
-            // A recursion is told by three rounds, unless it is one function that calls itself.
-            .find(|(_, rounds)| *rounds > 2)
-            .unwrap_or((1, 1))
+fn lines_of(mut frames: &[Frame]) -> Vec<String> {
+    let mut lines = Vec::new();
+    while !frames.is_empty() {
+        let n_folded = frames.iter().take_while(|frame| is_folded(frame)).count();
+        if n_folded > 0 {
+            lines.push(format!("({n_folded} {} of libraries)", frames_noun(n_folded as u64)));
+            frames = &frames[n_folded..];
+            continue;
+        }
+        let (period, rounds) = rounds(frames);
+        lines.extend(frames[..period].iter().map(ToString::to_string));
+        if rounds > 1 {
+            let noun = frames_noun(period as u64);
+            lines.push(format!("(the {period} {noun} above, {} more times)", rounds - 1));
+        }
+        frames = &frames[period * rounds..];
     }
+    lines
+}
+
+fn frames_noun(n: u64) -> &'static str {
+    if n == 1 { "frame" } else { "frames" }
+}
+
+/// How many of the first frames come again at once, and how many times they stand there: 1 and 1
+/// for what is no recursion.
+fn rounds(frames: &[Frame]) -> (usize, usize) {
+    const LONGEST: usize = 12;
+    let same = |a: &Frame, b: &Frame| a.function.is_some() && a == b;
+    (1..=LONGEST.min(frames.len() / 2))
+        .map(|period| {
+            let (first, others) = frames.split_at(period);
+            let equal = others.iter().zip(first.iter().cycle());
+            let n_equal = equal.take_while(|(a, b)| same(a, b)).count();
+            (period, 1 + n_equal / period)
+        })
+        // A recursion is told by three rounds, unless it is one function that calls itself.
+        .find(|(_, rounds)| *rounds > 2)
+        .unwrap_or((1, 1))
 }
 
 fn is_folded(frame: &Frame) -> bool {
@@ -223,6 +230,7 @@ fn without_numbers(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shmfuzz_runtime::fuzz_test;
 
     fn frame(origin: Origin, name: &str) -> Frame {
         Frame { function: Some(name.to_owned()), place: None, origin, is_inlined: false }
@@ -324,5 +332,112 @@ mod tests {
         assert_eq!(all.telling(2), ["a::f::{closure#}", "a::g::<#>"]);
         let others = trace(vec![frame(Origin::Other, "memcpy"), frame(Origin::Dependency, "d::x")]);
         assert_eq!(others.telling(3), ["d::x"]);
+    }
+
+    /// A stack of what the bytes say: each is a frame, behind the place of a gap and its size.
+    fn drawn(bytes: &[u8]) -> Trace {
+        const NAMES: [&str; 7] =
+            ["a", "b", "c", "std::panicking::f", "core::panicking::f", "g#1", "\u{e9}"];
+        let origins =
+            [Origin::Own, Origin::Dependency, Origin::Std, Origin::Harness, Origin::Other];
+        let (head, frames) = bytes.split_at(bytes.len().min(2));
+        let frames = frames.iter().take(128).map(|byte| {
+            let (name, rest) = (usize::from(byte & 7), usize::from(byte >> 3));
+            Frame {
+                function: NAMES.get(name).map(|name| (*name).to_owned()),
+                // A place is the same wherever the frame is, so that rounds are equal.
+                place: (rest >= 16).then(|| format!("{name}.rs:1")),
+                origin: origins[rest % origins.len()],
+            }
+        });
+        let frames: Vec<Frame> = frames.collect();
+        let gap = match head {
+            [at, n] if *n > 0 => Some((usize::from(*at) % (frames.len() + 1), u64::from(*n))),
+            _ => None,
+        };
+        Trace { frames, gap }
+    }
+
+    /// How many frames the lines of a stack stand for.
+    fn n_told(lines: &[String]) -> u64 {
+        let number = |text: &str| text.split(' ').next().unwrap().parse::<u64>().unwrap();
+        let told = |line: &String| {
+            let Some(inner) = line.strip_prefix('(').filter(|l| !l.starts_with("unknown")) else {
+                return 1;
+            };
+            match inner.strip_prefix("the ") {
+                Some(above) => number(above) * number(above.split_once(", ").unwrap().1),
+                None => number(inner),
+            }
+        };
+        lines.iter().map(told).sum()
+    }
+
+    /// The lines stand for each frame once, those that were left out among them.
+    #[fuzz_test(seeds = [
+        "\0\0\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{2}",
+        "\u{3}\u{9}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
+        "\u{2}\u{9}\u{10}\u{11}\u{12}\u{13}",
+        "\u{0}\u{9}\u{0}\u{18}\u{7}",
+    ])]
+    fn lines_stand_for_all_frames(bytes: &[u8]) {
+        let trace = drawn(bytes);
+        let lines = trace.lines();
+        let left_out = trace.gap.map_or(0, |(_, n)| n);
+        assert_eq!(n_told(&lines), trace.frames.len() as u64 + left_out, "{lines:?}");
+        // The user's own functions stand there in their order.
+        let mut rest = trace.frames.iter().map(ToString::to_string);
+        let named = lines.iter().filter(|l| !l.starts_with('(') || l.starts_with("(unknown"));
+        assert!(named.into_iter().all(|line| rest.any(|frame| frame == *line)), "{lines:?}");
+    }
+
+    /// What is left of a stack is one piece of it, and no frame of what runs the test.
+    #[fuzz_test(seeds = [
+        "\0\0\u{18}\u{3}\u{0}\u{10}\u{18}\u{0}",
+        "\u{2}\u{9}\u{18}\u{0}\u{1}\u{18}",
+        "\u{4}\u{9}\u{18}\u{18}\u{3}\u{12}\u{1}\u{10}\u{10}\u{18}",
+    ])]
+    fn what_is_left_of_a_stack_is_a_piece_of_it(bytes: &[u8]) {
+        let whole = drawn(bytes);
+        let test = whole.clone().of_test();
+        let n = test.frames.len();
+        let is_here = |at: &usize| {
+            let fits = whole.frames[*at..*at + n] == test.frames[..];
+            let moved =
+                whole.gap.and_then(|(gap, left_out)| Some((gap.checked_sub(*at)?, left_out)));
+            fits && test.gap == moved.filter(|(gap, _)| *gap <= n)
+        };
+        assert!((0..=whole.frames.len() - n).any(|at| is_here(&at)), "{test:?}");
+        assert!(test.frames.iter().all(|frame| frame.origin != Origin::Harness));
+    }
+
+    /// What stacks have in common ends each of them, and no longer stack does. The samples' sizes
+    /// are the first bytes, up to a zero.
+    #[fuzz_test(seeds = ["\u{4}\u{5}\0\0\0\u{1}\u{2}\0\0\u{3}\u{1}\u{2}", "\0", "\u{3}\0\0\0\u{1}"])]
+    fn what_stacks_have_in_common_ends_each_of_them(bytes: &[u8]) {
+        let (sizes, mut rest) = match bytes.iter().position(|byte| *byte == 0) {
+            Some(end) => (&bytes[..end], &bytes[end + 1..]),
+            None => (bytes, &[][..]),
+        };
+        let mut samples = Vec::new();
+        for size in sizes.iter().take(9) {
+            let (sample, behind) = rest.split_at(rest.len().min(usize::from(*size)));
+            samples.push(drawn(sample));
+            rest = behind;
+        }
+        let Some(common) = Trace::common(samples.clone()) else {
+            assert!(samples.is_empty());
+            return;
+        };
+        let names = |trace: &Trace| -> Vec<Option<String>> {
+            trace.frames.iter().rev().map(|frame| frame.function.clone()).collect()
+        };
+        let common_names = names(&common);
+        assert!(samples.iter().all(|sample| names(sample).starts_with(&common_names)));
+        let next: Vec<_> =
+            samples.iter().map(|s| names(s).get(common_names.len()).cloned()).collect();
+        let goes_on = next[0].is_some() && next.iter().all(|name| *name == next[0]);
+        assert!(!goes_on, "they have more in common");
+        assert!(common.gap.is_none_or(|(at, _)| at <= common.frames.len()));
     }
 }

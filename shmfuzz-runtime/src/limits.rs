@@ -106,7 +106,8 @@ impl RecordedLimits {
         self.0.remove(file_name);
     }
 
-    /// Records a file's limits.
+    /// Records a file's limits. Its name has no line break, which could not be written: those of
+    /// findings, the only files that get limits, have none.
     pub fn set(&mut self, file_name: &str, limits: Limits) {
         self.0.insert(file_name.to_owned(), limits);
     }

@@ -449,5 +449,7 @@ mod coordinator {
 #[cfg(feature = "coordinator")]
 pub use coordinator::temp_file;
 
+// By its path, which is then the same for a crate that includes this file by path.
 #[cfg(all(test, feature = "coordinator"))]
+#[path = "mapping/tests.rs"]
 mod tests;

@@ -453,3 +453,26 @@ pub(super) fn line(event: &impl Serialize) -> String {
     line.push('\n');
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use shmfuzz_runtime::fuzz_test;
+
+    /// Whatever texts an event holds, it is one line that no terminal obeys, and holds them.
+    #[fuzz_test(seeds = ["a\x1b[31mb\u{9b}0m\"c\\\r\n", "\u{202e}\u{2028}\u{7f}\u{feff}\u{10ffff}", ""])]
+    fn an_event_is_one_line_that_says_the_same(text: &str) {
+        let of = Of { test: text, package: text };
+        let line = line(&Event::Broken { of, why: text, output: text });
+        let json = line.strip_suffix('\n').expect("a line ends");
+        assert!(!json.chars().any(|c| c.is_control() || show::is_unsafe(c)), "{json:?}");
+        let Ok(Value::Object(event)) = serde_json::from_str(json) else {
+            panic!("no object: {json:?}")
+        };
+        assert_eq!(event.len(), 5);
+        for field in ["test", "package", "why", "output"] {
+            assert_eq!(event[field], text, "{field}");
+        }
+    }
+}
