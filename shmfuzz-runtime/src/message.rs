@@ -369,7 +369,7 @@ pub fn receive<M: for<'de> Deserialize<'de>>(
 /// Reads the message in one line, with or without its end.
 ///
 /// # Errors
-/// [`ChannelError::Garbage`] if it is none, [`ChannelError::Closed`] if the line ends early.
+/// [`ChannelError::Garbage`] if it is none.
 pub fn parse<M: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<M, ChannelError> {
     let garbage = |why: String| ChannelError::Garbage {
         line: String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned(),
