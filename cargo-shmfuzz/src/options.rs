@@ -338,7 +338,9 @@ mod tests {
     ])]
     fn metadata_are_refused_or_can_be_used(text: &str) {
         let Ok(ours) = serde_json::from_str::<serde_json::Value>(text) else { return };
-        let Ok(OfPackage { layer, dict }) = of_package(&json!({ "shmfuzz": ours })) else { return };
+        let Ok(OfPackage { layer, dict, .. }) = of_package(&json!({ "shmfuzz": ours })) else {
+            return;
+        };
         let Limits { timeout, rss_limit, max_len } = Limits::resolve(&[layer]);
         assert!(!timeout.is_zero() && (1..=MAX_VALUE_LEN).contains(&max_len));
         assert_eq!(rss_limit, layer.rss_limit.unwrap_or(RSS_LIMIT));

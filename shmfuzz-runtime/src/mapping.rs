@@ -341,6 +341,15 @@ mod coordinator {
     use super::*;
     use crate::space;
 
+    /// What a worker was running at a moment.
+    #[derive(Clone, Debug)]
+    pub struct Peeked {
+        /// How many calls it had begun.
+        pub count: u64,
+        /// The input of the call that went on, if one did.
+        pub input: Option<Vec<u8>>,
+    }
+
     /// A temp file of mode 0600 that has no name any more, with space for a mapping of inputs of
     /// up to `value_size` bytes. In memory (`/dev/shm`) where that has room, since a file on disk
     /// would be written back over and over; else in the temp directory.
@@ -423,6 +432,17 @@ mod coordinator {
             Ok(())
         }
 
+        /// What a worker is running at this moment, although it has the turn: for one that is about
+        /// to be killed for it. If it goes on meanwhile, the bytes may be torn.
+        pub fn peek(&self) -> Peeked {
+            let header = self.header();
+            let count = header.count.load(Ordering::Acquire);
+            let is_running = header.raw_in_mem.load(Ordering::Acquire) == 1;
+            let len = usize::try_from(header.value_len.load(Ordering::Relaxed)).ok();
+            let len = len.filter(|len| is_running && self.capacity().is_ok_and(|all| *len <= all));
+            Peeked { count, input: len.map(|len| self.copy_out(INPUT_AT, len)) }
+        }
+
         /// The turn after the worker's death. Call it only once the process was waited for: that
         /// is what makes its last writes visible, and what keeps it from making more.
         pub fn reclaim(&self) -> Turn {
@@ -447,7 +467,7 @@ mod coordinator {
 }
 
 #[cfg(feature = "coordinator")]
-pub use coordinator::temp_file;
+pub use coordinator::{Peeked, temp_file};
 
 // By its path, which is then the same for a crate that includes this file by path.
 #[cfg(all(test, feature = "coordinator"))]

@@ -17,7 +17,8 @@ pub enum Owner {
 pub fn of(file: &str) -> (Owner, &str) {
     let std = file.starts_with("/rustc/").then(|| after(file, "/library/", 0)).flatten();
     let std = std.or_else(|| after(file, "/rustlib/src/rust/library/", 0));
-    let dependency = after(file, "/registry/src/", 1).or_else(|| after(file, "/git/checkouts/", 2));
+    let dependency =
+        fetched(file, "/registry/src/", 1).or_else(|| fetched(file, "/git/checkouts/", 2));
     match (std, dependency) {
         (Some(short), _) => (Owner::Std, short),
         (None, Some(short)) => (Owner::Dependency, short),
@@ -25,6 +26,16 @@ pub fn of(file: &str) -> (Owner, &str) {
         (None, None) if file.starts_with("/rustc/") => (Owner::Std, file),
         (None, None) => (Owner::User, file),
     }
+}
+
+/// What follows the folders that cargo makes for a registry or a repository. The first of them ends
+/// in a hash, so that a user's own folder `registry/src` is none.
+fn fetched<'a>(file: &'a str, part: &str, n_folders: usize) -> Option<&'a str> {
+    const HASH: usize = 16;
+    let folder = after(file, part, 0)?.split_once('/')?.0;
+    let (_, hash) = folder.rsplit_once('-')?;
+    let is_hash = hash.len() == HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| after(file, part, n_folders)).flatten()
 }
 
 /// What follows a part of a path and some folders behind it.
@@ -46,12 +57,12 @@ mod tests {
             ("src/lib.rs", Owner::User, "src/lib.rs"),
             ("/work/mine/src/lib.rs", Owner::User, "/work/mine/src/lib.rs"),
             (
-                "/home/a/.cargo/registry/src/index-1949/hex-0.4.3/src/lib.rs",
+                "/home/a/.cargo/registry/src/index-1949cf8c6b5b557f/hex-0.4.3/src/lib.rs",
                 Owner::Dependency,
                 "hex-0.4.3/src/lib.rs",
             ),
             (
-                "/h/.cargo/git/checkouts/regex-5c/0f3/regex-syntax/src/a.rs",
+                "/h/.cargo/git/checkouts/regex-5c49cf8c6b5b557f/0f3/regex-syntax/src/a.rs",
                 Owner::Dependency,
                 "regex-syntax/src/a.rs",
             ),
@@ -63,6 +74,7 @@ mod tests {
             ),
             ("/rustc/5980/x.rs", Owner::Std, "/rustc/5980/x.rs"),
             ("/registry/src/short", Owner::User, "/registry/src/short"),
+            ("/w/registry/src/de/mod.rs", Owner::User, "/w/registry/src/de/mod.rs"),
         ];
         for (file, owner, short) in cases {
             assert_eq!(of(file), (owner, short), "{file}");

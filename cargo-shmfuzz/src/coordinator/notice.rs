@@ -225,7 +225,7 @@ pub(crate) struct Met {
     pub(crate) location: Option<String>,
     /// What it counts as.
     pub(crate) bucket: Bucket,
-    /// How many calls failed in this way, its confirmation and minimization left out.
+    /// How often it was met, its confirmation and minimization left out, as far as that was counted.
     pub(crate) times: u64,
 }
 

@@ -89,7 +89,8 @@ impl Texts {
 
 /// How to keep a short input in the source.
 fn as_seed(finding: &Finding) -> String {
-    if finding.input.len() > MAX_SEED {
+    // What ends the process would end that of all tests.
+    if finding.input.len() > MAX_SEED || !finding.failure.kind.is_recoverable() {
         return String::new();
     }
     let bytes = finding.input.escape_ascii();

@@ -77,6 +77,7 @@ impl Executor {
         // One writer: no need of a locked addition.
         let count = header.count.load(Ordering::Relaxed);
         header.count.store(count.wrapping_add(1), Ordering::Relaxed);
+        frames::begin_call();
         panics::begin_call();
         // Release: a reader that sees the mark sees the bytes and their length.
         header.raw_in_mem.store(1, Ordering::Release);
@@ -104,9 +105,11 @@ impl Executor {
                 let words = panic_words(crate::call::message(&*payload));
                 // A payload may panic when it is dropped; what it then panics with is let go.
                 panics::begin_call();
-                if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                    std::mem::forget(second);
-                }
+                frames::keep_while(|| {
+                    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                        std::mem::forget(second);
+                    }
+                });
                 panics::end_call();
                 Outcome::Failed(Box::new(words))
             }
@@ -193,9 +196,14 @@ impl Silent {
         }
     }
 
+    /// Whether a bucket is silent by itself.
+    pub(super) fn has(&self, bucket: Bucket) -> bool {
+        self.buckets.binary_search(&bucket).is_ok()
+    }
+
     /// What of a failure is silent: its bucket, or its place as a whole.
     pub(super) fn known(&self, words: &LastWords) -> Option<Bucket> {
-        let is_silent = |bucket: &Bucket| self.buckets.binary_search(bucket).is_ok();
+        let is_silent = |bucket: &Bucket| self.has(*bucket);
         Some(words.bucket()).filter(is_silent).or_else(|| Some(words.place()).filter(is_silent))
     }
 }

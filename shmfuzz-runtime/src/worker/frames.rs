@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 const N_INNERMOST: usize = MAX_FRAMES - N_OUTERMOST;
 /// The most frames that the unwinder walks over, each of which takes it about a microsecond.
 const MAX_UNWOUND: usize = 100_000;
-/// How many frames tell which way a panic was reached.
+/// How many distinct frames tell which way a panic was reached: the outermost ones, where the user's
+/// functions are, who called what panics deep inside a dependency.
 const N_TELLING: usize = 16;
 
 /// Program counters of a stack, the innermost first. For callers they lie within the call.
@@ -62,28 +63,22 @@ impl Frames {
         let n_kept = self.n.min(MAX_FRAMES);
         let beyond = self.n - n_kept;
         let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
-        let pcs = (0..n_kept).map(|i| {
-            // The oldest of the ring comes first.
-            let place = match i.checked_sub(N_INNERMOST) {
-                Some(i) if beyond > 0 => N_INNERMOST + (i + beyond) % N_OUTERMOST,
-                _ => i,
-            };
-            self.pcs[place].wrapping_sub(anchor) as i64
-        });
+        let pcs = (0..n_kept).map(|i| self.pcs[self.place(i)].wrapping_sub(anchor) as i64);
         area.write(pcs, beyond as u64);
     }
 
-    /// A number that is the same for panics that were reached in the same way: of the innermost
-    /// frames, how often a recursion came by does not count. Equal in all workers of a build;
-    /// never 0.
+    /// A number that is the same for panics that were reached in the same way; how often a recursion
+    /// came by does not count, nor do frames of libraries, whose addresses differ from process to
+    /// process. Equal in all workers of a build; never 0.
     pub(super) fn trail(&self) -> u64 {
         let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
         let mut distinct = [0; N_TELLING];
         let mut n = 0;
-        for pc in &self.pcs[..self.n.min(N_INNERMOST)] {
-            let pc = pc.wrapping_sub(anchor);
-            if n < N_TELLING && !distinct[..n].contains(&pc) {
-                distinct[n] = pc;
+        for i in (0..self.n.min(MAX_FRAMES)).rev() {
+            let pc = self.pcs[self.place(i)];
+            let relative = pc.wrapping_sub(anchor);
+            if n < N_TELLING && is_of_program(pc) && !distinct[..n].contains(&relative) {
+                distinct[n] = relative;
                 n += 1;
             }
         }
@@ -94,20 +89,34 @@ impl Frames {
         hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (hash ^ hash >> 31).max(1)
     }
+
+    /// Where the frame of this number stands, of those that are kept.
+    fn place(&self, i: usize) -> usize {
+        let beyond = self.n.saturating_sub(MAX_FRAMES);
+        match i.checked_sub(N_INNERMOST) {
+            // The oldest of the ring comes first.
+            Some(i) if beyond > 0 => N_INNERMOST + (i + beyond) % N_OUTERMOST,
+            _ => i,
+        }
+    }
 }
 
-/// The stack of the body's thread, from its first frame of ours to its end; 0 where not known.
+/// The stack of the body's thread, which is followed up to the frame that calls the body; 0 where
+/// not known.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 static LOW: AtomicUsize = AtomicUsize::new(0);
 static HIGH: AtomicUsize = AtomicUsize::new(0);
 
-/// Says that this thread is the body's, and that the function into which this is inlined is its
-/// outermost one of interest.
-#[inline(always)]
+/// Says that this thread is the body's.
 pub(super) fn begin_thread() {
     let Some(bounds) = bounds() else { return };
     LOW.store(bounds.start, Ordering::Relaxed);
     HIGH.store(bounds.end, Ordering::Relaxed);
+}
+
+/// Says that the function into which this is inlined calls the body.
+#[inline(always)]
+pub(super) fn begin_call() {
     BASE.store(frame_pointer().unwrap_or(0), Ordering::Relaxed);
 }
 
@@ -277,13 +286,11 @@ pub(super) fn interrupted(frames: &mut Frames, registers: Option<Registers>, add
     if !BODY_THREAD.get() {
         return follow_checked(frames, registers.frame);
     }
-    if is_of_program(registers.pc) && follow(frames, registers.frame) {
-        return;
-    }
-    let n_followed = frames.n;
+    // It knows at each instruction where the caller is; a function that has just begun, or is about
+    // to return, has no frame pointer of its own.
     frames.n = 0;
     unwind(frames, Some(registers.pc));
-    if frames.n < n_followed {
+    if frames.n < 2 {
         frames.n = 0;
         frames.push(registers.pc);
         follow(frames, registers.frame);
@@ -386,9 +393,22 @@ unsafe impl Sync for LastPanic {}
 
 static LAST_PANIC: LastPanic = LastPanic(UnsafeCell::new(Frames::EMPTY));
 
+/// Whether the noted stack is to stay.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps the noted stack, whatever else panics meanwhile.
+pub(super) fn keep_while(act: impl FnOnce()) {
+    IS_KEPT.store(true, Ordering::Relaxed);
+    act();
+    IS_KEPT.store(false, Ordering::Relaxed);
+}
+
 /// Notes the stack of a panic. Only for the body's thread.
 #[inline(always)]
 pub(super) fn note_panic() {
+    if IS_KEPT.load(Ordering::Relaxed) {
+        return;
+    }
     // SAFETY: this is the body's thread, and no reference outlives a use of it.
     here(unsafe { &mut *LAST_PANIC.0.get() });
 }
@@ -439,16 +459,25 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn a_recursion_makes_no_other_trail() {
-        let trail = |pcs: &[usize]| {
+    fn a_recursion_makes_no_other_trail_but_another_caller_does() {
+        let code = recurse as *const () as usize;
+        let trail = |offsets: &[usize]| {
             let mut frames = Frames::EMPTY;
-            pcs.iter().for_each(|pc| frames.push(*pc));
+            offsets.iter().for_each(|offset| frames.push(code + offset));
             frames.trail()
         };
         assert_eq!(trail(&[1, 2, 3, 9]), trail(&[1, 2, 3, 2, 3, 2, 3, 9]));
         assert_ne!(trail(&[1, 2, 3, 9]), trail(&[1, 2, 4, 9]));
         assert_ne!(trail(&[]), 0);
+        let deep = |caller: usize| {
+            let inner = (100..400).map(|i| i % 150 + 100);
+            trail(&inner.chain([caller, 9]).collect::<Vec<_>>())
+        };
+        assert_ne!(deep(3), deep(4), "who calls is told however deep it goes");
+        let library = usize::MAX - code;
+        assert_eq!(trail(&[1, library]), trail(&[1]), "it is elsewhere in each process");
     }
 
     #[inline(never)]
@@ -473,12 +502,34 @@ mod tests {
         assert_eq!(n_frames(50) - n_frames(10), 40);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_smashed_frame_pointer_is_not_followed() {
-        let mut frames = Frames::EMPTY;
-        for frame in [0, 1, 8, usize::MAX, usize::MAX - 7] {
-            assert!(!follow(&mut frames, frame));
-        }
-        assert_eq!(frames.n, 0);
+        let thread = std::thread::spawn(|| {
+            begin_thread();
+            let (low, high) = (LOW.load(Ordering::Relaxed), HIGH.load(Ordering::Relaxed));
+            let here = (&raw const low) as usize;
+            assert!((low..high).contains(&here), "{low:x} {here:x} {high:x}");
+            let mut frames = Frames::EMPTY;
+            for frame in [0, 1, 8, usize::MAX - 7, low - 8, high, high - 8, (here & !7) + 1] {
+                assert!(!follow(&mut frames, frame), "{frame:x}");
+            }
+            assert_eq!(frames.n, 0);
+            // A record that points to one above it, and that one to nothing.
+            let mut records = [[0usize; 2]; 2];
+            records[0] = [(&raw const records[1]) as usize, 0x1234];
+            let records = black_box(&records);
+            assert!(!follow(&mut frames, (&raw const records[0]) as usize));
+            assert_eq!((frames.n, frames.pcs[0]), (1, 0x1233));
+        });
+        thread.join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernel_refuses_to_read_what_is_not_there() {
+        let words = [7usize, 9];
+        assert_eq!(read_checked((&raw const words) as usize), Some([7, 9]));
+        assert_eq!((read_checked(0), read_checked(usize::MAX - 15)), (None, None));
     }
 }

@@ -101,8 +101,10 @@ impl Worker {
         self.coverage.called();
         self.coverage.clear();
         let Outcome::Failed(words) = outcome else { return Ok(Tried::Other) };
-        // A smaller input may well come to the same place in another way.
-        if words.bucket_any_way() == bucket {
+        // A smaller input may well come to the same place in another way, but not in one that is
+        // known to be another failure's.
+        let is_others = words.trail != 0 && self.silent.has(words.bucket());
+        if words.bucket_any_way() == bucket && !is_others {
             return Ok(Tried::Same);
         }
         if self.silent.known(&words).is_some() {

@@ -33,6 +33,15 @@ struct Installed {
     words: WordsArea,
     stack: StackArea,
     previous: [libc::sigaction; SIGNALS.len()],
+    /// Whose words these are: a child that the body forks has the mapping, too.
+    pid: u32,
+}
+
+impl Installed {
+    /// Whether this is the process that installed it, and no child of it.
+    fn is_ours(&self) -> bool {
+        std::process::id() == self.pid
+    }
 }
 
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
@@ -58,7 +67,7 @@ pub(super) fn install(mapping: &'static Mapping) -> io::Result<()> {
         // SAFETY: a null pointer asks for the present disposition only.
         check(unsafe { libc::sigaction(signal, std::ptr::null(), previous) })?;
     }
-    if INSTALLED.set(Installed { words, stack, previous }).is_err() {
+    if INSTALLED.set(Installed { words, stack, previous, pid: std::process::id() }).is_err() {
         return Ok(());
     }
     let mut action = no_action();
@@ -111,7 +120,7 @@ extern "C" fn on_fatal(
     // SAFETY: the kernel passes a valid pointer to a handler with SA_SIGINFO.
     let info = unsafe { &*info };
     let code = info.si_code;
-    if !SPOKEN.swap(true, Ordering::Relaxed) {
+    if installed.is_ours() && !SPOKEN.swap(true, Ordering::Relaxed) {
         // SAFETY: the field is some number for signals that are no faults; it is not used then.
         let address = unsafe { info.si_addr() } as u64;
         let is_fault = code > 0 && signal != libc::SIGABRT;
@@ -194,7 +203,8 @@ extern "C" fn on_sample(
 
 /// Publishes from where the process is ended, if a call of the body does that.
 extern "C" fn on_exit() {
-    if let (Some(installed), true) = (INSTALLED.get(), panics::is_in_call()) {
+    let installed = INSTALLED.get().filter(|installed| installed.is_ours());
+    if let (Some(installed), true) = (installed, panics::is_in_call()) {
         frames::unwound().publish(installed.stack);
     }
 }

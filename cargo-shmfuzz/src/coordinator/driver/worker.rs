@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{ChannelError, JobEnd, Replayed, Reply, Request, WORKER_ENV};
-use shmfuzz_runtime::stack;
+use shmfuzz_runtime::stack::{self, Stack};
 use shmfuzz_runtime::turn::Turn;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -41,9 +41,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often a worker that hangs is asked where, how long it may take to answer, and how long it
 /// goes on in between.
-const N_SAMPLES: u32 = 3;
+const N_SAMPLES: usize = 8;
 const SAMPLE_LIMIT: Duration = Duration::from_millis(200);
-const SAMPLE_PAUSE: Duration = Duration::from_millis(20);
+const SAMPLE_PAUSE: Duration = Duration::from_millis(5);
 
 /// What the engine orders.
 #[derive(Debug)]
@@ -424,14 +424,12 @@ impl Worker {
         self.source.trace(&stack::read_now(&self.mapping)?)
     }
 
-    /// Asks the worker some times where it is; as many stacks as it answers with.
-    fn sample(&mut self) -> Vec<Trace> {
+    /// Asks the worker some times where it is, as long as this is its last call; as many stacks as it
+    /// answers with.
+    fn sample(&mut self, times: usize, count: u64) -> Vec<Stack> {
         let mut samples = Vec::new();
-        for n in 0..N_SAMPLES {
-            // What a memory limit was passed by may grow fast, and is in one place.
-            if n > 0 && (self.process.ends_within(SAMPLE_PAUSE) || samples.is_empty()) {
-                break;
-            }
+        while samples.len() < times && self.mapping.header().count.load(Ordering::Relaxed) == count
+        {
             let n_before = stack::n_published(&self.mapping);
             let asked = Instant::now();
             if stack::ask(self.process.id()).is_err() {
@@ -444,7 +442,10 @@ impl Worker {
                     return samples;
                 }
             }
-            samples.extend(stack::read_now(&self.mapping).and_then(|s| self.source.trace(&s)));
+            samples.extend(stack::read_now(&self.mapping));
+            if self.process.ends_within(SAMPLE_PAUSE) {
+                break;
+            }
         }
         samples
     }
@@ -463,10 +464,13 @@ impl Worker {
                 Some(Cause::BrokeProtocol("it closed the control channel and lived on".to_owned()))
             }
         };
-        let mut samples = Vec::new();
-        if let Some(Cause::TimedOut(_) | Cause::OutOfMemory(_)) = killed {
-            samples = self.sample();
-        }
+        let suspect = self.mapping.peek();
+        let samples = match killed {
+            Some(Cause::TimedOut(_)) => self.sample(N_SAMPLES, suspect.count),
+            // It may go on growing.
+            Some(Cause::OutOfMemory(_)) => self.sample(1, suspect.count),
+            _ => Vec::new(),
+        };
         let status = self.process.finish();
         let output = self.output.so_far();
         let Some(status) = status else {
@@ -476,10 +480,20 @@ impl Worker {
         };
         let turn = self.mapping.reclaim();
         let mut harvest = harvest(&self.mapping, &turn, InputArea::IfRunning);
+        // Looking up names takes a while, so it comes after the end.
         harvest.stack = match killed {
-            Some(_) => Trace::common(samples),
+            Some(_) => {
+                let traces = samples.iter().filter_map(|stack| self.source.trace(stack));
+                Trace::common(traces.collect())
+            }
             None => self.last_stack(),
         };
+        if let (Some(Cause::TimedOut(_)), Some(input)) = (&killed, suspect.input)
+            && harvest.count != suspect.count
+        {
+            // The call came to an end while it was asked, after all; it is the one that took so long.
+            (harvest.input, harvest.raw_in_mem) = (Some(input), true);
+        }
         let cause = killed.unwrap_or_else(|| match self.stage {
             Stage::Stopping => Cause::AsAsked,
             _ => natural(status),

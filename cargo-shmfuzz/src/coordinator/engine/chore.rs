@@ -8,7 +8,7 @@ use super::minimization::Minimization;
 use super::mutant::Mutant;
 use super::request::Parcel;
 use super::share;
-use super::silence::{MESSAGES, MOST, Novelty};
+use super::silence::{BUCKETS, MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
@@ -41,7 +41,7 @@ impl Engine {
             Novelty::New => {}
             Novelty::Known if self.is_mutated(Mutant::ForgetBuckets) => {}
             Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
-            Novelty::Known | Novelty::Crowded | Novelty::Full => return,
+            Novelty::Known | Novelty::Crowded | Novelty::Scattered | Novelty::Full => return,
         }
         if self.campaign.tests[test.0].ignored.contains(&failure.bucket) {
             return self.show(Notice::Ignored { test, failure });
@@ -71,15 +71,17 @@ impl Engine {
 
     /// Makes a failure silent, or its place if that has too many.
     pub(super) fn note_failure(&mut self, test: TestIdx, failure: &Failure) -> Novelty {
-        let silence = &mut self.tests[test.0].silence;
-        let novelty = silence.note(failure.silent, failure.bucket, failure.place);
+        let novelty = self.tests[test.0].silence.note(failure);
         match novelty {
             Novelty::New | Novelty::Known => {}
-            Novelty::Crowded => {
+            Novelty::Crowded | Novelty::Scattered => {
                 let at = failure.location.as_ref().map(|at| format!(" at {at}"));
+                let what = match novelty {
+                    Novelty::Crowded => format!("have more than {MESSAGES} different messages"),
+                    _ => format!("are reached in more than {BUCKETS} ways"),
+                };
                 let text = format!(
-                    "failures of kind {}{} have more than {MESSAGES} different messages: no more \
-                     of them are kept",
+                    "failures of kind {}{} {what}: no more of them are kept",
                     failure.kind.name(),
                     at.unwrap_or_default()
                 );

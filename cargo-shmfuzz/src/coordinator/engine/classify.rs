@@ -134,10 +134,13 @@ fn signaled(signal: i32, harvest: &Harvest, output: &str) -> Failure {
     failure(FailureKind::Signal, message, None, harvest, output)
 }
 
+/// How std's line about a failed allocation ends.
+const FAILED: &str = " bytes failed";
+
 /// The part of std's line about a failed allocation that says what failed.
 fn allocation(output: &str) -> Option<String> {
     const HEAD: &str = "memory allocation of ";
-    const TAIL: &str = " bytes failed";
+    const TAIL: &str = FAILED;
     let at = output.rfind(HEAD)?;
     let rest = &output[at + HEAD.len()..];
     let n = &rest[..rest.find(TAIL)?];
@@ -153,15 +156,23 @@ fn failure(
     output: &str,
 ) -> Failure {
     let stack = harvest.stack.as_ref();
-    let bucket = bucket(kind, &message, place, stack);
+    // A limit that is set otherwise makes no other failure.
+    let said = match kind {
+        FailureKind::Timeout => "",
+        FailureKind::Oom if !message.contains(FAILED) => "",
+        _ => &message,
+    };
+    let bucket = bucket(kind, said, place, stack);
+    let line = place.map(LastWords::location).unwrap_or_default();
+    let any_way = Bucket::new(kind, &line, said);
     Failure {
         kind,
         message,
         location: place.and_then(location),
         // No worker is ever told of it: each of them is over that meets it.
         silent: bucket,
-        any_way: bucket,
-        place: Bucket::of_place(kind, &place.map(LastWords::location).unwrap_or_default()),
+        any_way,
+        place: Bucket::of_place(kind, &line),
         bucket,
         stack: stack.cloned().unwrap_or_default(),
         output: output.to_owned(),
@@ -184,7 +195,7 @@ fn bucket(
     let most = match kind {
         _ if is_own => 0,
         FailureKind::Panic => 1,
-        FailureKind::Oom if !message.contains("failed") => 0,
+        FailureKind::Oom if !message.contains(FAILED) => 0,
         FailureKind::Error => 0,
         _ => TELLING,
     };

@@ -140,15 +140,13 @@ enum Fails {
 }
 
 impl Engine {
-    /// Whether a failure is the finding's. A smaller input may well come to the same place in another
-    /// way; where the place is not known and the way is all that tells failures apart, it may not.
+    /// Whether a failure is the finding's. Where in its loop a hang was stopped is chance, so any
+    /// hang is.
     fn compare(&self, id: FindingId, failure: &Failure) -> Fails {
         let own = &self.findings[id].finding.failure;
-        let is_told_by_way =
-            matches!(own.kind, FailureKind::Signal | FailureKind::Abort) && own.location.is_none();
-        let is_alike = match is_told_by_way {
-            true => failure.bucket == own.bucket,
-            false => failure.any_way == own.any_way,
+        let is_alike = match own.kind {
+            FailureKind::Timeout => failure.kind == FailureKind::Timeout,
+            _ => failure.bucket == own.bucket,
         };
         if is_alike { Fails::Alike } else { Fails::Otherwise }
     }
@@ -232,8 +230,7 @@ impl Engine {
         death: &Death,
         mut harvest: Harvest,
     ) {
-        let Finding { test: idx, failure, .. } = &self.findings[id].finding;
-        let (idx, kind) = (*idx, failure.kind);
+        let idx = self.findings[id].finding.test;
         let test = &self.campaign.tests[idx.0];
         let limit = self.findings[id].try_limit().unwrap_or(test.timeout);
         let is_cut_short = matches!(death.cause, Cause::TimedOut(_)) && limit < test.timeout;
@@ -248,7 +245,7 @@ impl Engine {
             Meaning::Asked => return,
             Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => Fails::Alike,
             // It may have come to an end, had it been let.
-            Meaning::Failure(_) if is_cut_short && kind != FailureKind::Timeout => Fails::Otherwise,
+            Meaning::Failure(_) if is_cut_short => Fails::Otherwise,
             Meaning::Failure(failure) => {
                 self.failure_found(idx, failure, harvest.input.take());
                 Fails::Otherwise
@@ -329,7 +326,10 @@ impl Engine {
         let found = &mut self.findings[id];
         let Stage::Verify { minimization, limit, .. } = &found.stage else { return };
         let (best, limit) = (minimization.best.clone(), *limit);
-        found.finding.failure = failure.clone();
+        // What it counts as stays: a hang was stopped elsewhere in its loop.
+        let own = &found.finding.failure;
+        let (bucket, silent) = (own.bucket, own.silent);
+        found.finding.failure = Failure { bucket, silent, ..failure.clone() };
         let old = std::mem::replace(&mut found.finding.input, best);
         let (test, kind, shelf) = (found.finding.test, failure.kind, found.shelf);
         let finding = found.finding.clone();

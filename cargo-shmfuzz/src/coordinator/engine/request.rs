@@ -89,12 +89,12 @@ impl Engine {
         let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
         let (own, tokens) = match role {
             Role::Fuzzer => (None, &test.tokens[..]),
-            Role::Chore(id) => (Some(self.findings[id].finding.failure.silent), &[][..]),
+            Role::Chore(id) => (Some(self.findings[id].finding.failure.bucket), &[][..]),
         };
         let by_work = self.campaign.by_work;
         let setup = Setup {
             max_len: test.max_len.max(1),
-            silent: state.silence.buckets().iter().copied().filter(|b| Some(*b) != own).collect(),
+            silent: state.silence.all_but(own),
             data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
             random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
             by_work,
