@@ -11,6 +11,7 @@
 use super::compare::BODY_THREAD;
 use super::frames::{self, Registers};
 use super::panics;
+use super::unix;
 use crate::kind::FailureKind;
 use crate::mapping::Mapping;
 use crate::message::SAMPLING_SIGNAL;
@@ -108,6 +109,13 @@ extern "C" fn on_fatal(
     context: *mut libc::c_void,
 ) {
     let Some(installed) = INSTALLED.get() else { return };
+    if unix::is_fork() {
+        // What it dies of is for its parent to judge. The signal comes again: a fault by itself.
+        set_default(signal);
+        // SAFETY: the signal is blocked until the handler returns, and then ends the process.
+        unsafe { libc::raise(signal) };
+        return;
+    }
     // SAFETY: the kernel passes a valid pointer to a handler with SA_SIGINFO.
     let info = unsafe { &*info };
     let code = info.si_code;
@@ -177,6 +185,9 @@ extern "C" fn on_sample(
     context: *mut libc::c_void,
 ) {
     let (Some(installed), body) = (INSTALLED.get(), BODY.load(Ordering::Relaxed)) else { return };
+    if unix::is_fork() {
+        return;
+    }
     if BODY_THREAD.get() {
         frames::interrupted(frames::registers(context), 0).publish(installed.stack);
     } else if body != 0 {
@@ -188,7 +199,8 @@ extern "C" fn on_sample(
 
 /// Publishes from where the process is ended, if a call of the body does that.
 extern "C" fn on_exit() {
-    if let (Some(installed), true) = (INSTALLED.get(), panics::is_in_call()) {
+    let is_due = panics::is_in_call() && !unix::is_fork();
+    if let (Some(installed), true) = (INSTALLED.get(), is_due) {
         frames::unwound().publish(installed.stack);
     }
 }
