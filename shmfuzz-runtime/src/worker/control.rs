@@ -81,7 +81,8 @@ fn relay(
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(ChannelError::Closed),
             Err(e) => Err(ChannelError::Io(e)),
         };
-        if received.send(line).is_err() {
+        let is_over = line.is_err();
+        if received.send(line).is_err() || is_over {
             return;
         }
     }
@@ -94,5 +95,29 @@ fn next_line(reader: &mut BufReader<&File>) -> Result<Vec<u8>, ChannelError> {
         Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Err(ChannelError::Closed),
         Err(e) => Err(ChannelError::Io(e)),
         Ok(_) => Ok(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn lines_go_out_and_in_until_the_other_end_is_closed() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let control = Control::start(File::from(OwnedFd::from(theirs))).unwrap();
+        for _ in 0..2 {
+            control.send(&Reply::Pong {}).unwrap();
+            let mut replies = BufReader::new(&ours);
+            assert_eq!(message::receive::<Reply>(&mut replies).unwrap(), Reply::Pong {});
+            message::send(&mut ours, &Request::Ping {}).unwrap();
+            assert_eq!(control.receive().unwrap(), Request::Ping {});
+        }
+        drop(ours);
+        control.send(&Reply::Pong {}).unwrap();
+        assert!(matches!(control.receive(), Err(ChannelError::Closed)));
+        assert!(matches!(control.receive(), Err(ChannelError::Closed)), "and stays so");
     }
 }
