@@ -3,7 +3,7 @@
 //!
 //! Owns the grammar and the help, decides nothing.
 
-use crate::commands::{build, list, new, repro, run, stability};
+use crate::commands::{build, list, minimize, new, repro, run, stability};
 use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +29,7 @@ Examples:
   cargo shmfuzz run parse --time 60s fuzz `parse` for a minute
   cargo shmfuzz list                 show all fuzz tests and their inputs
   cargo shmfuzz repro parse FILE     run one input once, with full output
+  cargo shmfuzz minimize parse FILE  make a failing input smaller
   cargo test                         run all seeds, and all inputs that ever failed
 
 Exit codes: 0 nothing found, 100 a failure was found, 101 the build failed, 4 no fuzz test
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     New(new::Arguments),
     /// Run inputs once in the ordinary build, with full output.
     Repro(repro::Arguments),
+    /// Make a failing input smaller, keeping the way in which it fails.
+    Minimize(minimize::Arguments),
     /// Build the instrumented test binaries.
     Build(build::Arguments),
     /// List the lines that do not come back when an input is run again.
@@ -390,6 +393,10 @@ mod tests {
             "run --seed -1",
             "stability",
             "stability parse --times 1",
+            "minimize parse",
+            "minimize parse a b",
+            "minimize parse a --time 0",
+            "minimize parse a --out b --in-place",
         ];
         for line in lines {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
@@ -403,6 +410,8 @@ mod tests {
             "new parse",
             "repro json a b",
             "build --message-format json",
+            "minimize json a --out b --time 10s",
+            "minimize json a --in-place --minimize-time 10s --timeout 1s --rss-limit 1GiB",
             "stability parse --times 20 --message-format json",
         ] {
             assert!(parse(line).unwrap().command.is_some(), "{line}");

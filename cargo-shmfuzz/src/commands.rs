@@ -5,6 +5,7 @@ mod dictionaries;
 mod folders;
 mod label;
 pub(crate) mod list;
+pub(crate) mod minimize;
 pub(crate) mod new;
 pub(crate) mod repro;
 pub(crate) mod run;
@@ -38,6 +39,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::List(arguments)) => list::exec(&arguments),
         Some(Command::New(arguments)) => new::exec(&arguments),
         Some(Command::Repro(arguments)) => repro::exec(&arguments),
+        Some(Command::Minimize(arguments)) => minimize::exec(&arguments),
         Some(Command::Build(arguments)) => build::exec(&arguments),
         Some(Command::Stability(arguments)) => stability::exec(&arguments),
     };

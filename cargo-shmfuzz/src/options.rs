@@ -6,6 +6,7 @@
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::Options as Attribute;
 use std::path::Path;
@@ -76,6 +77,8 @@ struct Metadata {
     rss_limit: Option<Size>,
     max_len: Option<Size>,
     dict: Option<serde_json::Value>,
+    #[serde(default)]
+    ignore: Vec<String>,
     #[serde(rename = "instrument")]
     _instrument: Option<serde_json::Value>,
 }
@@ -103,6 +106,8 @@ pub(crate) struct OfPackage {
     pub(crate) layer: Layer,
     /// The file of a dictionary that all of them have, relative to the package's root.
     pub(crate) dict: Option<String>,
+    /// Failures that are no findings.
+    pub(crate) ignore: Vec<Bucket>,
 }
 
 /// What a package's metadata say.
@@ -116,7 +121,9 @@ pub(crate) fn of_package(metadata: &serde_json::Value) -> anyhow::Result<OfPacka
     let max_len = table.max_len.map(|size| size.bytes()).transpose().context("max_len")?;
     let max_len = max_len.map(to_max_len).transpose().context("max_len")?;
     let dict = table.dict.as_ref().map(parse_dict).transpose().context("dict")?;
-    Ok(OfPackage { layer: Layer { timeout, rss_limit, max_len }, dict })
+    let bucket = |text: &String| text.parse().with_context(|| format!("ignore: {text:?}"));
+    let ignore = table.ignore.iter().map(bucket).collect::<anyhow::Result<Vec<Bucket>>>()?;
+    Ok(OfPackage { layer: Layer { timeout, rss_limit, max_len }, dict, ignore })
 }
 
 /// A path with a root of its own means another file on each machine: the attribute takes none,
@@ -213,10 +220,10 @@ mod tests {
     fn the_later_layer_wins() {
         let metadata = json!({ "shmfuzz": {
             "timeout": "3s", "rss_limit": "1G", "max_len": 100, "instrument": { "only": ["a"] },
-            "dict": "a.dict",
+            "dict": "a.dict", "ignore": ["00000000000000ff"],
         }});
-        let OfPackage { layer: package, dict } = of_package(&metadata).unwrap();
-        assert_eq!(dict.as_deref(), Some("a.dict"));
+        let OfPackage { layer: package, dict, ignore } = of_package(&metadata).unwrap();
+        assert_eq!((dict.as_deref(), &ignore[..]), (Some("a.dict"), &[Bucket(255)][..]));
         let attribute =
             Layer::from(&Attribute { timeout_ms: 1500, max_len: 50, ..Attribute::default() });
         let flags = Layer { max_len: Some(7), ..Layer::default() };
@@ -240,6 +247,10 @@ mod tests {
             "timeout: a unit is missing: write `3s` for seconds"
         );
         assert_eq!(error(json!({ "max_len": 0 })), "max_len: it must not be zero");
+        assert_eq!(
+            error(json!({ "ignore": ["src/lib.rs:3"] })),
+            "ignore: \"src/lib.rs:3\": a bucket is 16 hexadecimal digits, as a finding shows it"
+        );
         for (dict, shown) in [
             (json!(1), "1"),
             (json!(""), r#""""#),

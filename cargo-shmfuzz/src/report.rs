@@ -8,13 +8,16 @@
 pub(crate) mod console;
 mod human;
 mod json;
+mod smaller;
 mod steadiness;
+mod texts;
 
 use crate::cli::MessageFormat;
 use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::Notice;
 use crate::exit_code::ExitCode;
 use crate::show;
+pub(crate) use smaller::Smaller;
 pub(crate) use steadiness::Steadiness;
 
 use console::Console;
@@ -22,8 +25,9 @@ use human::Human;
 use json::Json;
 use serde::Serialize;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use texts::Texts;
 
 /// Columns of a table.
 const N_COLUMNS: usize = 5;
@@ -90,16 +94,20 @@ pub(crate) struct Report {
     human: Human,
     /// Present with `--message-format json`: then people are told only what went wrong.
     json: Option<Json>,
+    texts: Texts,
 }
 
 impl Report {
     /// Prints to the process's own streams.
     pub(crate) fn new(format: MessageFormat) -> Self {
         match format {
-            MessageFormat::Human => Self { human: Human::new(Console::live()), json: None },
+            MessageFormat::Human => {
+                Self { human: Human::new(Console::live()), json: None, texts: Texts::default() }
+            }
             MessageFormat::Json => Self {
                 human: Human::new(Console::plain(Box::new(anstream::stderr()))),
                 json: Some(Json::new(Box::new(std::io::stdout()))),
+                texts: Texts::default(),
             },
         }
     }
@@ -136,8 +144,20 @@ impl Report {
         }
     }
 
+    /// From now on what is told of findings is kept as texts, too, in a folder for each test.
+    pub(crate) fn keep_texts(&mut self, folders: Vec<PathBuf>, labels: Vec<Label>) {
+        self.texts = Texts::new(folders, labels);
+    }
+
     /// Tells one thing; `path` is where a finding's input stands.
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
+        self.tell(notice, path);
+        if let Err(error) = self.texts.note(notice, path) {
+            self.warn(&show::error(&error));
+        }
+    }
+
+    fn tell(&mut self, notice: &Notice, path: Option<&Path>) {
         let Some(json) = &mut self.json else { return self.human.show(notice, path) };
         json.show(notice, path);
         // Who reads the events may not read these, so they stand in a log, too.

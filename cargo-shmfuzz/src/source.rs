@@ -10,6 +10,7 @@ use addr2line::Loader;
 use anyhow::{Context as _, anyhow};
 use object::{Object as _, ObjectSymbol as _};
 use shmfuzz_runtime::message::ANCHOR;
+use shmfuzz_runtime::place::{self, Owner};
 use shmfuzz_runtime::stack::{N_OUTERMOST, Stack};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -116,10 +117,11 @@ impl Source {
             Some(outermost) => outermost.0 = symbol.or(outermost.0.take()),
             None => calls.push((symbol, None, None, None)),
         }
-        let frames = calls.into_iter().map(|(function, file, line, column)| {
-            self.frame(function, file.as_deref(), line, column)
-        });
-        all.extend(frames);
+        let outermost = calls.len() - 1;
+        for (i, (function, file, line, column)) in calls.into_iter().enumerate() {
+            let is_inlined = i < outermost;
+            all.push(Frame { is_inlined, ..self.frame(function, file.as_deref(), line, column) });
+        }
     }
 
     fn frame(
@@ -136,35 +138,29 @@ impl Source {
             let column = number(column).filter(|_| !line.is_empty()).unwrap_or_default();
             format!("{file}{line}{column}")
         });
-        Frame { function, place, origin }
+        Frame { function, place, origin, is_inlined: false }
     }
 
     /// Whose a function is, and its file in short.
     fn origin(&self, function: &str, file: Option<&str>) -> (Origin, Option<String>) {
-        let short = |file: &str, mark: &str, n_folders: usize| {
-            let rest = &file[file.rfind(mark)? + mark.len()..];
-            Some(rest.splitn(n_folders + 1, '/').last()?.to_owned())
-        };
         let is_body = function.ends_with("__shmfuzz_body");
         let Some(file) = file else {
             let is_harness = is_body || function.contains("shmfuzz_runtime::");
             return (if is_harness { Origin::Harness } else { Origin::Other }, None);
         };
         let is_harness = is_body || is_of_runtime(file);
-        let std = short(file, "/rustlib/src/rust/library/", 0)
-            .or_else(|| file.strip_prefix("/rustc/").and_then(|_| short(file, "/library/", 0)));
-        let dependency =
-            short(file, "/registry/src/", 1).or_else(|| short(file, "/git/checkouts/", 2));
-        let own = Path::new(file).strip_prefix(&self.root).ok();
-        let own = own.map_or_else(|| file.to_owned(), |own| own.to_string_lossy().into_owned());
-        match (is_harness, std, dependency) {
-            (true, ..) => (Origin::Harness, Some(own)),
-            (_, Some(file), _) => (Origin::Std, Some(file)),
-            (_, _, Some(file)) => (Origin::Dependency, Some(file)),
-            // Where the standard library's sources are, is kept out of it by some distributions.
-            _ if file.starts_with("/rustc/") => (Origin::Std, Some(file.to_owned())),
-            _ => (Origin::Own, Some(own)),
+        match place::of(file) {
+            _ if is_harness => (Origin::Harness, Some(self.relative(file))),
+            (Owner::Std, short) => (Origin::Std, Some(short.to_owned())),
+            (Owner::Dependency, short) => (Origin::Dependency, Some(short.to_owned())),
+            (Owner::User, file) => (Origin::Own, Some(self.relative(file))),
         }
+    }
+
+    /// A file, relative to the root if it is below it.
+    fn relative(&self, file: &str) -> String {
+        let own = Path::new(file).strip_prefix(&self.root).ok();
+        own.map_or_else(|| file.to_owned(), |own| own.to_string_lossy().into_owned())
     }
 }
 

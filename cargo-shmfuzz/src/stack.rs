@@ -42,6 +42,8 @@ pub(crate) struct Frame {
     pub(crate) place: Option<String>,
     /// Whose it is.
     pub(crate) origin: Origin,
+    /// Whether it was inlined into the next frame.
+    pub(crate) is_inlined: bool,
 }
 
 impl fmt::Display for Frame {
@@ -135,6 +137,13 @@ impl Trace {
         if own.is_empty() { of(Origin::Dependency) } else { own }
     }
 
+    /// The name of the innermost of the user's functions that was not inlined, without numbers. Of
+    /// what loops: whether it was in a closure of it at that moment is chance.
+    pub(crate) fn innermost_whole(&self) -> Option<String> {
+        let is_whole = |frame: &&Frame| frame.origin == Origin::Own && !frame.is_inlined;
+        self.frames.iter().find(is_whole)?.function.as_deref().map(without_numbers)
+    }
+
     /// The name of the user's function that stands there most often, without numbers: of a recursion
     /// that has no end, which of its functions comes last is chance.
     pub(crate) fn most_frequent(&self) -> Option<String> {
@@ -216,7 +225,7 @@ mod tests {
     use super::*;
 
     fn frame(origin: Origin, name: &str) -> Frame {
-        Frame { function: Some(name.to_owned()), place: None, origin }
+        Frame { function: Some(name.to_owned()), place: None, origin, is_inlined: false }
     }
 
     fn own(name: &str) -> Frame {
@@ -292,6 +301,14 @@ mod tests {
         let frames = vec![own("a::z"), own("a::f"), own("a::g"), own("a::f"), own("a::main")];
         assert_eq!(trace(frames).most_frequent().as_deref(), Some("a::f"));
         assert_eq!(trace(vec![frame(Origin::Std, "x")]).most_frequent(), None);
+    }
+
+    #[test]
+    fn a_loop_is_named_by_its_function_and_not_by_its_closures() {
+        let inlined = Frame { is_inlined: true, ..own("{closure#0}") };
+        let frames = vec![frame(Origin::Std, "fold"), inlined, own("a::step2"), own("a::main")];
+        assert_eq!(trace(frames).innermost_whole().as_deref(), Some("a::step#"));
+        assert_eq!(trace(Vec::new()).innermost_whole(), None);
     }
 
     #[test]

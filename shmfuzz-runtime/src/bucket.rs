@@ -40,6 +40,29 @@ impl std::fmt::Display for Bucket {
     }
 }
 
+/// What is no bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotABucket;
+
+impl std::fmt::Display for NotABucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a bucket is 16 hexadecimal digits, as a finding shows it")
+    }
+}
+
+impl std::error::Error for NotABucket {}
+
+impl std::str::FromStr for Bucket {
+    type Err = NotABucket;
+
+    /// Reads what `Display` prints.
+    fn from_str(text: &str) -> Result<Self, NotABucket> {
+        let is_number = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_number.then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        number.map(Self).ok_or(NotABucket)
+    }
+}
+
 /// FNV-1a, 64 bits (Fowler, Noll, Vo): no allocation, and the same on every machine.
 #[derive(Debug)]
 struct Fnv(u64);
@@ -250,6 +273,16 @@ mod tests {
         assert_ne!(of("Awesome(1)"), of("AweNone"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Error, "src/lib.rs:3", "a"));
         assert_ne!(of("a"), Bucket::new(FailureKind::Panic, "src/lib.rs:4", "a"));
+    }
+
+    #[test]
+    fn buckets_are_read_as_they_are_printed() {
+        for bucket in [Bucket(0), Bucket(0xabc), Bucket(u64::MAX)] {
+            assert_eq!(bucket.to_string().parse(), Ok(bucket));
+        }
+        for text in ["", "abc", "+00000000000000f", "0123456789abcdefg", "panic at src/lib"] {
+            assert_eq!(text.parse::<Bucket>(), Err(NotABucket), "{text}");
+        }
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub mod layout;
 pub mod limits;
 pub mod mapping;
 pub mod message;
+#[cfg(any(feature = "coordinator", all(unix, feature = "fuzz-test")))]
+pub mod minimize;
+pub mod place;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;

@@ -50,11 +50,10 @@ impl StackArea {
     }
 
     /// Writes and publishes what fits. Async-signal-safe.
-    pub fn write(self, pcs: &[i64], left_out: u64) {
-        let pcs = &pcs[..pcs.len().min(MAX_FRAMES)];
-        self.put(0, (pcs.len() as u64).to_ne_bytes());
+    pub fn write(self, pcs: impl ExactSizeIterator<Item = i64>, left_out: u64) {
+        self.put(0, (pcs.len().min(MAX_FRAMES) as u64).to_ne_bytes());
         self.put(8, left_out.to_ne_bytes());
-        for (i, pc) in pcs.iter().enumerate() {
+        for (i, pc) in pcs.take(MAX_FRAMES).enumerate() {
             self.put(HEAD + 8 * i, pc.to_ne_bytes());
         }
         // SAFETY: the header lives as long as the process.
@@ -124,9 +123,9 @@ mod tests {
         let (mapping, mut turn) = mapping();
         assert_eq!(read(mapping, &turn), None);
         let area = StackArea::of(mapping);
-        area.write(&[-1, 0, i64::MAX], 0);
+        area.write([-1, 0, i64::MAX].into_iter(), 0);
         assert_eq!(read(mapping, &turn).unwrap().pcs, [-1, 0, i64::MAX]);
-        area.write(&[7; MAX_FRAMES + 9], u64::MAX);
+        area.write([7; MAX_FRAMES + 9].into_iter(), u64::MAX);
         let stack = read(mapping, &turn).unwrap();
         assert_eq!((stack.pcs.len(), stack.left_out), (MAX_FRAMES, u64::MAX));
         assert_eq!(n_published(mapping), 2);
@@ -138,9 +137,9 @@ mod tests {
     fn what_is_no_stack_is_not_read() {
         let (mapping, turn) = mapping();
         let area = StackArea::of(mapping);
-        area.write(&[1], 5);
+        area.write([1].into_iter(), 5);
         assert_eq!(read(mapping, &turn), None, "nothing is left out of a short one");
-        area.write(&[], 0);
+        area.write([].into_iter(), 0);
         area.put(0, u64::MAX.to_ne_bytes());
         assert_eq!(read(mapping, &turn), None);
     }

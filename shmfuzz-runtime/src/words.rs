@@ -8,6 +8,7 @@ use crate::bucket::Bucket;
 use crate::kind::FailureKind;
 use crate::layout::{Header, WORDS_AT, WORDS_LEN};
 use crate::mapping::Mapping;
+use crate::place;
 use crate::turn::Turn;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -34,11 +35,11 @@ pub struct LastWords<T = String> {
 }
 
 impl<T: AsRef<str>> LastWords<T> {
-    /// `file:line` as buckets use it, or nothing.
+    /// `file:line` as buckets use it, the same on every machine; or nothing.
     pub fn location(&self) -> String {
         match self.file.as_ref() {
             "" => String::new(),
-            file => format!("{file}:{}", self.line),
+            file => format!("{}:{}", place::of(file).1, self.line),
         }
     }
 

@@ -32,7 +32,6 @@ mod length;
 mod load;
 #[doc(hidden)]
 pub mod memcmp;
-mod minimize;
 mod mutate;
 mod panics;
 mod pass;

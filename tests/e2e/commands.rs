@@ -2,6 +2,7 @@
 
 use crate::project::{Project, RunToEnd, files_below, runtime};
 use fs_err as fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn list_names_every_fuzz_test_and_runs_nobodys_code() {
@@ -68,4 +69,34 @@ fn the_name_of_a_file_does_nothing_to_the_terminal() {
         assert!(output.stderr.chars().all(is_safe), "{output}");
         assert!(!output.stderr.lines().any(|line| line.starts_with("error: none")), "{output}");
     }
+}
+
+#[test]
+fn repro_runs_an_input_under_a_debugger() {
+    let zoo = Project::zoo("debugger");
+    let input = zoo.private("input");
+    fs::write(&input, "123").unwrap();
+    // One that runs what it is given, and says which input that will read.
+    let bin = zoo.private("bin");
+    fs::create_dir(&bin).unwrap();
+    let script = "#!/bin/sh\nuntil [ \"$1\" = --args ]; do echo \"gdb $1\"; shift; done\nshift\n\
+                  echo \"input $SHMFUZZ_REPLAY\"\n\"$@\"\necho \"status $?\"\n";
+    fs::write(bin.join("gdb"), script).unwrap();
+    fs::set_permissions(bin.join("gdb"), PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let debug = |debugger: &str, inputs: &[&str]| {
+        let args = ["repro", "deaths::bytes_panic", "--debugger", debugger];
+        let mut command = zoo.shmfuzz(args.iter().chain(inputs));
+        command.env("PATH", format!("{}:{path}", bin.display())).run()
+    };
+    let input = input.to_str().unwrap();
+    let read = format!("input {input}");
+    debug("gdb", &[input]).code(0).says(&[
+        "gdb break rust_panic",
+        &read,
+        "bytes panic at 3",
+        "status 101",
+    ]);
+    debug("gdb", &[input, input]).code(2).says(&["--debugger takes one input, not 2"]);
+    debug("ddd", &[input]).code(2).says(&["gdb", "lldb", "rr"]);
 }

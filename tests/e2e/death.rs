@@ -14,13 +14,19 @@ const fn death(test: &'static str, kind: &'static str, prefix: &'static str) -> 
     Death { test, kind, prefix }
 }
 
-/// Fuzzes the fuzz tests of one module and checks findings, files and `cargo test`.
-fn found_written_and_failing(label: &str, filter: &str, args: &[&str], deaths: &[Death]) {
+/// Fuzzes the fuzz tests of one module and checks findings, files and `cargo test`; -> the files'
+/// contents.
+fn found_written_and_failing(
+    label: &str,
+    filter: &str,
+    args: &[&str],
+    deaths: &[Death],
+) -> Vec<Vec<u8>> {
     let zoo = Project::zoo(label);
     let mut fuzzing = zoo.shmfuzz(["run", "--message-format", "json", filter]);
     let output = fuzzing.args(args).run().code(100);
     let findings = output.events_named("finding");
-    let mut files = Vec::new();
+    let (mut files, mut contents) = (Vec::new(), Vec::new());
     for Death { test, kind, prefix } in deaths {
         let of_test: Vec<_> = findings.iter().filter(|event| event["test"] == *test).collect();
         assert_eq!(of_test.len(), 1, "findings of {test}\n{output}");
@@ -34,6 +40,7 @@ fn found_written_and_failing(label: &str, filter: &str, args: &[&str], deaths: &
             assert!(std::str::from_utf8(&content).is_ok(), "{test}: {content:?}");
         }
         files.push(name_of(&written[0]).to_owned());
+        contents.push(content);
     }
     let names: Vec<_> = files.iter().map(String::as_str).collect();
     let failed = format!("{} failed", deaths.len());
@@ -43,6 +50,7 @@ fn found_written_and_failing(label: &str, filter: &str, args: &[&str], deaths: &
         .code(101)
         .says(&names)
         .says(&[&failed, "1 passed", &ordinary]);
+    contents
 }
 
 /// Go's script tests pin this: G19.
@@ -60,7 +68,10 @@ fn each_death_is_found_written_and_fails_cargo_test_by_name() {
         death("deaths::bytes_abort", "abort", "abort"),
         death("deaths::text_aborts", "abort", "abort"),
     ];
-    found_written_and_failing("deaths", "deaths::", &["--runs", "300", "--jobs", "2"], &deaths);
+    let args = ["--runs", "300", "--jobs", "2"];
+    let inputs = found_written_and_failing("deaths", "deaths::", &args, &deaths);
+    // Those that end the process are made as small and simple as those that do not.
+    assert_eq!(inputs, vec![b"000".to_vec(); deaths.len()]);
 }
 
 /// Go's script tests pin this: G19.

@@ -2,6 +2,7 @@
 
 use crate::project::{Project, RunToEnd};
 use crate::run::Output;
+use fs_err as fs;
 use serde_json::Value;
 
 /// A fuzz test that fails in one way.
@@ -41,7 +42,10 @@ impl Way {
             }
             None => assert!(finding["location"].is_null(), "{test}\n{output}"),
         }
-        assert_eq!(own_functions(finding), *functions, "{test}\n{output}");
+        let mut own = own_functions(finding);
+        // In which closure of its loop a hang was met is chance.
+        own.retain(|name| !name.contains("closure"));
+        assert_eq!(own, *functions, "{test}\n{output}");
         for frame in own_frames(finding) {
             let place = frame["place"].as_str().unwrap_or_default();
             assert!(place.starts_with("src/ways.rs:"), "{test}: {frame}\n{output}");
@@ -67,7 +71,7 @@ fn own_functions(finding: &Value) -> Vec<&str> {
     names
 }
 
-const WAYS: [Way; 22] = [
+const WAYS: [Way; 24] = [
     way("panics", "panic", "index out of bounds", &["inner", "outer", "panics"]).in_source(),
     way("panics_without_text", "panic", "Box<dyn Any>", &["panics_without_text"]).in_source(),
     way("panics_in_a_thread", "panic", "the thread fails", &["fail_in_thread"]).in_source(),
@@ -77,6 +81,7 @@ const WAYS: [Way; 22] = [
     way("panics_across_c", "abort", "through C", &["unwinds", "panics_across_c"]).in_source(),
     way("aborts", "abort", "aborted", &["give_up", "aborts"]),
     way("writes_anywhere", "signal", "SIGSEGV at address 0x8", &["write_to", "writes_anywhere"]),
+    way("writes_anywhere_in_a_thread", "signal", "SIGSEGV", &["write_to", "write_in_thread"]),
     way("calls_nothing", "signal", "SIGSEGV at address 0x10", &["call", "calls_nothing"]),
     way("copies_from_nowhere", "signal", "SIGSEGV", &["copy_from", "copies_from_nowhere"]),
     way("raises_sigbus", "signal", "SIGBUS", &["raises_sigbus"]),
@@ -84,6 +89,7 @@ const WAYS: [Way; 22] = [
     way("raises_sigfpe", "signal", "SIGFPE", &["raises_sigfpe"]),
     way("raises_sigtrap", "signal", "SIGTRAP", &["raises_sigtrap"]),
     way("recurses", "stack_overflow", "stack overflow", &["descend", "recurses"]),
+    way("recurses_in_a_thread", "stack_overflow", "stack", &["descend", "recurse_in_thread"]),
     way("allocates_too_much", "oom", "memory allocation of ", &["reserve", "allocates_too_much"]),
     way("fills_memory", "oom", "used more than 300 MiB", &["hoard", "fills_memory"]),
     way("spins", "timeout", "ran longer than 300ms", &["step", "spin", "spins"]),
@@ -122,4 +128,14 @@ fn failures_at_one_place_in_code_of_others_are_told_apart_by_who_called_it() {
     assert_eq!(findings[0]["location"], findings[1]["location"], "{output}");
     assert_eq!(findings[0]["message"], findings[1]["message"], "{output}");
     assert_ne!(findings[0]["bucket"], findings[1]["bucket"], "{output}");
+
+    // What the user knows and does not want to hear of again.
+    fs::remove_dir_all(hostile.path("testdata")).unwrap();
+    let bucket = findings[0]["bucket"].as_str().unwrap();
+    let output = hostile.shmfuzz(args).args(["--ignore", bucket]).run().code(100);
+    let left = output.events_named("finding");
+    assert_eq!(left.len(), 1, "{output}");
+    assert_eq!(left[0]["bucket"], findings[1]["bucket"], "{output}");
+    assert_eq!(output.events_named("ignored")[0]["bucket"], bucket, "{output}");
+    hostile.shmfuzz(args).args(["--ignore", "src/lib.rs"]).run().code(2).says(&["16 hexadecimal"]);
 }

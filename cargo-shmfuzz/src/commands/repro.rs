@@ -1,4 +1,4 @@
-//! `cargo shmfuzz repro`: inputs, once each, in the ordinary build.
+//! `cargo shmfuzz repro`: inputs, once each, in the ordinary build; or one of them under a debugger.
 
 use crate::building::{CargoOutput, build_plain};
 use crate::cli::{One, Selection};
@@ -7,16 +7,19 @@ use crate::exit_code::{ExitCode, Failed};
 use crate::flags::CfgFuzzing;
 use crate::report::console::{Console, Tone};
 use crate::show;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use camino::Utf8PathBuf;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use shmfuzz_runtime::child::{self, End, Output};
 use shmfuzz_runtime::testdata;
+use std::ffi::OsString;
+use std::process::Command;
 
 const EXAMPLES: &str = "\
 Examples:
   cargo shmfuzz repro parse crash-0123456789abcdef   a file of testdata/fuzz/<test>/
   cargo shmfuzz repro parse /tmp/input
+  cargo shmfuzz repro parse /tmp/input --debugger gdb   stopped where it panics or dies
 
 Exit code 100 if an input fails, 0 if none does.";
 
@@ -29,6 +32,11 @@ pub(crate) struct Arguments {
     /// Inputs: paths of files, or names of files among the test's seeds
     #[arg(required = true)]
     pub(crate) input: Vec<Utf8PathBuf>,
+    /// Run the one input under a debugger, with a breakpoint on panics; the exit code is 0 then
+    ///
+    /// `rr` records the run, and then replays it, forwards and backwards.
+    #[arg(long, value_name = "DEBUGGER")]
+    pub(crate) debugger: Option<Debugger>,
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
@@ -42,8 +50,16 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let Some(selected) = &selected else { return Ok(ExitCode::NoMatch) };
     let paths: anyhow::Result<Vec<Utf8PathBuf>> =
         arguments.input.iter().map(|input| find(selected, input)).collect();
+    let paths = paths.map_err(|error| Failed::new(ExitCode::Usage, error))?;
+    if let Some(debugger) = arguments.debugger {
+        let [path] = &paths[..] else {
+            let why = anyhow!("--debugger takes one input, not {}", paths.len());
+            return Err(Failed::new(ExitCode::Usage, why));
+        };
+        return Ok(debug(selected, path, debugger)?);
+    }
     let mut code = ExitCode::Nothing;
-    for path in paths.map_err(|error| Failed::new(ExitCode::Usage, error))? {
+    for path in paths {
         code = match replay(selected, &path, &mut console)? {
             End::Passed => code,
             // That is no failure of the fuzz test, and hides whatever it would have done.
@@ -54,8 +70,71 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     Ok(code)
 }
 
+/// A debugger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Debugger {
+    /// GNU's.
+    Gdb,
+    /// LLVM's.
+    Lldb,
+    /// Records, and replays in both directions.
+    Rr,
+}
+
+impl Debugger {
+    /// What to call, one after the other, so that this program is run and stopped where it panics.
+    fn commands(self, program: &[OsString]) -> Vec<Vec<OsString>> {
+        /// What the standard library calls for each panic, so that debuggers can stop there.
+        const BREAK: &str = "rust_panic";
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let breakpoint = format!("break {BREAK}");
+        match self {
+            Self::Gdb => {
+                let pending = "set breakpoint pending on";
+                let gdb = ["gdb", "-q", "-ex", pending, "-ex", &breakpoint, "-ex", "run", "--args"];
+                vec![[&words(&gdb)[..], program].concat()]
+            }
+            Self::Lldb => {
+                let set = format!("breakpoint set -n {BREAK}");
+                vec![[&words(&["lldb", "-o", &set, "-o", "run", "--"])[..], program].concat()]
+            }
+            Self::Rr => vec![
+                [&words(&["rr", "record"])[..], program].concat(),
+                words(&["rr", "replay", "--", "-ex", &breakpoint, "-ex", "continue"]),
+            ],
+        }
+    }
+}
+
+/// Runs an input under a debugger.
+fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow::Result<ExitCode> {
+    let launch = super::launch(&selected.test);
+    let run = launch.command();
+    let program: Vec<OsString> =
+        std::iter::once(run.get_program()).chain(run.get_args()).map(OsString::from).collect();
+    for words in debugger.commands(&program) {
+        let (name, arguments) = words.split_first().expect("a command has a name");
+        let status = Command::new(name)
+            .args(arguments)
+            .current_dir(&launch.package_dir)
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
+            .env(child::REPLAY, file)
+            .status()
+            .with_context(|| {
+                let name = name.to_string_lossy();
+                format!("cannot start {name}: is it installed, and in PATH?")
+            })?;
+        // A recorded program that fails is what is wanted; a debugger that says no is not.
+        let is_recording = debugger == Debugger::Rr && words.get(1).is_some_and(|w| w == "record");
+        if !status.success() && !is_recording {
+            anyhow::bail!("{} ended with {status}", name.to_string_lossy());
+        }
+    }
+    Ok(ExitCode::Nothing)
+}
+
 /// A file, or one of the test's seeds.
-fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
+pub(super) fn find(selected: &Selected, input: &Utf8PathBuf) -> anyhow::Result<Utf8PathBuf> {
     let folder = &selected.seed_folder;
     let seed = folder.join(input);
     let found = [input.as_std_path(), seed.as_path()].into_iter().find(|path| path.is_file());

@@ -19,7 +19,9 @@ use crate::workspace::Workspace;
 use anyhow::anyhow;
 use camino::Utf8PathBuf;
 use clap::Args;
+use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -93,6 +95,11 @@ pub(crate) struct Arguments {
     /// End at the first failure
     #[arg(long)]
     pub(crate) stop_on_crash: bool,
+    /// A failure that is no finding, by its bucket as findings show it; may be given several times
+    ///
+    /// Those of `ignore = ["..."]` in `[package.metadata.shmfuzz]` are none, either.
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) ignore: Vec<Bucket>,
     /// How long to make each failing input smaller, 0 for not at all
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
     pub(crate) minimize_time: Duration,
@@ -139,14 +146,17 @@ fn fuzz(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Failed> 
         return Ok(ExitCode::NoMatch);
     };
     let campaign = campaign(arguments, tests);
+    let labels: Vec<_> = selected.iter().map(|one| label(one, &arguments.selection)).collect();
     report.begin(Opening {
-        labels: selected.iter().map(|one| label(one, &arguments.selection)).collect(),
+        labels: labels.clone(),
         seed: campaign.seed,
         jobs: campaign.jobs,
         time: campaign.time,
         runs: campaign.runs,
         until_plateau: campaign.until_plateau,
     });
+    let folders = (0..selected.len()).map(|i| store.findings_dir(TestIdx(i))).collect();
+    report.keep_texts(folders, labels);
     let tests = campaign.tests.clone();
     let addresses = if campaign.by_work { Addresses::Same } else { Addresses::Random };
     let mut engine = Engine::new(campaign);
@@ -220,7 +230,11 @@ fn prepare(
         if let Some(warning) = warning {
             report.warn(&format!("{}: {warning}", one.name));
         }
-        tests.push(campaign_test(one, limits, inputs, usable));
+        let mut test = campaign_test(one, limits, inputs, usable);
+        let of_package = super::of_package(&workspace, &one.test)
+            .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        test.ignored = of_package.ignore.into_iter().chain(arguments.ignore.clone()).collect();
+        tests.push(test);
     }
     Ok(Some(Prepared { workspace, selected, tests, store }))
 }
@@ -248,11 +262,13 @@ pub(super) fn campaign_test(
 ) -> Test {
     Test {
         name: one.name.clone(),
+        kind: one.test.record.kind,
         timeout: limits.timeout,
         rss_limit: limits.rss_limit,
         max_len: limits.max_len.min(MAX_VALUE_LEN),
         n_attribute_seeds: one.test.record.n_seeds,
         tokens,
+        ignored: BTreeSet::new(),
         corpus,
     }
 }

@@ -1,6 +1,9 @@
 //! What a campaign is asked to do: the engine's configuration, resolved once from flags,
 //! attributes and defaults.
 
+use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::record::InputKind;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +54,8 @@ pub(crate) struct Test {
     /// Its name, unique in the campaign, for messages: the path as `cargo test` prints it, with
     /// as much of package and target before it as tells it apart.
     pub(crate) name: String,
+    /// What it takes.
+    pub(crate) kind: InputKind,
     /// Longest time of one call.
     pub(crate) timeout: Duration,
     /// Largest resident memory of a worker, in bytes; 0 for none.
@@ -61,6 +66,8 @@ pub(crate) struct Test {
     pub(crate) n_attribute_seeds: u32,
     /// Tokens of the user's dictionaries, distinct; all of them fit a worker's inbox.
     pub(crate) tokens: Vec<Bytes>,
+    /// Failures that are no findings.
+    pub(crate) ignored: BTreeSet<Bucket>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
 }

@@ -13,6 +13,7 @@
 //! - the end is said once, and last.
 
 mod absorb;
+mod alone;
 mod answer;
 mod chore;
 mod classify;
@@ -21,6 +22,7 @@ mod end;
 mod finding;
 mod forecast;
 mod loading;
+mod minimization;
 mod mutant;
 mod pool;
 mod random;
@@ -63,12 +65,22 @@ pub(crate) struct Engine {
     clock: share::Clock,
     /// Whether the last slot went to a finding.
     is_chore_last: bool,
+    purpose: Purpose,
     /// Why no test is fuzzed any more, while findings are still worked on.
     stop: Option<End>,
     state: State,
     out: Vec<Action>,
     #[cfg(test)]
     mutant: Option<Mutant>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To fuzz.
+    Campaign,
+    /// To make one failing input smaller, and nothing else.
+    Minimization,
 }
 
 /// How far a campaign has come.
@@ -102,6 +114,7 @@ impl Engine {
             now: Duration::ZERO,
             clock: share::Clock::default(),
             is_chore_last: false,
+            purpose: Purpose::Campaign,
             stop: None,
             state: State::Running,
             out: Vec::new(),
@@ -157,6 +170,10 @@ impl Engine {
     }
 
     fn act(&mut self, action: Action) {
+        // Who has asked for one smaller input writes it where it is wanted.
+        if self.is_alone() && matches!(action, Action::SaveFinding { .. }) {
+            return;
+        }
         self.out.push(action);
     }
 

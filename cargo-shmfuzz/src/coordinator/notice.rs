@@ -61,6 +61,13 @@ pub(crate) enum Notice {
         /// How it fails.
         failure: Failure,
     },
+    /// A failure was met that is no finding: the user said so.
+    Ignored {
+        /// Which test.
+        test: TestIdx,
+        /// How it fails.
+        failure: Failure,
+    },
     /// A failure was found and its input is on disk.
     Finding(Finding),
     /// A finding has a smaller input, which is on disk in the larger one's place, or it could not

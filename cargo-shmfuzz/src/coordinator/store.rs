@@ -5,7 +5,7 @@
 //! campaigns may share a cache without agreeing on anything; nothing is removed from `testdata`
 //! but what this campaign wrote there.
 
-mod disk;
+pub(crate) mod disk;
 mod findings;
 mod load;
 
@@ -13,6 +13,7 @@ pub(crate) use findings::Failing;
 pub(crate) use load::Loaded;
 
 use super::campaign::TestIdx;
+use crate::show;
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use shmfuzz_runtime::limits::Limits;
@@ -157,6 +158,17 @@ impl Store {
         let _ = std::fs::remove_dir(&shelves.cache);
         Ok(files.len())
     }
+}
+
+/// Writes an input where the user wants it, over what is there.
+///
+/// # Errors
+/// If it cannot be written; what was there is then still there.
+pub(crate) fn write_input(path: &Path, input: &[u8]) -> anyhow::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("{} is no name for a file", show::path(path)))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    disk::write(folder, name, input, disk::Care::Source).map(drop)
 }
 
 /// What an input is called: 16 hex digits of the BLAKE3 hash of its content.

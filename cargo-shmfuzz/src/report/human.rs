@@ -4,7 +4,7 @@
 //! [`crate::show`].
 
 use super::console::{Console, Tone};
-use super::{Label, Opening, label};
+use super::{Label, Opening, Smaller, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
     End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Stats, Trial,
@@ -93,6 +93,36 @@ impl Human {
         self.console.status(tone, "Surveyed", text);
     }
 
+    /// An input is to be made smaller.
+    pub(super) fn minimizing(&mut self, text: &str) {
+        self.console.status(Tone::Good, "Minimizing", text);
+    }
+
+    /// How an input fails.
+    pub(super) fn fails(&mut self, failure: &Failure) {
+        self.failure(failure);
+    }
+
+    /// What a minimization that was asked for came to.
+    pub(super) fn smaller(&mut self, smaller: &Smaller<'_>) {
+        let Smaller { finding, before, limit, path } = smaller;
+        let name = self.test(finding.test).to_owned();
+        let after = finding.input.len();
+        let change = match after == *before {
+            true => show::size(after),
+            false => format!("from {before} to {}", show::size(after)),
+        };
+        let text = format!("{name}: {change}, {}", why_not_smaller(*limit));
+        self.console.status(Tone::Good, "Minimized", &text);
+        for line in show::input(&finding.input) {
+            self.console.detail(&format!("  {line}"));
+        }
+        let path = shown_path(path);
+        self.console.detail(&format!("in {path}"));
+        let repro = &label(&self.labels, finding.test).repro;
+        self.console.detail(&format!("fails again with `{repro} {}`", show::shell_word(&path)));
+    }
+
     /// Tells one thing.
     pub(crate) fn show(&mut self, notice: &Notice, path: Option<&Path>) {
         match notice {
@@ -127,6 +157,16 @@ impl Human {
             Notice::Known { test, seed, failure } => {
                 let text = format!("{}: {} still fails", self.test(*test), show::line(seed));
                 self.console.status(Tone::Notable, "Known", &text);
+                self.failure(failure);
+            }
+            Notice::Ignored { test, failure } => {
+                let text = format!(
+                    "{}: {} of bucket {}",
+                    self.test(*test),
+                    failure.kind.name(),
+                    failure.bucket
+                );
+                self.console.status(Tone::Notable, "Ignored", &text);
                 self.failure(failure);
             }
             Notice::Finding(finding) => self.finding(finding, path),
@@ -203,6 +243,7 @@ impl Human {
             self.console.detail(&format!("  {line}"));
         }
         self.output(&finding.failure.output);
+        self.console.detail(&format!("bucket {}", finding.failure.bucket));
         self.written(finding, path);
     }
 
@@ -242,12 +283,7 @@ impl Human {
         let name = self.test(finding.test).to_owned();
         let after = show::size(finding.input.len());
         if path == self.paths.get(&finding.id).map(PathBuf::as_path) {
-            let why = match limit {
-                Limit::Smallest => "nothing simpler fails in the same way",
-                Limit::Time => "nothing simpler was found before the time ran out",
-                Limit::Setbacks => "what is simpler does not fail reliably in the same way",
-            };
-            let text = format!("{name}: {after}, {why}");
+            let text = format!("{name}: {after}, {}", why_not_smaller(limit));
             return self.console.status(Tone::Good, "Minimized", &text);
         }
         let text = match finding.input.len() == before {
@@ -378,6 +414,14 @@ impl Human {
 
     fn test(&self, test: TestIdx) -> &str {
         &label(&self.labels, test).name
+    }
+}
+
+fn why_not_smaller(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Smallest => "nothing simpler fails in the same way",
+        Limit::Time => "nothing simpler was found before the time ran out",
+        Limit::Setbacks => "what is simpler does not fail reliably in the same way",
     }
 }
 

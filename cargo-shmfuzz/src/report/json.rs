@@ -87,6 +87,12 @@ enum Event<'a> {
         #[serde(flatten)]
         failure: Failed<'a>,
     },
+    Ignored {
+        #[serde(flatten)]
+        of: Of<'a>,
+        #[serde(flatten)]
+        failure: Failed<'a>,
+    },
     Finding {
         #[serde(flatten)]
         of: Of<'a>,
@@ -297,6 +303,9 @@ impl Json {
             },
             Notice::Known { test, seed, failure } => {
                 Event::Known { of: of(labels, *test), seed, failure: Failed::of(failure) }
+            }
+            Notice::Ignored { test, failure } => {
+                Event::Ignored { of: of(labels, *test), failure: Failed::of(failure) }
             }
             Notice::Finding(finding) => {
                 Event::Finding { of: of(labels, finding.test), found: Found::of(finding, path) }

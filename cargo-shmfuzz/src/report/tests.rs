@@ -40,7 +40,7 @@ fn report_in(format: MessageFormat) -> (Report, Page, Page) {
     let (out, err) = (Page::default(), Page::default());
     let human = Human::new(Console::plain(Box::new(err.clone())));
     let json = (format == MessageFormat::Json).then(|| Json::new(Box::new(out.clone())));
-    (Report { human, json }, out, err)
+    (Report { human, json, texts: Texts::default() }, out, err)
 }
 
 fn opening() -> Opening {
@@ -97,11 +97,12 @@ fn trace() -> Trace {
         function: Some(name.to_owned()),
         place: place.map(str::to_owned),
         origin,
+        is_inlined: false,
     };
     let frames = vec![
         frame(Origin::Std, "core::slice::index", Some("core/src/slice/index.rs:4")),
         frame(Origin::Own, "gps::par\u{1b}se", Some("src/lib.rs:3:5")),
-        Frame { function: None, place: None, origin: Origin::Dependency },
+        Frame { function: None, place: None, origin: Origin::Dependency, is_inlined: false },
     ];
     Trace { frames, gap: Some((2, 500)) }
 }
@@ -149,7 +150,9 @@ fn play(report: &mut Report) {
         show(report, loading(seconds, done));
     }
     let known = failure(FailureKind::Panic, "was there before");
+    let failure_ignored = known.clone();
     show(report, Notice::Known { test, seed: "crash-11".to_owned(), failure: known });
+    show(report, Notice::Ignored { test, failure: failure_ignored });
     show(report, Notice::Stats { test, stats: stats(0.5) });
     show(report, Notice::Stats { test, stats: stats(3.2) });
     show(report, Notice::Plateau { test, stats: stats(3.2) });
@@ -205,6 +208,9 @@ fn people_read_this() {
        Known parse: crash-11 still fails
              was there before
              at src/lib.rs:3:5
+     Ignored parse: panic of bucket 0000000000000abc
+             was there before
+             at src/lib.rs:3:5
      Fuzzing parse: 3.20s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding, ~4 new/min to come
      Plateau parse: little is left to find after 3.20s, about 1 new input per 2.3M executions, ~4 more in the next minute
        Crash panic in parse after 0.42s, 17000 execs
@@ -213,6 +219,7 @@ fn people_read_this() {
              at src/lib.rs:3:5
              input, 5 bytes:
                b"$$ab\n"
+             bucket 0000000000000abc
              written to /p/testdata/fuzz/parse/crash-00
              fails again with `cargo test -p gps parse`
                            or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-00`
@@ -236,6 +243,7 @@ fn people_read_this() {
              output of the worker:
                some\u{9b}2J
                words
+             bucket 0000000000000abc
              written to /cache/it's
              it did not fail again in a fresh worker; try
                `cargo shmfuzz repro parse '/cache/it'\''s'`
@@ -296,6 +304,7 @@ fn programs_read_this() {
 {"event":"loading","test":"parse","package":"gps","elapsed":3.0,"done":1500,"total":2000,"useful":150,"is_done":false}
 {"event":"loading","test":"parse","package":"gps","elapsed":4.0,"done":2000,"total":2000,"useful":200,"is_done":true}
 {"event":"known","test":"parse","package":"gps","seed":"crash-11","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
+{"event":"ignored","test":"parse","package":"gps","kind":"panic","message":"was there before","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":""}
 {"event":"stats","test":"parse","package":"gps","elapsed":0.5,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"plateau","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
@@ -407,4 +416,34 @@ fn every_event_and_field_is_documented() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_told_of_a_finding_is_kept_beside_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut report, _, err) = report_in(MessageFormat::Json);
+    report.begin(opening());
+    let folders = vec![dir.path().join("parse"), dir.path().join("print")];
+    report.keep_texts(folders, opening().labels);
+    let mut found = finding(failure(FailureKind::Panic, "no \u{1b}[31m"), b"0\xff\"");
+    found.failure.stack = trace();
+    report.show(&Notice::Finding(found.clone()), Some(Path::new("/p/crash-00")));
+    let first = std::fs::read_to_string(dir.path().join("parse/crash-00.txt")).unwrap();
+    assert!(first.contains("panic in parse") && first.contains("gps::par"), "{first}");
+    assert!(!first.contains('\u{1b}'), "{first}");
+    let seed = r#"#[fuzz_test(seeds = [b"0\xff\""])]"#;
+    assert!(first.ends_with(&format!("{seed}\n")), "{first}");
+    let smaller = Finding { input: b"0".as_slice().into(), ..found };
+    let smaller = Notice::Minimized { finding: smaller, before: 3, limit: Limit::Smallest };
+    report.show(&smaller, Some(Path::new("/p/crash-01")));
+    let files: Vec<_> = std::fs::read_dir(dir.path().join("parse")).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let second = std::fs::read_to_string(dir.path().join("parse/crash-01.txt")).unwrap();
+    assert!(second.contains("panic in parse") && second.contains("from 3 to 1 byte"), "{second}");
+    assert_eq!(err.text(), "");
+    // A file where the folder should be.
+    std::fs::write(dir.path().join("print"), "").unwrap();
+    let other = Finding { test: TestIdx(1), ..finding(failure(FailureKind::Panic, "no"), b"") };
+    report.show(&Notice::Finding(other), None);
+    assert!(err.text().contains("cannot write"), "{}", err.text());
 }

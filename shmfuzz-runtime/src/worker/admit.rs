@@ -5,12 +5,12 @@
 use super::budget::{CALL, Pace};
 use super::execute::Outcome;
 use super::flicker::{Reached, differences};
-use super::minimize::{Minimizer, Scope};
 use super::queue::Entry;
 use super::{Tally, Worker, WorkerError};
 use crate::entries::{self, EntryChange, LogEntry, LogFull, Origin};
 use crate::layout::Phase;
 use crate::message::JobEnd;
+use crate::minimize::{Minimizer, Scope};
 use crate::turn::Turn;
 
 /// Inputs shorter than this are not trimmed.

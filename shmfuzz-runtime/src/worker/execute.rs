@@ -17,10 +17,10 @@ use crate::kind::FailureKind;
 use crate::layout::{Header, Phase};
 use crate::mapping::Mapping;
 use crate::outcome::Verdict;
+use crate::place::{self, Owner};
 use crate::stack::StackArea;
 use crate::words::{LastWords, WordsArea};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// How a call ended.
@@ -185,9 +185,8 @@ fn panic_words(payload: &str) -> LastWords {
     } else {
         frames::forget_panic();
     }
-    // What the compiler names by an absolute path is code of others: which way led there tells
-    // failures apart. Other places are the user's own, and tell enough.
-    if Path::new(&words.file).is_absolute() {
+    // In code of others, which way led there tells failures apart. The user's own places tell enough.
+    if !words.file.is_empty() && place::of(&words.file).0 != Owner::User {
         words.trail = frames::of_last_panic(frames::Frames::trail);
     }
     words

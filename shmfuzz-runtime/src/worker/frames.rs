@@ -5,16 +5,19 @@
 //! so a stack of Rust functions is walked by following them, a nanosecond a frame, which is cheap
 //! enough for every panic. Where C code without them is involved, the unwinder is asked, which
 //! reads the same tables as a panic does; like every sanitizer does, also in handlers of signals.
-//! Invariants: frame pointers are followed only within the stack of the body's thread, whose ends
-//! were asked for when it began, so a smashed stack is cut and not read beyond; nothing here
-//! allocates or takes a lock of ours.
+//! Not so on other threads than the body's: there a handler has 8 KiB of stack, of which the kernel
+//! takes up to a half.
+//! Invariants: frame pointers of the body's thread are followed only within its stack, whose ends
+//! were asked for when it began, and those of other threads by the kernel, which checks each
+//! address; so a smashed stack is cut and not read beyond. Nothing here allocates or takes a lock
+//! of ours, and in a handler frames are collected in static memory.
 
 use super::compare::BODY_THREAD;
 use super::sancov;
 use crate::stack::{MAX_FRAMES, N_OUTERMOST, StackArea};
 use std::cell::UnsafeCell;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Frames that are kept from the innermost one on.
 const N_INNERMOST: usize = MAX_FRAMES - N_OUTERMOST;
@@ -44,21 +47,30 @@ impl Frames {
         self.n += 1;
     }
 
+    /// Takes what stands at a frame pointer; -> the caller's frame pointer, if there is one.
+    fn push_caller(&mut self, frame: usize, [next, back]: [usize; 2]) -> Option<usize> {
+        if back == 0 {
+            return None;
+        }
+        self.push(back.wrapping_sub(1));
+        // Callers' frames lie higher.
+        (next > frame).then_some(next)
+    }
+
     /// Writes them to the stack area. Async-signal-safe.
     pub(super) fn publish(&self, area: StackArea) {
         let n_kept = self.n.min(MAX_FRAMES);
         let beyond = self.n - n_kept;
         let anchor = sancov::__sanitizer_cov_pcs_init as *const () as usize;
-        let mut pcs = [0; MAX_FRAMES];
-        for (i, pc) in pcs[..n_kept].iter_mut().enumerate() {
+        let pcs = (0..n_kept).map(|i| {
             // The oldest of the ring comes first.
             let place = match i.checked_sub(N_INNERMOST) {
                 Some(i) if beyond > 0 => N_INNERMOST + (i + beyond) % N_OUTERMOST,
                 _ => i,
             };
-            *pc = self.pcs[place].wrapping_sub(anchor) as i64;
-        }
-        area.write(&pcs[..n_kept], beyond as u64);
+            self.pcs[place].wrapping_sub(anchor) as i64
+        });
+        area.write(pcs, beyond as u64);
     }
 
     /// A number that is the same for panics that were reached in the same way: of the innermost
@@ -158,19 +170,46 @@ fn follow(frames: &mut Frames, mut frame: usize) -> bool {
         if frame % WORD != 0 || frame < low || high < 2 * WORD || frame > high - 2 * WORD {
             return false;
         }
-        let place = frame as *const usize;
+        let place = frame as *const [usize; 2];
         // SAFETY: both words are in the stack of a thread that is alive, and aligned. A guard page
         // at its low end is no part of what was asked for.
-        let (next, back) = unsafe { place.cast::<(usize, usize)>().read_volatile() };
-        if back == 0 {
-            return false;
+        let record = unsafe { place.read_volatile() };
+        match frames.push_caller(frame, record) {
+            Some(next) => frame = next,
+            None => return false,
         }
-        frames.push(back.wrapping_sub(1));
-        // Callers' frames lie higher.
-        if next <= frame {
-            return false;
+    }
+}
+
+/// Follows the frame pointers of any thread.
+fn follow_checked(frames: &mut Frames, mut frame: usize) {
+    while frame % size_of::<usize>() == 0 && frame != 0 && frames.n < MAX_UNWOUND {
+        let Some(record) = read_checked(frame) else { return };
+        match frames.push_caller(frame, record) {
+            Some(next) => frame = next,
+            None => return,
         }
-        frame = next;
+    }
+}
+
+/// The two words at an address of this process, which may be anything.
+fn read_checked(address: usize) -> Option<[usize; 2]> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut words = [0usize; 2];
+        let len = size_of_val(&words);
+        let to = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: len };
+        let from = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: len };
+        // SAFETY: it has no preconditions.
+        let this = unsafe { libc::getpid() };
+        // SAFETY: the kernel writes to `words` at most, and refuses to read what is not there.
+        let n = unsafe { libc::process_vm_readv(this, &raw const to, 1, &raw const from, 1, 0) };
+        usize::try_from(n).is_ok_and(|n| n == len).then_some(words)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = address;
+        None
     }
 }
 
@@ -222,42 +261,33 @@ pub(super) fn registers(context: *mut libc::c_void) -> Option<Registers> {
 }
 
 /// The stack of this thread as it was when a signal interrupted it, at a fault of `address` or 0.
-pub(super) fn interrupted(registers: Option<Registers>, address: usize) -> Frames {
-    let Some(registers) = registers else { return Frames::EMPTY };
-    // The unwinder reads the code it is in, where none is.
-    if address != 0 && address == registers.pc {
-        return called_from(registers);
-    }
-    let mut frames = Frames::EMPTY;
-    let is_body = BODY_THREAD.get();
-    if is_body && is_of_program(registers.pc) {
-        frames.push(registers.pc);
-        if follow(&mut frames, registers.frame) {
-            return frames;
-        }
-    }
-    let followed = std::mem::replace(&mut frames, Frames::EMPTY);
-    unwind(&mut frames, Some(registers.pc));
-    if frames.n > followed.n { frames } else { followed }
-}
-
-/// The stack after a call to where no code is: the address of who called stands on the stack, and
-/// the frame pointer is the caller's still.
-fn called_from(registers: Registers) -> Frames {
-    let mut frames = Frames::EMPTY;
+pub(super) fn interrupted(frames: &mut Frames, registers: Option<Registers>, address: usize) {
+    frames.n = 0;
+    let Some(registers) = registers else { return };
     frames.push(registers.pc);
-    let (low, high) = (LOW.load(Ordering::Relaxed), HIGH.load(Ordering::Relaxed));
-    let holds_word = registers.stack % size_of::<usize>() == 0
-        && (low..high.saturating_sub(size_of::<usize>())).contains(&registers.stack);
-    if BODY_THREAD.get() && holds_word {
-        // SAFETY: the word is in the stack of this thread, and aligned.
-        let back = unsafe { (registers.stack as *const usize).read_volatile() };
-        if is_of_program(back) {
+    // A call to where no code is, which the unwinder would read: the address of who called stands
+    // on the stack, and the frame pointer is the caller's still.
+    if address != 0 && address == registers.pc {
+        let caller = read_checked(registers.stack).map(|[back, _]| back);
+        if let Some(back) = caller.filter(|back| is_of_program(*back)) {
             frames.push(back.wrapping_sub(1));
         }
-        follow(&mut frames, registers.frame);
+        return follow_checked(frames, registers.frame);
     }
-    frames
+    if !BODY_THREAD.get() {
+        return follow_checked(frames, registers.frame);
+    }
+    if is_of_program(registers.pc) && follow(frames, registers.frame) {
+        return;
+    }
+    let n_followed = frames.n;
+    frames.n = 0;
+    unwind(frames, Some(registers.pc));
+    if frames.n < n_followed {
+        frames.n = 0;
+        frames.push(registers.pc);
+        follow(frames, registers.frame);
+    }
 }
 
 /// Whether code of the program stands at an address, and not of a library or nothing.
@@ -280,11 +310,30 @@ fn is_of_program(pc: usize) -> bool {
 }
 
 /// The stack of this thread, whichever it is, where functions of libc without frame pointers may
-/// have a part in it.
+/// have a part in it. Not for handlers of signals.
 pub(super) fn unwound() -> Frames {
     let mut frames = Frames::EMPTY;
     unwind(&mut frames, None);
     frames
+}
+
+/// Where a handler collects frames: its stack may be small.
+struct InHandler(UnsafeCell<Frames>);
+
+// SAFETY: one thread at a time reaches it, as `in_handler` sees to.
+unsafe impl Sync for InHandler {}
+
+static IN_HANDLER: InHandler = InHandler(UnsafeCell::new(Frames::EMPTY));
+static IS_IN_HANDLER: AtomicBool = AtomicBool::new(false);
+
+/// Lends static memory to a handler. Nothing is done if another one has it: then two threads died
+/// at once, or a walk of the stack was interrupted.
+pub(super) fn in_handler(use_it: impl FnOnce(&mut Frames)) {
+    if !IS_IN_HANDLER.swap(true, Ordering::Acquire) {
+        // SAFETY: whoever set the flag has it alone.
+        use_it(unsafe { &mut *IN_HANDLER.0.get() });
+        IS_IN_HANDLER.store(false, Ordering::Release);
+    }
 }
 
 /// What the unwinder knows of a frame.

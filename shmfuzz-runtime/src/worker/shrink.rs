@@ -6,10 +6,10 @@
 
 use super::budget::{Budget, CALL, FAILURE};
 use super::execute::Outcome;
-use super::minimize::{Minimizer, Scope};
 use super::{Worker, WorkerError};
 use crate::bucket::Bucket;
 use crate::message::{JobEnd, Minimize, Minimized};
+use crate::minimize::{Minimizer, Scope};
 use crate::turn::Turn;
 
 /// A minimization between its slices.

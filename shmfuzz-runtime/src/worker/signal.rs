@@ -126,7 +126,10 @@ extern "C" fn on_fatal(
         let registers = frames::registers(context);
         let address = if is_fault { address } else { 0 };
         speak(installed.words, signal, address, registers);
-        frames::interrupted(registers, address as usize).publish(installed.stack);
+        frames::in_handler(|frames| {
+            frames::interrupted(frames, registers, address as usize);
+            frames.publish(installed.stack);
+        });
     }
     let is_memory_fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
     let previous = SIGNALS.iter().position(|s| *s == signal).map(|i| &installed.previous[i]);
@@ -189,7 +192,10 @@ extern "C" fn on_sample(
         return;
     }
     if BODY_THREAD.get() {
-        frames::interrupted(frames::registers(context), 0).publish(installed.stack);
+        frames::in_handler(|frames| {
+            frames::interrupted(frames, frames::registers(context), 0);
+            frames.publish(installed.stack);
+        });
     } else if body != 0 {
         // The system chose another thread.
         // SAFETY: the body's thread lives as long as the process.

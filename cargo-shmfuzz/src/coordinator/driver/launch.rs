@@ -21,7 +21,7 @@ pub(crate) struct Launch {
 
 impl Launch {
     /// The command that runs this one test and no other.
-    pub(in crate::coordinator) fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
         command
             .args(["--exact", &self.test_path, "--nocapture"])

@@ -354,11 +354,13 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
     };
     let tests = [Test {
         name: "test".to_owned(),
+        kind: InputKind::Bytes,
         timeout: LONG,
         rss_limit: 0,
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     }];
     let mut told = Vec::new();

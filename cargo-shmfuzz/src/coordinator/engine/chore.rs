@@ -3,9 +3,10 @@
 
 use super::Engine;
 use super::classify;
-use super::finding::{Found, Minimization, Stage};
+use super::finding::{Found, Stage};
+use super::minimization::Minimization;
 use super::mutant::Mutant;
-use super::request::{JOB, Parcel};
+use super::request::Parcel;
 use super::share;
 use super::silence::{MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
@@ -13,16 +14,15 @@ use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible};
-use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replay, Replayed, Reply, Request};
+use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Reply, Request};
+use std::time::Duration;
 
 /// Fresh workers in which a failure is run that passes in the first of them.
 pub(super) const CONFIRMATIONS: u32 = 10;
 /// Runs in which a smaller input may pass.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 /// Workers that may be lost over the confirmation of a finding.
 const LOSSES: u32 = 4;
-/// Setbacks after which a minimization is content with what it has.
-const SETBACKS: u32 = 20;
 
 impl Engine {
     /// A failure: the first of its bucket is a finding, and is written at once.
@@ -37,10 +37,14 @@ impl Engine {
             return self.warn_once(test, "no input", text);
         };
         match self.note_failure(test, &failure) {
+            Novelty::New if self.is_alone() => return self.pass_over(test, &failure),
             Novelty::New => {}
             Novelty::Known if self.is_mutated(Mutant::ForgetBuckets) => {}
             Novelty::Crowded if self.is_mutated(Mutant::CrowdPlaces) => {}
             Novelty::Known | Novelty::Crowded | Novelty::Full => return,
+        }
+        if self.campaign.tests[test.0].ignored.contains(&failure.bucket) {
+            return self.show(Notice::Ignored { test, failure });
         }
         let state = &mut self.tests[test.0];
         state.n_findings += 1;
@@ -114,24 +118,16 @@ impl Engine {
             let setup = self.setup(state.test, state.role);
             return self.send(worker, setup);
         }
-        let found = &self.findings[id];
-        let replay = |input: &Bytes| Parcel {
-            request: Request::Replay(Replay { times: 1 }),
-            freight: Freight::Input(input.clone()),
-            kind: JobKind::Replay,
-        };
-        let parcel = match &found.stage {
-            Stage::Confirm { .. } => replay(&found.finding.input),
-            Stage::Verify { best, .. } => replay(best),
-            Stage::Minimize(minimization) => Parcel {
-                request: Request::Minimize(Minimize {
-                    bucket: found.finding.failure.any_way,
-                    budget_ms: JOB.as_millis() as u64,
-                    id: id.0 + 1,
-                }),
-                freight: Freight::Input(minimization.best.clone()),
-                kind: JobKind::Minimize,
-            },
+        self.end_if_smallest(id);
+        let found = &mut self.findings[id];
+        let parcel = match &mut found.stage {
+            Stage::Confirm { .. } => replay(&found.finding.input, JobKind::Replay),
+            Stage::Verify { minimization, .. } => replay(&minimization.best, JobKind::Replay),
+            Stage::Minimize(minimization) => {
+                let bucket = found.finding.failure.any_way;
+                let parcel = minimization.next(bucket, id.0 + 1);
+                parcel.expect("there is something to try, or it would have ended")
+            }
             Stage::Checkable | Stage::Checking | Stage::Settled => return self.kill(worker),
         };
         self.send(worker, parcel);
@@ -153,23 +149,29 @@ impl Engine {
                 }
             }
             (JobKind::Replay, Reply::Replayed(replayed)) => {
-                self.replayed(worker, id, replayed, &harvest);
+                let took = self.now.saturating_sub(job.since);
+                self.replayed(worker, id, replayed, &harvest, took);
             }
             (JobKind::Minimize, Reply::Minimized(minimized)) => {
-                let spent = match self.campaign.by_work {
-                    true => JOB,
-                    false => self.now.saturating_sub(job.since),
-                };
-                if let Stage::Minimize(minimization) = &mut self.findings[id].stage {
-                    minimization.spent += spent;
-                }
+                self.spend_on_minimization(id, job);
                 self.minimized(id, minimized, harvest);
+            }
+            (JobKind::Try, Reply::Replayed(replayed)) => {
+                self.spend_on_minimization(id, job);
+                self.tried(id, replayed, harvest);
             }
             _ => self.reject(worker, "its answer does not belong to the request"),
         }
     }
 
-    fn replayed(&mut self, worker: WorkerId, id: FindingId, replayed: Replayed, harvest: &Harvest) {
+    fn replayed(
+        &mut self,
+        worker: WorkerId,
+        id: FindingId,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) {
         let idx = self.findings[id].finding.test;
         let extra = &mut self.tests[idx.0].extra_execs;
         *extra = extra.saturating_add(replayed.execs);
@@ -178,7 +180,7 @@ impl Engine {
             Stage::Confirm { .. } if has_failed => {
                 // It may fail at every second call of a process only.
                 self.kill_if_flaky(worker, id);
-                self.failed_again(id, classify::words(harvest));
+                self.failed_again(id, classify::words(harvest), took);
             }
             Stage::Confirm { runs, .. } => {
                 *runs += 1;
@@ -200,8 +202,9 @@ impl Engine {
         }
     }
 
-    /// It failed again in a fresh worker, in whatever way.
-    pub(super) fn failed_again(&mut self, id: FindingId, again: Failure) {
+    /// It failed again in a fresh worker, in whatever way. `took` is how long that was.
+    pub(super) fn failed_again(&mut self, id: FindingId, again: Failure, took: Duration) {
+        self.learn(id, &again);
         let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
         (*runs, *failures) = (*runs + 1, *failures + 1);
         let is_first = *runs == 1;
@@ -217,7 +220,7 @@ impl Engine {
             }
         }
         match is_first {
-            true => self.confirmed(id),
+            true => self.confirmed(id, took),
             false => self.judge_flaky(id),
         }
     }
@@ -235,19 +238,17 @@ impl Engine {
     }
 
     /// It failed again: the user is told, before it is made smaller.
-    fn confirmed(&mut self, id: FindingId) {
+    fn confirmed(&mut self, id: FindingId, took: Duration) {
         self.findings[id].finding.reproducible = Reproducible::Yes;
-        let is_first = self.stop.is_none();
+        let is_first = self.stop.is_none() || self.is_alone();
         self.show_finding(id);
         let found = &mut self.findings[id];
-        let can_shrink = found.finding.failure.kind.is_recoverable()
-            && !found.finding.input.is_empty()
-            && !self.campaign.minimize_time.is_zero();
+        let can_shrink = !found.finding.input.is_empty() && !self.campaign.minimize_time.is_zero();
         if can_shrink && is_first && matches!(self.state, super::State::Running) {
             found.used = found.used.max(self.clock.floor());
-            let best = found.finding.input.clone();
-            let spent = std::time::Duration::ZERO;
-            found.stage = Stage::Minimize(Minimization { best, spent, setbacks: 0 });
+            let test = &self.campaign.tests[found.finding.test.0];
+            let took = (!self.campaign.by_work).then_some(took);
+            found.stage = Stage::Minimize(Minimization::new(&found.finding, test, took));
         } else {
             self.check(id);
         }
@@ -281,97 +282,10 @@ impl Engine {
                     self.give_up(id);
                 }
             }
-            Stage::Minimize(_) => self.set_back(id, 4),
+            Stage::Minimize(_) => self.minimizer_lost(id),
             Stage::Verify { .. } => self.not_verified(id),
             Stage::Checkable | Stage::Checking | Stage::Settled => {}
         }
-    }
-
-    fn minimized(&mut self, id: FindingId, minimized: Minimized, mut harvest: Harvest) {
-        let idx = self.findings[id].finding.test;
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(minimized.execs);
-        let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
-        if minimized.end == JobEnd::Failed {
-            let failure = classify::words(&harvest);
-            let place = failure.place;
-            self.failure_found(idx, failure, harvest.input.take());
-            // Its worker was not told that the place is silent: another one will be.
-            if self.tests[idx.0].silence.buckets().contains(&place)
-                && let Some(worker) = self.findings[id].worker
-            {
-                self.kill(worker);
-            }
-            return self.set_back(id, 1);
-        }
-        if !minimized.reproduced {
-            return self.enough(id, Limit::Setbacks);
-        }
-        if let Some(input) = harvest.input.filter(|i| i.len() <= minimization.best.len()) {
-            minimization.best = input.into();
-        }
-        let is_late = minimization.spent >= self.campaign.minimize_time || !self.gives_jobs();
-        match minimized.execs {
-            _ if minimized.end == JobEnd::Done => self.enough(id, Limit::Smallest),
-            _ if is_late => self.enough(id, Limit::Time),
-            0 => self.set_back(id, 1),
-            _ => {}
-        }
-    }
-
-    /// A minimization that meets too many obstacles ends.
-    fn set_back(&mut self, id: FindingId, by: u32) {
-        let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
-        minimization.setbacks += by;
-        if minimization.setbacks >= SETBACKS {
-            self.enough(id, Limit::Setbacks);
-        } else if minimization.spent >= self.campaign.minimize_time {
-            self.enough(id, Limit::Time);
-        }
-    }
-
-    /// The minimization is over: what it came to is run once more before it is written.
-    pub(super) fn enough(&mut self, id: FindingId, limit: Limit) {
-        let found = &mut self.findings[id];
-        let Stage::Minimize(minimization) = &found.stage else { return };
-        let best = minimization.best.clone();
-        if best == found.finding.input {
-            return self.cannot_shrink(id, limit);
-        }
-        found.stage = Stage::Verify { best, tries: 0, limit };
-    }
-
-    fn verified(&mut self, id: FindingId, failure: &Failure) {
-        let found = &mut self.findings[id];
-        let Stage::Verify { best, limit, .. } = &found.stage else { return };
-        if failure.bucket != found.finding.failure.bucket {
-            return self.cannot_shrink(id, Limit::Setbacks);
-        }
-        let (best, limit) = (best.clone(), *limit);
-        found.finding.failure = failure.clone();
-        let old = std::mem::replace(&mut found.finding.input, best);
-        let (test, kind, shelf) = (found.finding.test, failure.kind, found.shelf);
-        let finding = found.finding.clone();
-        let (input, before) = (finding.input.clone(), old.len());
-        let replaces = Some(old);
-        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
-        self.show(Notice::Minimized { finding, before, limit });
-        self.check(id);
-    }
-
-    fn not_verified(&mut self, id: FindingId) {
-        let Stage::Verify { tries, .. } = &mut self.findings[id].stage else { return };
-        *tries += 1;
-        if *tries >= TRIES || !self.gives_jobs() {
-            self.cannot_shrink(id, Limit::Setbacks);
-        }
-    }
-
-    fn cannot_shrink(&mut self, id: FindingId, limit: Limit) {
-        let finding = self.findings[id].finding.clone();
-        let before = finding.input.len();
-        self.show(Notice::Minimized { finding, before, limit });
-        self.check(id);
     }
 
     /// Tells the user about a finding, once. With `--stop-on-crash` that ends fuzzing.
@@ -389,7 +303,7 @@ impl Engine {
 
     /// Has a finding run in the plain build, unless that is too late.
     pub(super) fn check(&mut self, id: FindingId) {
-        let is_wanted = !self.is_interrupted();
+        let is_wanted = !self.is_interrupted() && !self.is_alone();
         let found = &mut self.findings[id];
         found.stage = if is_wanted { Stage::Checking } else { Stage::Checkable };
         if let Some(worker) = found.worker {
@@ -436,4 +350,10 @@ impl Engine {
         let (test, kind, input) = (*test, failure.kind, input.clone());
         self.act(Action::SaveFinding { finding: id, test, kind, input, replaces: None, shelf });
     }
+}
+
+/// An input, to be run once.
+pub(super) fn replay(input: &Bytes, kind: JobKind) -> Parcel {
+    let request = Request::Replay(Replay { times: 1 });
+    Parcel { request, freight: Freight::Input(input.clone()), kind }
 }

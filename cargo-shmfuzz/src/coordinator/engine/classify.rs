@@ -16,8 +16,8 @@ use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::layout::Phase;
+use shmfuzz_runtime::place::{self, Owner};
 use shmfuzz_runtime::words::LastWords;
-use std::path::Path;
 
 /// What a worker's end means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,19 +194,18 @@ fn bucket(
     stack: Option<&Trace>,
 ) -> Bucket {
     let location = place.map(LastWords::location).unwrap_or_default();
-    // Where the compiler names a file by its full path, it is not the user's.
-    let is_own =
-        place.is_some_and(|words| !words.file.is_empty() && !Path::new(&words.file).is_absolute());
+    let is_own = place
+        .is_some_and(|words| !words.file.is_empty() && place::of(&words.file).0 == Owner::User);
     let most = match kind {
         _ if is_own => 0,
-        // What one function does at various moments.
-        FailureKind::Timeout | FailureKind::Panic => 1,
+        FailureKind::Panic => 1,
         FailureKind::Oom if !message.contains("failed") => 0,
         FailureKind::Error => 0,
         _ => TELLING,
     };
     let functions = match (kind, stack) {
         (FailureKind::StackOverflow, Some(stack)) => stack.most_frequent().into_iter().collect(),
+        (FailureKind::Timeout, Some(stack)) => stack.innermost_whole().into_iter().collect(),
         (_, Some(stack)) => stack.telling(most),
         (_, None) => Vec::new(),
     };
@@ -222,7 +221,8 @@ fn bucket(
 fn location(words: &LastWords) -> Option<String> {
     let LastWords { file, line, column, .. } = words;
     let column = Some(*column).filter(|column| *column > 0).map(|column| format!(":{column}"));
-    (!file.is_empty()).then(|| format!("{file}:{line}{}", column.unwrap_or_default()))
+    let file = Some(place::of(file).1).filter(|file| !file.is_empty())?;
+    Some(format!("{file}:{line}{}", column.unwrap_or_default()))
 }
 
 /// `512 MiB`, or bytes where that is not exact.

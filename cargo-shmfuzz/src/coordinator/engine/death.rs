@@ -5,7 +5,7 @@ use super::classify::{self, Meaning};
 use super::mutant::Mutant;
 use super::request::worker_did;
 use super::test::FuzzTest;
-use super::worker::{JobKind, Role, State, Worker};
+use super::worker::{Job, JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Failure;
@@ -54,10 +54,12 @@ impl Engine {
         self.count_calls_of_lost(idx, &job.kind, &harvest);
         self.take_back(id, idx, &job.kind, &harvest);
         let rss_limit = self.campaign.tests[idx.0].rss_limit;
-        let meaning = classify::death(death, &harvest, rss_limit);
         match role {
-            Role::Fuzzer => self.fuzzer_died(&worker, &job.kind, meaning, death, harvest),
-            Role::Chore(finding) => self.chore_died(finding, &job.kind, meaning, harvest),
+            Role::Fuzzer => {
+                let meaning = classify::death(death, &harvest, rss_limit);
+                self.fuzzer_died(&worker, &job.kind, meaning, death, harvest);
+            }
+            Role::Chore(finding) => self.chore_died(finding, &job, death, harvest),
         }
         if self.is_mutated(Mutant::KeepDead) {
             self.workers.insert(id, worker);
@@ -234,20 +236,23 @@ impl Engine {
             .or_else(|| tags.iter().filter(|_| harvest.raw_in_mem).find(has_bytes).copied())
     }
 
-    fn chore_died(
-        &mut self,
-        id: FindingId,
-        kind: &JobKind,
-        meaning: Meaning,
-        mut harvest: Harvest,
-    ) {
-        let finding = &self.findings[id];
-        let (idx, is_confirming) = (finding.finding.test, finding.is_confirming());
+    fn chore_died(&mut self, id: FindingId, job: &Job, death: &Death, mut harvest: Harvest) {
+        if let JobKind::Minimize | JobKind::Try = job.kind {
+            self.spend_on_minimization(id, job);
+            return self.minimizer_died(id, job, death, harvest);
+        }
+        let found = &self.findings[id];
+        let (idx, is_confirming) = (found.finding.test, found.is_confirming());
+        let is_replay = job.kind == JobKind::Replay;
+        let meaning = classify::death(death, &harvest, self.campaign.tests[idx.0].rss_limit);
         match meaning {
             // A job that was cut short says nothing.
             Meaning::Asked => {}
-            Meaning::Failure(failure) if *kind == JobKind::Replay && is_confirming => {
-                self.failed_again(id, failure);
+            Meaning::Failure(failure) if is_replay && is_confirming => {
+                self.failed_again(id, failure, self.now.saturating_sub(job.since));
+            }
+            Meaning::Failure(failure) if is_replay && self.is_verified_by(id, &failure) => {
+                self.verified(id, &failure);
             }
             Meaning::Failure(failure) => {
                 self.failure_found(idx, failure, harvest.input.take());

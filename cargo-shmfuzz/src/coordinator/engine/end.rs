@@ -11,9 +11,10 @@ use super::stats;
 use super::worker::{self, JobKind, Role, State as Doing};
 use super::{Engine, State};
 use crate::coordinator::action::Action;
-use crate::coordinator::campaign::{TestIdx, WorkerId};
+use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::{End, Exit, Finding, Limit, Met, Notice, Stats};
+use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
 
 /// How long a harness may take to reach its fuzz test: the net below the driver's own limit, whose
@@ -148,7 +149,9 @@ impl Engine {
         };
         match &mut worker.state {
             _ if is_verifying => {}
-            Doing::Busy(job) if !matches!(job.kind, JobKind::Setup | JobKind::Replay) => {
+            Doing::Busy(job)
+                if !matches!(job.kind, JobKind::Setup | JobKind::Replay | JobKind::Try) =>
+            {
                 if job.interrupted.is_none() {
                     job.interrupted = Some(self.now);
                     self.act(Action::Interrupt { worker: id });
@@ -206,7 +209,7 @@ impl Engine {
     fn verify_smaller(&mut self, since: Duration) {
         for id in self.findings.ids(super::finding::Found::is_shrinking) {
             let is_served = worker::is_served(&self.workers, &self.findings, id);
-            if self.now.saturating_sub(since) >= VERIFY_LIMIT {
+            if self.now.saturating_sub(since) >= self.verify_limit(id) {
                 if let Some(worker) = self.findings[id].worker {
                     self.kill(worker);
                 }
@@ -217,6 +220,17 @@ impl Engine {
                     self.work_on(id);
                 }
             }
+        }
+    }
+
+    /// How long a finding's smaller input may take at the end. One that hangs takes its timeout.
+    fn verify_limit(&self, id: FindingId) -> Duration {
+        let finding = &self.findings[id].finding;
+        match finding.failure.kind {
+            FailureKind::Timeout => {
+                VERIFY_LIMIT + self.campaign.tests[finding.test.0].timeout.saturating_mul(2)
+            }
+            _ => VERIFY_LIMIT,
         }
     }
 
@@ -244,7 +258,9 @@ impl Engine {
         for (test, stats) in &totals {
             self.show(Notice::Stats { test: *test, stats: *stats });
         }
-        self.name_unfuzzed(end);
+        if !self.is_alone() {
+            self.name_unfuzzed(end);
+        }
         self.state = State::Finished;
         let exit = self.exit(end);
         let met = self.findings.iter().map(|found| {

@@ -1,8 +1,9 @@
 //! The findings of a campaign, and where each stands in its life: found and saved, confirmed,
 //! minimized, checked in the plain build, settled.
 
+use super::minimization::Minimization;
 use crate::coordinator::action::Shelf;
-use crate::coordinator::campaign::{Bytes, FindingId, WorkerId};
+use crate::coordinator::campaign::{FindingId, WorkerId};
 use crate::coordinator::notice::{Finding, Limit};
 use std::ops::{Index, IndexMut};
 use std::time::Duration;
@@ -23,8 +24,8 @@ pub(super) enum Stage {
     Minimize(Minimization),
     /// Run the smaller input again, since the message shown must belong to what is written.
     Verify {
-        /// The smaller input.
-        best: Bytes,
+        /// The minimization that has come to it.
+        minimization: Minimization,
         /// How often it was run, or its worker was lost.
         tries: u32,
         /// What ended the minimization.
@@ -36,17 +37,6 @@ pub(super) enum Stage {
     Checking,
     /// Nothing.
     Settled,
-}
-
-/// A minimization under way.
-#[derive(Clone, Debug)]
-pub(super) struct Minimization {
-    /// The smallest input so far.
-    pub(super) best: Bytes,
-    /// Job time used.
-    pub(super) spent: Duration,
-    /// Jobs that brought nothing, or ended their worker.
-    pub(super) setbacks: u32,
 }
 
 /// A finding and what the engine knows of it.
@@ -80,6 +70,14 @@ impl Found {
     /// Whether it was, or is to be, made smaller, so that a smaller input may get lost.
     pub(super) fn is_shrinking(&self) -> bool {
         matches!(self.stage, Stage::Minimize(_) | Stage::Verify { .. })
+    }
+
+    /// How long a call of its minimization may take, if there is one.
+    pub(super) fn try_limit(&self) -> Option<Duration> {
+        match &self.stage {
+            Stage::Minimize(minimization) => Some(minimization.limit),
+            _ => None,
+        }
     }
 
     /// Whether it needs a worker.

@@ -363,11 +363,13 @@ mod tests {
         };
         Pool::new(&Test {
             name: "t".to_owned(),
+            kind: shmfuzz_runtime::record::InputKind::Bytes,
             timeout: Duration::ZERO,
             rss_limit: 0,
             max_len: 10,
             n_attribute_seeds: 0,
             tokens: Vec::new(),
+            ignored: Default::default(),
             corpus: inputs.iter().map(input).collect(),
         })
     }

@@ -68,7 +68,11 @@ impl Engine {
     pub(super) fn send(&mut self, id: WorkerId, parcel: Parcel) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let idx = worker.test;
-        let timeout = self.campaign.tests[idx.0].timeout;
+        let timeout = match (worker.role, &parcel.kind) {
+            (Role::Chore(id), JobKind::Minimize | JobKind::Try) => self.findings[id].try_limit(),
+            _ => None,
+        };
+        let timeout = timeout.unwrap_or(self.campaign.tests[idx.0].timeout);
         let until = self.now + ANSWER_LIMIT + timeout.saturating_mul(SLOW_CALLS);
         let Parcel { request, freight, kind } = parcel;
         worker.n_jobs += 1;

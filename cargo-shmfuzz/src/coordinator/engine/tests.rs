@@ -3,6 +3,7 @@
 mod corpus;
 mod ends;
 mod findings;
+mod minimization;
 mod sharing;
 
 use super::Engine;
@@ -27,11 +28,13 @@ const MS: Duration = Duration::from_millis(1);
 fn campaign(n: usize) -> Campaign {
     let test = |i| Test {
         name: format!("t{i}"),
+        kind: shmfuzz_runtime::record::InputKind::Bytes,
         timeout: MS * 1000,
         rss_limit: 512 << 20,
         max_len: 4096,
         n_attribute_seeds: 0,
         tokens: Vec::new(),
+        ignored: Default::default(),
         corpus: Vec::new(),
     };
     Campaign {

@@ -80,6 +80,8 @@ pub(super) enum JobKind {
     Minimize,
     /// To run its finding's input.
     Replay,
+    /// To run what may be a smaller input of its finding.
+    Try,
 }
 
 impl JobKind {

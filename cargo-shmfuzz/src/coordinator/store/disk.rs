@@ -20,7 +20,7 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// What a file is worth, and to whom it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
+pub(crate) enum Care {
     /// Private to the user, and found again if it is lost.
     Cache,
     /// Private to the user, and on the disk when this returns.
@@ -33,7 +33,7 @@ pub(super) enum Care {
 ///
 /// # Errors
 /// If the folder cannot be made or the file cannot be written.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     name: &str,
     bytes: &[u8],
@@ -113,7 +113,7 @@ fn fill(file: &mut File, bytes: &[u8], care: Care) -> io::Result<()> {
 ///
 /// # Errors
 /// If it is there and stays.
-pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn remove(path: &Path) -> anyhow::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
             Err(e).with_context(|| format!("cannot remove {}", show::path(path)))
@@ -123,7 +123,7 @@ pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Removes what writers that were killed have left in a folder.
-pub(super) fn sweep(folder: &Path) {
+pub(crate) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);

@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// The folder of a test's findings that do not belong in `testdata`.
-    fn findings_dir(&self, test: TestIdx) -> PathBuf {
+    pub(crate) fn findings_dir(&self, test: TestIdx) -> PathBuf {
         self.cache_dir(test).join(FINDINGS)
     }
 }

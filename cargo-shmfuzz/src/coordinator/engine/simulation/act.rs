@@ -171,14 +171,22 @@ impl World {
         Minimized { end, execs: 10, reproduced: true }
     }
 
-    pub(super) fn replay(&mut self, freight: &Freight, harvest: &mut Harvest) -> Replayed {
+    pub(super) fn replay(
+        &mut self,
+        test: usize,
+        freight: &Freight,
+        harvest: &mut Harvest,
+    ) -> Replayed {
         let Freight::Input(input) = freight else {
             return Replayed { end: JobEnd::Done, execs: 0, rejected: true };
         };
-        if input.first() != Some(&b'P') || self.random.chance(200) {
+        let fails = matches!(**input, [b'P', _, ..]);
+        if !fails || self.random.chance(200) {
             return Replayed { end: JobEnd::Done, execs: 1, rejected: false };
         }
+        self.fails(test, input, (b'P', input[1]));
         harvest.words = Some(words(input));
+        harvest.input = Some(input.to_vec());
         Replayed { end: JobEnd::Failed, execs: 1, rejected: false }
     }
 }

@@ -91,11 +91,13 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
     let corpus = (0..n_inputs).map(|i| input(i, if random.chance(300) { b'P' } else { b'o' }));
     Test {
         name: format!("test{n}"),
+        kind: shmfuzz_runtime::record::InputKind::Bytes,
         timeout: MS * 1000,
         rss_limit: 0,
         max_len: 100,
         n_attribute_seeds: 3,
         tokens: if n.is_multiple_of(2) { Vec::new() } else { vec![b"word"[..].into()] },
+        ignored: Default::default(),
         corpus: corpus.collect(),
     }
 }

@@ -348,7 +348,7 @@ impl World {
                 Reply::Fuzzed(fuzzed(end, execs))
             }
             Request::Minimize(_) => Reply::Minimized(self.minimize(test, &freight, &mut harvest)),
-            Request::Replay(_) => Reply::Replayed(self.replay(&freight, &mut harvest)),
+            Request::Replay(_) => Reply::Replayed(self.replay(test, &freight, &mut harvest)),
         };
         self.expect(id, &harvest);
         if self.check.doing[&id].1 == Doing::Busy {

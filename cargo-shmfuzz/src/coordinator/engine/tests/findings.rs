@@ -63,6 +63,23 @@ fn a_minimized_input_of_another_bucket_is_not_written() {
 }
 
 #[test]
+fn an_ignored_failure_is_told_once_and_is_no_finding() {
+    let mut ignoring = campaign(1);
+    ignoring.tests[0].ignored.insert(words("known").bucket());
+    let mut driver = Driver::start(ignoring);
+    driver.set_up();
+    for n in 0..2 {
+        driver.answer(fuzzed(JobEnd::Failed, 10), panicked(b"x", "known"));
+        assert!(driver.saved().is_empty());
+        let n_told =
+            driver.notices().iter().filter(|n| matches!(n, Notice::Ignored { .. })).count();
+        assert_eq!(n_told, usize::from(n == 0), "{:?}", driver.actions);
+    }
+    driver.answer(fuzzed(JobEnd::Failed, 10), panicked(b"y", "another"));
+    assert_eq!(driver.saved(), [(FindingId(0), &b"y"[..], false, Shelf::Testdata)]);
+}
+
+#[test]
 fn a_flaky_failure_is_kept_in_the_cache() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
