@@ -143,5 +143,6 @@ fn what_a_fuzz_test_says_cannot_drive_the_terminal() {
     let is_allowed = |c: char| !c.is_control() || c == '\n';
     let both = format!("{}{}", output.stdout, output.stderr);
     assert!(both.chars().all(is_allowed), "{:?}", both.chars().find(|c| !is_allowed(*c)));
-    assert!(both.len() < 64 << 10, "{} bytes are shown", both.len());
+    // A worker keeps the start of a message, and what is escaped grows.
+    assert!(both.len() < 256 << 10, "{} bytes are shown", both.len());
 }
