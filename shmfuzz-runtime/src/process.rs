@@ -22,15 +22,19 @@ pub(crate) fn has_ended(pid: u32) -> io::Result<bool> {
     Ok(info.si_signo != 0)
 }
 
-/// Kills what is left of the process group that a child leads. The child is not reaped yet.
+/// Kills a child, and what is left of the process group that it leads or led. The child is not
+/// reaped yet.
 pub(crate) fn kill_group(pid: u32) -> io::Result<()> {
     let group = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
     // SAFETY: takes numbers only. The group is the child's own: it has its number until the child
     // is reaped, which the caller does afterwards.
-    if unsafe { libc::kill(-group, libc::SIGKILL) } == 0 {
+    let killed = unsafe { libc::kill(-group, libc::SIGKILL) };
+    let error = io::Error::last_os_error();
+    // The child itself may have joined another group.
+    // SAFETY: as above.
+    if unsafe { libc::kill(group, libc::SIGKILL) } == 0 || killed == 0 {
         return Ok(());
     }
-    let error = io::Error::last_os_error();
     // macOS says EPERM for a group of which only the ended leader is left.
     match error.raw_os_error() {
         Some(libc::ESRCH | libc::EPERM) => Ok(()),

@@ -19,6 +19,7 @@ mod climb;
 mod code;
 mod compare;
 mod constants;
+mod control;
 mod coverage;
 mod dictionary;
 mod encodings;
@@ -64,13 +65,14 @@ use crate::fuzz_test::FuzzTest;
 use crate::layout::Phase;
 use crate::mapping::{Mapping, RUNTIME_VERSION};
 use crate::message::{
-    self, ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
+    ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
 };
 use crate::turn::Turn;
 use crate::words::LastWords;
 use again::{Again, Patience};
 use budget::{Budget, Measure, Pace};
 use code::Code;
+use control::Control;
 use coverage::CoverageMap;
 use dictionary::Dictionary;
 use execute::{Executor, Silent};
@@ -82,8 +84,7 @@ use profile::Profile;
 use queue::Queue;
 use schedule::Schedule;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::{fmt, io};
 use traced::Chasing;
@@ -163,6 +164,9 @@ fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
     unix::no_core_files();
     signal::install(mapping).map_err(io_error("install the signal handlers"))?;
     panics::install();
+    unix::note_forks().map_err(io_error("watch for forks"))?;
+    let control =
+        Control::start(control).map_err(io_error("start the control channel's thread"))?;
     test.on_its_thread(|| {
         signal::begin_thread().map_err(io_error("set the alternate signal stack"))?;
         frames::begin_thread();
@@ -182,16 +186,14 @@ fn descriptors() -> Result<(i32, i32), WorkerError> {
 fn serve(
     test: &'static FuzzTest,
     mapping: &'static Mapping,
-    control: File,
+    control: Control,
 ) -> Result<(), WorkerError> {
     compare::BODY_THREAD.set(true);
-    let mut answers = control.try_clone().map_err(io_error("duplicate the control channel"))?;
-    let mut requests = BufReader::new(control);
     let mut worker = Worker::new(test, mapping);
     worker.executor.set_phase(Phase::Idle);
-    message::send(&mut answers, &Reply::Hello(worker.hello())).map_err(WorkerError::Channel)?;
+    control.send(&Reply::Hello(worker.hello())).map_err(WorkerError::Channel)?;
     loop {
-        let request = match message::receive(&mut requests) {
+        let request = match control.receive() {
             Ok(Request::Stop {}) | Err(ChannelError::Closed) => return Ok(()),
             Ok(request) => request,
             Err(error) => return Err(WorkerError::Channel(error)),
@@ -206,7 +208,7 @@ fn serve(
         worker.executor.set_phase(Phase::Idle);
         // As it is: after a failure `raw_in_mem` marks the input, else it is 0 already.
         mapping.give_as_is(turn);
-        match message::send(&mut answers, &reply) {
+        match control.send(&reply) {
             Ok(()) => {}
             Err(ChannelError::Closed) => return Ok(()),
             Err(error) => return Err(WorkerError::Channel(error)),

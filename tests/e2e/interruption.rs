@@ -80,7 +80,7 @@ fn a_worker_killed_from_outside_is_replaced_and_no_finding() {
     let workers = children(running.id());
     assert!(!workers.is_empty());
     for worker in &workers {
-        rustix::process::kill_process(pid(*worker), Signal::KILL).unwrap();
+        kill(*worker);
     }
     let killed = running.wait_for_event(|event| {
         event["event"] == "stats" && workers.iter().all(|worker| has_ended(*worker))
@@ -109,13 +109,18 @@ fn a_cache_deleted_under_a_campaign_does_not_end_it() {
     assert_eq!(zoo.testdata("findings.fails_when_told").len(), 1, "{output}");
 }
 
-fn pid(number: u32) -> Pid {
+/// Kills a process that may have ended by itself.
+pub(crate) fn kill(number: u32) {
     let number = i32::try_from(number).unwrap();
-    Pid::from_raw(number).expect("no process has number 0")
+    let pid = Pid::from_raw(number).expect("no process has number 0");
+    match rustix::process::kill_process(pid, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("process {number} cannot be killed: {error}"),
+    }
 }
 
 /// Processes whose parent is this one.
-fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc").unwrap();
     let pids = pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|pid| state_and_parent(*pid).is_some_and(|(_, of)| of == parent)).collect()

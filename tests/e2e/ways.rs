@@ -128,6 +128,14 @@ fn failures_at_one_place_in_code_of_others_are_told_apart_by_who_called_it() {
     assert_eq!(findings[0]["location"], findings[1]["location"], "{output}");
     assert_eq!(findings[0]["message"], findings[1]["message"], "{output}");
     assert_ne!(findings[0]["bucket"], findings[1]["bucket"], "{output}");
+    // What is made smaller stays what it was.
+    let mut smaller: Vec<_> = output.events_named("minimized");
+    smaller.retain(|event| event["size"] != event["size_before"]);
+    for event in &smaller {
+        let of = findings.iter().find(|finding| finding["bucket"] == event["bucket"]);
+        assert_eq!(own_functions(of.unwrap())[0], own_functions(event)[0], "{output}");
+    }
+    assert_eq!(hostile.testdata("places.subtracts_durations").len(), 2, "{output}");
 
     // What the user knows and does not want to hear of again.
     fs::remove_dir_all(hostile.path("testdata")).unwrap();

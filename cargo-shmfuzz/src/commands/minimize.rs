@@ -19,6 +19,7 @@ use anyhow::{Context as _, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::testdata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
     let given = given(arguments, one).map_err(|error| Failed::new(ExitCode::Usage, error))?;
     let begun = interrupts.begin_campaign();
     begun.map_err(|error| Failed::new(ExitCode::Interrupted, error))?;
-    let limits = limits(arguments, &workspace, one)
+    let limits = limits(arguments, &workspace, one, &given.path)
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     report.begin_minimizing(
         opening(arguments, one),
@@ -154,10 +155,26 @@ fn is_same_file(a: &Utf8Path, b: &Utf8Path) -> bool {
     }
 }
 
-fn limits(arguments: &Arguments, workspace: &Workspace, one: &Selected) -> anyhow::Result<Limits> {
+/// The limits for this input.
+fn limits(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    one: &Selected,
+    path: &Utf8Path,
+) -> anyhow::Result<Limits> {
     let flags = Layer { timeout: arguments.timeout, rss_limit: arguments.rss_limit, max_len: None };
     let limits = super::run::resolve(&flags, workspace, std::slice::from_ref(one))?;
-    Ok(limits.into_iter().next().expect("as many as there are tests"))
+    let mut limits = limits.into_iter().next().expect("as many as there are tests");
+    // An input that was found under limits of its own fails under those only.
+    let recorded = testdata::recorded_limits(&one.seed_folder)
+        .with_context(|| format!("cannot read the limits in {}", show::path(&one.seed_folder)))?;
+    if let Some(own) = recorded.get(path.file_name().unwrap_or_default()) {
+        limits.timeout = flags.timeout.unwrap_or(own.timeout);
+        // There, no limit is the largest number.
+        let own = if own.rss_limit == u64::MAX { 0 } else { own.rss_limit };
+        limits.rss_limit = flags.rss_limit.unwrap_or(own);
+    }
+    Ok(limits)
 }
 
 fn opening(arguments: &Arguments, one: &Selected) -> Opening {
@@ -213,7 +230,7 @@ impl Task<'_> {
             by_work: false,
         };
         let mut engine = Engine::minimization(campaign, self.given.input.clone());
-        let (mut finding, mut limit) = (None, Limit::Smallest);
+        let (mut finding, mut limit) = (None, None);
         let mut listen = |notice: &Notice, _: Option<&Path>| match notice {
             Notice::Finding(found) => {
                 if found.reproducible == Reproducible::Yes {
@@ -222,7 +239,7 @@ impl Task<'_> {
                 finding = Some(found.clone());
             }
             Notice::Minimized { finding: smaller, limit: by, .. } => {
-                (finding, limit) = (Some(smaller.clone()), *by);
+                (finding, limit) = (Some(smaller.clone()), Some(*by));
             }
             Notice::Start { .. } => report.start(notice),
             Notice::Warning { .. } | Notice::Broken { .. } => report.show(notice, None),
@@ -238,7 +255,9 @@ impl Task<'_> {
             report: &mut listen,
         };
         let end = driver::run(&mut engine, crew, interrupts)?.end;
-        Ok(Reached { finding, limit, end })
+        // A second Ctrl-C ends it before that is told.
+        let untold = if end == End::Interrupted { Limit::Time } else { Limit::Smallest };
+        Ok(Reached { finding, limit: limit.unwrap_or(untold), end })
     }
 
     /// Writes and tells what was reached, or says why there is nothing.

@@ -23,6 +23,9 @@ const LARGE_CORPUS: usize = 1000;
 const STEADY: f64 = 0.95;
 /// How many lines of a dead worker's output, or of a failed build's, are shown.
 const OUTPUT_LINES: usize = 20;
+/// How many lines of a message are shown, and how many characters of each.
+const MESSAGE_LINES: usize = 30;
+const MESSAGE_WIDTH: usize = 2000;
 /// How many lines of a stack are shown.
 const STACK_LINES: usize = 25;
 
@@ -292,9 +295,7 @@ impl Human {
         };
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
-        for line in show::lines(&finding.failure.message) {
-            self.console.detail(&line);
-        }
+        self.message(&finding.failure.message);
         for line in show::input(&finding.input) {
             self.console.detail(&format!("  {line}"));
         }
@@ -316,9 +317,7 @@ impl Human {
     }
 
     fn failure(&mut self, failure: &Failure) {
-        for line in show::lines(&failure.message) {
-            self.console.detail(&line);
-        }
+        self.message(&failure.message);
         if let Some(location) = &failure.location {
             self.console.detail(&format!("at {}", show::line(location)));
         }
@@ -337,6 +336,24 @@ impl Human {
         });
         for line in lines {
             self.console.detail(&format!("  {}", show::line(&line)));
+        }
+    }
+
+    /// What a failure says, as much of it as can be read.
+    fn message(&mut self, message: &str) {
+        let n_lines = message.lines().count();
+        for line in show::lines(message).take(MESSAGE_LINES) {
+            let n_more = line.chars().count().saturating_sub(MESSAGE_WIDTH);
+            if n_more == 0 {
+                self.console.detail(&line);
+            } else {
+                let start: String = line.chars().take(MESSAGE_WIDTH).collect();
+                self.console.detail(&format!("{start}... ({n_more} more characters)"));
+            }
+        }
+        if n_lines > MESSAGE_LINES {
+            let more = show::count(n_lines - MESSAGE_LINES, "line");
+            self.console.detail(&format!("({more} more)"));
         }
     }
 

@@ -26,6 +26,8 @@ pub mod limits;
 pub mod mapping;
 #[path = "../../src/message.rs"]
 pub mod message;
+#[path = "../../src/place.rs"]
+pub mod place;
 #[path = "../../src/record.rs"]
 pub mod record;
 #[path = "../../src/space.rs"]

@@ -3,6 +3,7 @@
 //!
 //! Unsafe lives here: counters of a benchmark's own.
 
+use super::control::Control;
 use super::coverage::{Blocks, CoverageMap};
 use super::dictionary::Dictionary;
 use super::mutate::{self, Context, favour};
@@ -140,6 +141,7 @@ impl Pair {
         let theirs = Mapping::attach(file).expect("the file is mapped twice");
         let (ours, channel) = UnixStream::pair().expect("a channel is made");
         let control = File::from(OwnedFd::from(channel));
+        let control = Control::start(control).expect("threads can be started");
         thread::spawn(move || serve(test, Box::leak(Box::new(theirs)), control));
         let replies = BufReader::new(ours.try_clone().expect("the channel is cloned"));
         let mut pair = Self { mapping, turn: Some(turn), requests: ours, replies };

@@ -9,6 +9,7 @@
 
 use super::frames;
 use super::panics;
+use super::unix;
 use crate::area::Area;
 use crate::bucket::Bucket;
 use crate::fuzz_test::FuzzTest;
@@ -83,6 +84,9 @@ impl Executor {
         header.raw_in_mem.store(1, Ordering::Release);
         let body = self.test.body;
         let verdict = catch_unwind(AssertUnwindSafe(|| body(area.as_slice())));
+        if unix::is_fork() {
+            end_of_fork(verdict.is_err());
+        }
         let panicked = panics::end_call();
         let outcome = match verdict {
             Ok(Verdict::Kept) if !panicked => Outcome::Kept,
@@ -150,6 +154,15 @@ impl Executor {
         self.header.value_len.store(area.len() as u64, Ordering::Relaxed);
         self.header.raw_in_mem.store(1, Ordering::Release);
     }
+}
+
+/// A fork of the worker has come back from the body. The areas and the channel are the worker's, who
+/// goes on with them, so it ends here, as a program does that has nothing more to do.
+#[cold]
+fn end_of_fork(has_panicked: bool) -> ! {
+    /// What the standard library ends a program with that panicked.
+    const PANICKED: i32 = 101;
+    unix::exit_now(if has_panicked { PANICKED } else { 0 })
 }
 
 /// The words for a panic that left the body. One that no hook saw (`resume_unwind`) has no place.

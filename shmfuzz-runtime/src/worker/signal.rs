@@ -11,6 +11,7 @@
 use super::compare::BODY_THREAD;
 use super::frames::{self, Registers};
 use super::panics;
+use super::unix;
 use crate::kind::FailureKind;
 use crate::mapping::Mapping;
 use crate::message::SAMPLING_SIGNAL;
@@ -33,15 +34,6 @@ struct Installed {
     words: WordsArea,
     stack: StackArea,
     previous: [libc::sigaction; SIGNALS.len()],
-    /// Whose words these are: a child that the body forks has the mapping, too.
-    pid: u32,
-}
-
-impl Installed {
-    /// Whether this is the process that installed it, and no child of it.
-    fn is_ours(&self) -> bool {
-        std::process::id() == self.pid
-    }
 }
 
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
@@ -67,7 +59,7 @@ pub(super) fn install(mapping: &'static Mapping) -> io::Result<()> {
         // SAFETY: a null pointer asks for the present disposition only.
         check(unsafe { libc::sigaction(signal, std::ptr::null(), previous) })?;
     }
-    if INSTALLED.set(Installed { words, stack, previous, pid: std::process::id() }).is_err() {
+    if INSTALLED.set(Installed { words, stack, previous }).is_err() {
         return Ok(());
     }
     let mut action = no_action();
@@ -117,10 +109,17 @@ extern "C" fn on_fatal(
     context: *mut libc::c_void,
 ) {
     let Some(installed) = INSTALLED.get() else { return };
+    if unix::is_fork() {
+        // What it dies of is for its parent to judge. The signal comes again: a fault by itself.
+        set_default(signal);
+        // SAFETY: the signal is blocked until the handler returns, and then ends the process.
+        unsafe { libc::raise(signal) };
+        return;
+    }
     // SAFETY: the kernel passes a valid pointer to a handler with SA_SIGINFO.
     let info = unsafe { &*info };
     let code = info.si_code;
-    if installed.is_ours() && !SPOKEN.swap(true, Ordering::Relaxed) {
+    if !SPOKEN.swap(true, Ordering::Relaxed) {
         // SAFETY: the field is some number for signals that are no faults; it is not used then.
         let address = unsafe { info.si_addr() } as u64;
         let is_fault = code > 0 && signal != libc::SIGABRT;
@@ -189,6 +188,9 @@ extern "C" fn on_sample(
     context: *mut libc::c_void,
 ) {
     let (Some(installed), body) = (INSTALLED.get(), BODY.load(Ordering::Relaxed)) else { return };
+    if unix::is_fork() {
+        return;
+    }
     if BODY_THREAD.get() {
         frames::in_handler(|frames| {
             frames::interrupted(frames, frames::registers(context), 0);
@@ -203,8 +205,8 @@ extern "C" fn on_sample(
 
 /// Publishes from where the process is ended, if a call of the body does that.
 extern "C" fn on_exit() {
-    let installed = INSTALLED.get().filter(|installed| installed.is_ours());
-    if let (Some(installed), true) = (installed, panics::is_in_call()) {
+    let is_due = panics::is_in_call() && !unix::is_fork();
+    if let (Some(installed), true) = (INSTALLED.get(), is_due) {
         frames::unwound().publish(installed.stack);
     }
 }

@@ -12,12 +12,14 @@ use crate::entries::{self, InboxInput, LogEntry, Origin};
 use crate::fuzz_test::Package;
 use crate::kind::FailureKind;
 use crate::message::{
-    Fuzz, Fuzzed, JobEnd, Load, Loaded, Minimize, Minimized, Replay, Replayed, Source, Survey,
-    Surveyed,
+    self, Fuzz, Fuzzed, JobEnd, Load, Loaded, Minimize, Minimized, Replay, Replayed, Source,
+    Survey, Surveyed,
 };
 use crate::outcome::Verdict;
 use crate::record::{InputKind, Options, Record};
 use crate::words::{self, LastWords};
+use std::fs::File;
+use std::io::BufReader;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU8;
@@ -149,7 +151,7 @@ impl Rig {
         let (mapping, turn) = Mapping::create(4096).unwrap();
         let theirs = Mapping::attach(mapping.file().unwrap()).unwrap();
         let (ours, channel) = UnixStream::pair().unwrap();
-        let control = File::from(OwnedFd::from(channel));
+        let control = Control::start(File::from(OwnedFd::from(channel))).unwrap();
         let worker = thread::spawn(move || {
             serve(test, Box::leak(Box::new(theirs)), control).unwrap();
         });

@@ -1,11 +1,16 @@
-//! What a worker asks of a Unix system: its descriptors, its limits, and to die with its parent.
+//! What a worker asks of a Unix system: its descriptors, its limits, to die with its parent, and to
+//! be told of its forks.
 //!
 //! Unsafe lives here, one system call a function. Invariant: an inherited descriptor is owned by
-//! exactly one `File`, made here once.
+//! exactly one `File` in each table of descriptors, made here once.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether this process is a fork that the fuzz test made of a worker.
+static IS_FORK: AtomicBool = AtomicBool::new(false);
 
 /// Takes over an inherited descriptor, which programs that this process starts will not inherit.
 ///
@@ -18,6 +23,60 @@ pub(super) fn take_descriptor(fd: RawFd) -> io::Result<File> {
     }
     // SAFETY: the descriptor is open, was inherited for this purpose, and is taken over once.
     Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Gives the calling thread a table of descriptors of its own, in which `file` is the only one, so
+/// that nothing that other threads do to theirs touches it. -> false if the system cannot: then
+/// nothing has changed.
+pub(super) fn own_table_with_only(file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let fd = file.as_raw_fd() as u32;
+        // Those after it are not even copied.
+        let is_own = close_range(fd + 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE);
+        is_own && (fd == 0 || close_range(0, fd - 1, 0))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file.as_raw_fd();
+        false
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> bool {
+    // SAFETY: the call touches no memory. The descriptors belong to other threads' `File`s, which
+    // keep theirs, since the caller's table is its own before any is closed in it.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) == 0 }
+}
+
+/// Closes a descriptor in the table of the calling thread, while another thread has it in its own.
+pub(super) fn close_here(fd: RawFd) {
+    // SAFETY: its owner is a `File` of a thread with a table of its own, so nobody uses this copy.
+    drop(unsafe { File::from_raw_fd(fd) });
+}
+
+/// Notes in each fork of this process that it is one.
+///
+/// # Errors
+/// If there is no memory for it.
+pub(super) fn note_forks() -> io::Result<()> {
+    // SAFETY: the function lives on, and stores to an atomic, which any child may do.
+    match unsafe { libc::pthread_atfork(None, None, Some(note_fork)) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+extern "C" fn note_fork() {
+    IS_FORK.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process is a fork of the worker, which may touch nothing of the campaign's.
+/// Async-signal-safe, and cheap enough for each call.
+#[inline]
+pub(super) fn is_fork() -> bool {
+    IS_FORK.load(Ordering::Relaxed)
 }
 
 /// The process that started this one, or the one that took over after its death.

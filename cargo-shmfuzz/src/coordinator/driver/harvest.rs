@@ -8,7 +8,7 @@ use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{JobEnd, Reply};
 use shmfuzz_runtime::turn::Turn;
 use shmfuzz_runtime::{entries, words};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Whether the input area holds something, by what ended the worker's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,11 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
             Err(error) => damage.push(error.to_string()),
         }
     }
+    // What wrote over the one field wrote over its neighbours, and any number is possible there.
+    let count = |field: &AtomicU64| match damage.is_empty() {
+        true => field.load(Ordering::Relaxed),
+        false => 0,
+    };
     Harvest {
         entries: log.entries,
         input,
@@ -76,8 +81,8 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         stack: None,
         // Whoever reads the pipes adds it.
         output: String::new(),
-        count: header.count.load(Ordering::Relaxed),
-        extra_count: header.extra_count.load(Ordering::Relaxed),
+        count: count(&header.count),
+        extra_count: count(&header.extra_count),
         phase,
         loading: u64::try_from(header.loading.load(Ordering::Relaxed)).ok(),
         damage: (!damage.is_empty()).then(|| damage.join("; ")),

@@ -1,8 +1,9 @@
 //! One worker's process: how it is started, killed as a group, and waited for.
 //!
 //! It owns the child and its place in the registry of live groups. Invariants: a group is killed
-//! before its leader is reaped, so that its number cannot belong to anybody else yet; every wait
-//! has a limit; a process that is dropped is killed.
+//! before its leader is reaped, so that its number cannot belong to anybody else yet, and the leader
+//! is killed by its own number too, since it may have joined another group; every wait has a limit; a
+//! process that is dropped is killed.
 
 #[cfg_attr(target_os = "linux", path = "process/linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "process/elsewhere.rs")]
@@ -11,7 +12,7 @@ mod gauge;
 use gauge::Gauge;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -62,9 +63,11 @@ impl Groups {
     }
 }
 
-fn kill(group: Pid) {
-    // An error says that the group is gone already, which is what is wanted.
-    let _ = kill_process_group(group, Signal::KILL);
+fn kill(leader: Pid) {
+    // An error says that the group is gone already, which is what is wanted, or has no member: then
+    // the leader has joined another one.
+    let _ = kill_process_group(leader, Signal::KILL);
+    let _ = kill_process(leader, Signal::KILL);
 }
 
 /// A process that leads its own group.

@@ -42,6 +42,9 @@ const SIGTERM: i32 = 15;
 
 /// What the death of a worker means that had a request in flight.
 pub(super) fn death(death: &Death, harvest: &Harvest, rss_limit: u64) -> Meaning {
+    if is_unsent_report(harvest) {
+        return Meaning::Failure(words(harvest));
+    }
     let (kind, message) = match &death.cause {
         Cause::AsAsked => return Meaning::Asked,
         Cause::NotStarted(_) | Cause::BrokeProtocol(_) | Cause::Unresponsive => {
@@ -98,6 +101,18 @@ pub(in crate::coordinator) fn describe(cause: &Cause) -> String {
         Cause::Unresponsive => "did not answer".to_owned(),
         Cause::AsAsked => "was ended".to_owned(),
     }
+}
+
+/// Whether the worker's job ended with a failure, of which its answer would have told: the mark of
+/// an input outlasts a job for no other reason, and is reset with each request.
+fn is_unsent_report(harvest: &Harvest) -> bool {
+    let is_reported = |words: &LastWords| {
+        matches!(words.kind, FailureKind::Panic | FailureKind::Error) && words.signal == 0
+    };
+    harvest.phase == Some(Phase::Idle)
+        && harvest.raw_in_mem
+        && harvest.input.is_some()
+        && harvest.words.as_ref().is_some_and(is_reported)
 }
 
 fn in_call(harvest: &Harvest) -> bool {
@@ -319,6 +334,21 @@ mod tests {
             let meaning = meaning(Cause::Signaled(11), "", &harvest);
             assert!(matches!(meaning, Meaning::Trouble(_)), "{meaning:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_that_was_written_down_counts_however_its_worker_ended() {
+        let said = said(FailureKind::Panic, 0, "boom");
+        let harvest = Harvest { phase: Some(Phase::Idle), ..harvest(said) };
+        for cause in [Cause::Signaled(9), Cause::Exited(96), Cause::Unresponsive] {
+            match meaning(cause.clone(), "", &harvest) {
+                Meaning::Failure(f) => {
+                    assert_eq!((f.kind, f.message.as_str()), (FailureKind::Panic, "boom"));
+                }
+                other => panic!("{cause:?}: {other:?}"),
+            }
+        }
+        assert_eq!(meaning(Cause::AsAsked, "", &Harvest::default()), Meaning::Asked);
     }
 
     #[test]

@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const DEATH_LIMIT: Duration = Duration::from_secs(10);
 /// How long smaller inputs of findings may be run once more at the end, so that they are written.
 const VERIFY_LIMIT: Duration = Duration::from_secs(5);
+/// What is added to it at most for one that hangs.
+const LONGEST_VERIFICATION: Duration = Duration::from_secs(60);
 /// How long the plain build is waited for at the end.
 const CHECK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -223,12 +225,14 @@ impl Engine {
         }
     }
 
-    /// How long a finding's smaller input may take at the end. One that hangs takes its timeout.
+    /// How long a finding's smaller input may take at the end. One that hangs takes its timeout, unless
+    /// that is longer than anybody waits for.
     fn verify_limit(&self, id: FindingId) -> Duration {
         let finding = &self.findings[id].finding;
         match finding.failure.kind {
             FailureKind::Timeout => {
-                VERIFY_LIMIT + self.campaign.tests[finding.test.0].timeout.saturating_mul(2)
+                let timeout = self.campaign.tests[finding.test.0].timeout;
+                VERIFY_LIMIT + timeout.saturating_mul(2).min(LONGEST_VERIFICATION)
             }
             _ => VERIFY_LIMIT,
         }

@@ -1,6 +1,8 @@
 //! Files that appear whole or not at all.
 //!
-//! Invariant: what is written goes to a hidden file in the same folder first and is then renamed.
+//! Invariant: what is written goes to a file without a name first, which is gone if the command is
+//! killed, and is then given its name. Where the file system has no such files, or another file has
+//! the name, it is a hidden file in the same folder, and is renamed.
 
 use crate::show;
 use anyhow::Context as _;
@@ -55,20 +57,56 @@ fn make_folder(folder: &Path, care: Care) -> io::Result<()> {
 
 fn try_write(folder: &Path, path: &Path, bytes: &[u8], care: Care) -> io::Result<()> {
     let mode = if care == Care::Source { 0o666 } else { 0o600 };
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    if care != Care::Cache {
-        file.as_file().sync_all()?;
+    // Why it cannot be done is for the other way to say, which works in more places.
+    if write_nameless(folder, path, bytes, care, mode).is_err() {
+        write_hidden(folder, path, bytes, care, mode)?;
     }
-    file.persist(path).map_err(|e| e.error)?;
     if care != Care::Cache {
         // Without this the name could be lost although the bytes are not.
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn write_nameless(
+    folder: &Path,
+    path: &Path,
+    bytes: &[u8],
+    care: Care,
+    mode: u32,
+) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+    use std::os::fd::AsRawFd as _;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(mode))?);
+    fill(&mut file, bytes, care)?;
+    // To name it by its descriptor alone takes a privilege.
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_nameless(_: &Path, _: &Path, _: &[u8], _: Care, _: u32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn write_hidden(folder: &Path, path: &Path, bytes: &[u8], care: Care, mode: u32) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
+    fill(file.as_file_mut(), bytes, care)?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+fn fill(file: &mut File, bytes: &[u8], care: Care) -> io::Result<()> {
+    file.write_all(bytes)?;
+    match care {
+        Care::Cache => Ok(()),
+        Care::Finding | Care::Source => file.sync_all(),
+    }
 }
 
 /// Removes a file, if it is there.

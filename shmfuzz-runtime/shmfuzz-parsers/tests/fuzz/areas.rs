@@ -71,7 +71,7 @@ fn stacks_come_back(bytes: &[u8]) {
         return;
     };
     assert_eq!((read.pcs.len() as u64, read.left_out), (n, left_out));
-    stack::StackArea::of(mapping).write(&read.pcs, read.left_out);
+    stack::StackArea::of(mapping).write(read.pcs.iter().copied(), read.left_out);
     assert_eq!(stack::n_published(mapping), 2);
     assert_eq!(stack::read(mapping, &turn), Some(read));
 }
