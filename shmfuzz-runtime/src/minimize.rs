@@ -5,9 +5,10 @@
 //! bytes; remove what stands between brackets and separators, repeated blocks, and blocks with the
 //! length before them; in short inputs, remove every range; make bytes simple and numbers small; in
 //! short inputs, put one byte in the place of two or three. At last, a bounded number of random
-//! cuts and changes at once, which come past what no single edit does. Invariants: the best input so far only gets shorter, or simpler at the same length;
-//! no candidate is proposed twice; text stays valid UTF-8; an end is reached, where no single byte
-//! (of text: character) can be removed any more. The goals are those of Go's
+//! cuts and changes at once, which come past what no single edit does. Invariants: the best input so
+//! far only gets shorter, or simpler at the same length; no candidate is proposed twice; text stays
+//! valid UTF-8; an end is reached, where no single byte (of text: character) can be removed any
+//! more. The goals are those of Go's
 //! `internal/fuzz/minimize.go`; the removal by halves is delta debugging (A. Zeller, R. Hildebrandt,
 //! "Simplifying and Isolating Failure-Inducing Input", 2002), that along the structure hierarchical
 //! delta debugging (G. Misherghi, Z. Su, 2006).

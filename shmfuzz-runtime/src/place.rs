@@ -55,7 +55,7 @@ mod tests {
     fn files_of_others_are_named_without_the_machine() {
         let cases = [
             ("src/lib.rs", Owner::User, "src/lib.rs"),
-            ("/work/mine/src/lib.rs", Owner::User, "/work/mine/src/lib.rs"),
+            ("/home/a/mine/src/lib.rs", Owner::User, "/home/a/mine/src/lib.rs"),
             (
                 "/home/a/.cargo/registry/src/index-1949cf8c6b5b557f/hex-0.4.3/src/lib.rs",
                 Owner::Dependency,
@@ -74,7 +74,7 @@ mod tests {
             ),
             ("/rustc/5980/x.rs", Owner::Std, "/rustc/5980/x.rs"),
             ("/registry/src/short", Owner::User, "/registry/src/short"),
-            ("/w/registry/src/de/mod.rs", Owner::User, "/w/registry/src/de/mod.rs"),
+            ("/home/a/registry/src/de/mod.rs", Owner::User, "/home/a/registry/src/de/mod.rs"),
         ];
         for (file, owner, short) in cases {
             assert_eq!(of(file), (owner, short), "{file}");
