@@ -166,14 +166,27 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Length of the number at `at`, with its sign. What follows a word is a dash and no sign.
+/// Length of the number at `at`, with its sign, fraction and exponent. What follows a word is a dash and no sign.
 fn number(line: &[u8], at: usize) -> Option<usize> {
     let follows_word = at > 0 && is_word(line[at - 1]);
     let is_signed = !follows_word && matches!(line[at], b'-' | b'+');
     let digits = &line[at + usize::from(is_signed)..];
     digits.first().filter(|byte| byte.is_ascii_digit())?;
-    let n_digits = digits.iter().take_while(|byte| is_word(**byte)).count();
-    Some(n_digits + usize::from(is_signed))
+    let run = |from: usize| digits[from..].iter().take_while(|byte| is_word(**byte)).count();
+    let is_digit = |at: usize| digits.get(at).is_some_and(u8::is_ascii_digit);
+    let mut end = run(0);
+    loop {
+        // A fraction, and an exponent with a sign.
+        let goes_on = match digits.get(end) {
+            Some(b'.') => true,
+            Some(b'+' | b'-') => matches!(digits[end - 1], b'e' | b'E'),
+            _ => false,
+        };
+        if !goes_on || !is_digit(end + 1) {
+            return Some(end + usize::from(is_signed));
+        }
+        end += 1 + run(end + 1);
+    }
 }
 
 /// Length of the quoted text at the start of `text`. `Debug` escapes double quotes in it, whereas
@@ -225,6 +238,9 @@ mod tests {
             ),
             ("bad token \"abc\" here", "bad token \"\" here"),
             ("at 0x7ffdeadbeef0", "at 0x1"),
+            ("of 1.5e+300 apples", "of 7 apples"),
+            ("of -0.25 apples", "of 1E-9 apples"),
+            ("bytes 2..4 of 1.", "bytes 12..14 of 9."),
             ("inside 'é' (bytes 2..4) of `aé`", "inside '\\u{7f}' (bytes 12..14) of `x`"),
             ("bad '\\''", "bad 'x'"),
             (

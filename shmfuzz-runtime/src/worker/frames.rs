@@ -436,6 +436,7 @@ mod tests {
     use super::*;
     use std::hint::black_box;
 
+    #[cfg(feature = "coordinator")]
     #[test]
     fn of_a_deep_stack_both_ends_are_kept() {
         let mapping = Box::leak(Box::new(crate::mapping::Mapping::create(16).unwrap()));
