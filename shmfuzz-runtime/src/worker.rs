@@ -28,6 +28,7 @@ mod flicker;
 mod frames;
 mod frontier;
 mod fuzz;
+mod hash;
 mod length;
 mod load;
 #[doc(hidden)]

@@ -4,6 +4,7 @@
 //! its callbacks while the gate is open, and by [`drain`] on the same thread afterwards. Callbacks
 //! run inside any code, `memcmp` itself included, so they allocate nothing and cannot panic.
 
+use super::hash::mix;
 use super::trace::{Constant, Event, Operands, Trace};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -188,12 +189,6 @@ static TABLE: Shared = Shared(UnsafeCell::new(Table {
 /// The table, on the thread that runs the body, and nowhere else.
 fn table() -> Option<*mut Table> {
     BODY_THREAD.get().then(|| TABLE.0.get())
-}
-
-/// Mixes a word into a hash (the multiplier is 2^64 over the golden ratio).
-pub(super) fn mix(hash: u64, word: u64) -> u64 {
-    let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ (mixed >> 29)
 }
 
 impl Table {

@@ -7,7 +7,7 @@
 //! operand, since many keywords are compared in one place. Attempts at integers are counted by
 //! place.
 
-use super::compare::mix;
+use super::hash::mix;
 use super::trace::{Constant, Event, Operands};
 
 const N_SLOTS: usize = 1 << 15;

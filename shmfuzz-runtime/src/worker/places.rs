@@ -2,10 +2,10 @@
 //!
 //! Invariant: what all searches together cost is bounded, whatever the input and the values are.
 
+use super::hash::QuickMap;
 use super::mutate::edit::is_boundary;
 use crate::record::InputKind;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::ops::Range;
 
 /// In how many places of the input one value is found at most.
 const MAX_PLACES: usize = 8;
@@ -26,8 +26,14 @@ pub(super) struct Places<'a> {
     order: Vec<u32>,
     /// Where in `order` each byte begins.
     starts: [usize; 257],
+    /// A bit for every two bytes of which some stand next to each other: most values that are
+    /// looked for stand nowhere.
+    neighbours: Box<[u64; 1024]>,
     n_visits_left: usize,
-    known: BTreeMap<Vec<u8>, Rc<[usize]>>,
+    /// What was found, one value after the other.
+    found: Vec<usize>,
+    /// Which part of it is a value's.
+    known: QuickMap<Box<[u8]>, Range<usize>>,
 }
 
 impl<'a> Places<'a> {
@@ -35,18 +41,28 @@ impl<'a> Places<'a> {
         let all = (0..input.len().min(MAX_INDEXED) as u32).collect::<Vec<_>>();
         let (by_second, _) = sorted(&all, |at| second(input, at));
         let (order, starts) = sorted(&by_second, |at| input[at]);
-        let known = BTreeMap::new();
-        Self { input, kind, order, starts, n_visits_left: MAX_VISITS, known }
+        let mut neighbours = Box::new([0; 1024]);
+        for pair in input.windows(2) {
+            let (word, bit) = bit_of(pair[0], pair[1]);
+            neighbours[word] |= bit;
+        }
+        let n_visits_left = MAX_VISITS;
+        let (found, known) = (Vec::new(), QuickMap::default());
+        Self { input, kind, order, starts, neighbours, n_visits_left, found, known }
     }
 
     /// Where `value` stands, from left to right; some of the places, spread over the input, if
-    /// there are many. In text, whole characters only.
-    pub(super) fn find(&mut self, value: &[u8]) -> Rc<[usize]> {
+    /// there are many. In text, whole characters only. What comes back is asked for by
+    /// [`Places::get`].
+    pub(super) fn find(&mut self, value: &[u8]) -> Range<usize> {
+        if !self.may_stand(value) {
+            return 0..0;
+        }
         if let Some(places) = self.known.get(value) {
             return places.clone();
         }
-        if value.is_empty() || value.len() > self.input.len() || self.n_visits_left == 0 {
-            return Rc::from([]);
+        if self.n_visits_left == 0 {
+            return 0..0;
         }
         let (offset, range) = self.rarest(value);
         let stride = range.len().div_ceil(MAX_VISITS_OF_ONE).max(1);
@@ -59,10 +75,31 @@ impl<'a> Places<'a> {
             .collect();
         places.sort_unstable();
         let n = places.len();
-        let spread = (0..n.min(MAX_PLACES)).map(|i| places[i * n / n.min(MAX_PLACES)]);
-        let places: Rc<[usize]> = spread.collect();
-        self.known.insert(value.to_vec(), places.clone());
-        places
+        let start = self.found.len();
+        self.found.extend((0..n.min(MAX_PLACES)).map(|i| places[i * n / n.min(MAX_PLACES)]));
+        self.known.insert(value.into(), start..self.found.len());
+        start..self.found.len()
+    }
+
+    /// One of the places found.
+    ///
+    /// # Panics
+    /// If [`Places::find`] gave no such number.
+    pub(super) fn get(&self, number: usize) -> usize {
+        self.found[number]
+    }
+
+    /// Whether a value's bytes stand in the input two by two.
+    fn may_stand(&self, value: &[u8]) -> bool {
+        let is_there = |pair: &[u8]| {
+            let (word, bit) = bit_of(pair[0], pair[1]);
+            self.neighbours[word] & bit != 0
+        };
+        match value {
+            [] => false,
+            [byte] => self.starts[usize::from(*byte)] < self.starts[usize::from(*byte) + 1],
+            _ => value.len() <= self.input.len() && value.windows(2).all(is_there),
+        }
     }
 
     fn is_whole(&self, at: usize, len: usize) -> bool {
@@ -72,7 +109,7 @@ impl<'a> Places<'a> {
 
     /// The two bytes of the value that stand in the fewest positions: their offset in the value,
     /// and the positions. Most values of integers begin or end with zeros, which are everywhere.
-    fn rarest(&self, value: &[u8]) -> (usize, std::ops::Range<usize>) {
+    fn rarest(&self, value: &[u8]) -> (usize, Range<usize>) {
         /// So few that looking for fewer does not pay.
         const FEW: usize = 8;
         let mut best = (0, self.range(value[0], value.get(1).copied()));
@@ -89,7 +126,7 @@ impl<'a> Places<'a> {
     }
 
     /// The part of `order` of the positions where these bytes stand.
-    fn range(&self, first: u8, next: Option<u8>) -> std::ops::Range<usize> {
+    fn range(&self, first: u8, next: Option<u8>) -> Range<usize> {
         let (start, end) = (self.starts[usize::from(first)], self.starts[usize::from(first) + 1]);
         let Some(next) = next else { return start..end };
         let part = &self.order[start..end];
@@ -97,6 +134,11 @@ impl<'a> Places<'a> {
         let to = part.partition_point(|at| second(self.input, *at as usize) <= next);
         start + from..start + to
     }
+}
+
+/// The place of the bit of two neighbours.
+fn bit_of(first: u8, second: u8) -> (usize, u64) {
+    (usize::from(first) << 2 | usize::from(second >> 6), 1 << (second & 63))
 }
 
 /// The byte after a position; 0 after the last one.
@@ -128,6 +170,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn found(places: &mut Places<'_>, value: &[u8]) -> Vec<usize> {
+        let numbers = places.find(value);
+        numbers.map(|number| places.get(number)).collect()
+    }
+
     #[test]
     fn searches_cost_no_more_than_their_bound() {
         let input = vec![b'x'; 1 << 20];
@@ -145,7 +192,7 @@ mod tests {
         let input = vec![b'x'; 1000];
         let mut places = Places::new(&input, InputKind::Bytes);
         for value in [&b"x"[..], b"xxx"] {
-            let found = places.find(value);
+            let found = found(&mut places, value);
             assert_eq!((found.len(), found[0]), (MAX_PLACES, 0));
             assert!(found[MAX_PLACES - 1] > 800, "{found:?}");
         }
@@ -159,11 +206,12 @@ mod tests {
             let mut places = Places::new(&input, InputKind::Bytes);
             let all: Vec<usize> =
                 (0..input.len()).filter(|at| input[*at..].starts_with(&value)).collect();
-            let found = places.find(&value);
+            let again = found(&mut places, &value);
+            let found = found(&mut places, &value);
             prop_assert!(found.iter().all(|at| all.contains(at)));
             prop_assert!(found.is_sorted());
             prop_assert_eq!(found.len(), all.len().min(MAX_PLACES));
-            prop_assert_eq!(places.find(&value), found);
+            prop_assert_eq!(again, found);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! symbols exist in fuzzing builds only; without them the functions are plain ones that tests call.
 
 use super::compare;
+use super::hash::mix;
 use super::pass::Counters;
 use super::trace::Constant;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -210,7 +211,7 @@ macro_rules! comparisons {
             if is_gate_open() {
                 let (a, b, width) = (a.into(), b.into(), size_of::<$integer>() as u8);
                 let known = if $constant == Constant::First { a } else { 0 };
-                let site = if place == 0 { compare::mix(known, 1) } else { site_of(place) };
+                let site = if place == 0 { mix(known, 1) } else { site_of(place) };
                 compare::record_int(site, a, b, width, $constant);
             }
             0
@@ -258,7 +259,7 @@ unsafe extern "C" fn switch(value: u64, cases: *const u64, place: usize) -> i32 
         let case = unsafe { place.read() };
         let width = (bits / 8).clamp(1, 8) as u8;
         // Each case is a comparison of its own.
-        compare::record_int(compare::mix(site, case), case, value, width, Constant::First);
+        compare::record_int(mix(site, case), case, value, width, Constant::First);
     }
     0
 }

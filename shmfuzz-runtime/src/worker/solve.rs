@@ -7,11 +7,13 @@
 use super::dictionary::Dictionary;
 use super::encodings::{self, Base64};
 use super::frontier::Frontier;
+use super::hash::{QuickMap, QuickSet, mix, mix_bytes};
 use super::places::Places;
 use super::trace::{Constant, Event, Operands, Trace};
 use crate::record::InputKind;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// A change of the input that a comparison suggests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +41,8 @@ const MAX_PAIRS: usize = 1280;
 const MAX_SHARED: u32 = 48;
 /// The same for those that a place has made with many others, which a table would hold.
 const MAX_SHARED_BY_OTHERS: u32 = 256;
+/// What hashes of edits begin with: from a small one, few small numbers come back to it.
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 /// What a comparison that was never equal yet tells more than one that was: as much as two bytes.
 const UNSOLVED: usize = 8;
 
@@ -101,8 +105,8 @@ pub(super) fn edits_of(traced: Traced<'_>, operands: &Operands, wanted: Ordering
 
 /// The comparisons whose operands differ, each pair of operands once, unsolved ones first.
 fn pairs<'t>(trace: &'t Trace, frontier: &Frontier) -> Vec<&'t Event> {
-    let mut known = BTreeSet::new();
-    let mut shared = BTreeMap::new();
+    let (mut integers, mut strings) = (QuickSet::default(), QuickSet::default());
+    let mut shared = QuickMap::default();
     let others = trace.others.iter().map(|event| (event, MAX_SHARED_BY_OTHERS));
     let all = trace.events.iter().map(|event| (event, MAX_SHARED)).chain(others);
     let differing = all.filter(|(event, _)| !event.operands.are_equal());
@@ -114,10 +118,9 @@ fn pairs<'t>(trace: &'t Trace, frontier: &Frontier) -> Vec<&'t Event> {
             Operands::Int { a, b, width, .. } => {
                 let n = shared.entry((*width, *a)).or_insert(0);
                 *n += 1;
-                *n <= max_shared
-                    && known.insert((*width, a.to_ne_bytes().to_vec(), b.to_ne_bytes().to_vec()))
+                *n <= max_shared && integers.insert((*width, *a, *b))
             }
-            Operands::Bytes { a, b } => known.insert((0, a.to_vec(), b.to_vec())),
+            Operands::Bytes { a, b } => strings.insert((a, b)),
         };
         if is_new && pairs.len() < MAX_PAIRS {
             pairs.push(event);
@@ -141,7 +144,7 @@ fn remember(operands: &Operands, dictionary: &mut Dictionary) {
     }
 }
 
-/// An edit with what orders it.
+/// A change with what orders it. No two have the same rank, round and pair.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     /// Lower for values that tell more.
@@ -149,14 +152,24 @@ struct Candidate {
     /// Which one of its rank it is for its pair.
     round: usize,
     pair: usize,
-    edit: Edit,
+    change: Change,
+}
+
+/// An edit, its bytes among all that were found: most are not chosen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    Replace { at: usize, removed: usize, start: usize, len: usize },
+    Resize(usize),
 }
 
 struct Found<'a> {
     traced: Traced<'a>,
     places: Places<'a>,
     candidates: Vec<Candidate>,
-    known: BTreeSet<Edit>,
+    /// What candidates put in the place of something.
+    bytes: Vec<u8>,
+    /// Hashes of the candidates' edits.
+    known: QuickSet<u64>,
     /// How many edits one pair may bring.
     max_of_pair: usize,
     /// Whether there is one pair only, so that there is room for what is less likely.
@@ -179,7 +192,8 @@ impl<'a> Found<'a> {
             traced,
             places: Places::new(traced.input, traced.kind),
             candidates: Vec::new(),
-            known: BTreeSet::new(),
+            bytes: Vec::new(),
+            known: QuickSet::default(),
             max_of_pair: (8 * MAX_EDITS / n_pairs.max(1)).clamp(16, MAX_EDITS),
             is_alone: n_pairs == 1,
             pair: 0,
@@ -214,17 +228,17 @@ impl<'a> Found<'a> {
     /// `to` wherever `from` stands, also in letters of the other case, or encoded.
     fn strings(&mut self, from: &[u8], to: &[u8]) {
         let n_before = self.n_places;
-        self.replace(from, &[to]);
+        self.replace(from, [to]);
         let is_plain = self.n_places > n_before;
         if is_plain && self.is_alone {
-            self.replace(from, &encodings::escaped(to));
+            self.replace(from, encodings::escaped(to));
         }
         if from.len() >= encodings::MIN_LEN && (self.is_alone || !is_plain) {
             self.encoded(from, to);
         }
         for other in [from.to_ascii_uppercase(), from.to_ascii_lowercase()] {
             if other != from {
-                self.replace(&other, &[to]);
+                self.replace(&other, [to]);
             }
         }
     }
@@ -233,20 +247,24 @@ impl<'a> Found<'a> {
     fn encoded(&mut self, from: &[u8], to: &[u8]) {
         for encode in encodings::ENCODINGS {
             if let (Some(from), Some(to)) = (encode(from), encode(to)) {
-                self.replace(&from, &[to]);
+                self.replace(&from, [to]);
             }
         }
         let input = self.traced.input;
         for alphabet in encodings::ALPHABETS {
             for offset in 0..3 {
                 let own = Base64::new(from, offset, alphabet);
-                let places = self.places.find(&own.whole);
-                self.n_places += places.len();
+                let places = self.find(&own.whole);
+                if places.is_empty() {
+                    continue;
+                }
                 let other = Base64::new(to, offset, alphabet);
-                let edits = places.iter().filter_map(|at| other.over(&own, input, *at));
-                for (at, removed, bytes) in edits {
+                for number in places {
+                    let over = other.over(&own, input, self.places.get(number));
+                    let Some((at, removed, bytes)) = over else { continue };
                     if input.len() + bytes.len() <= self.traced.max_len + removed {
-                        self.add(tells(&own.whole), Edit::Replace { at, removed, bytes });
+                        let bytes = self.keep(&bytes);
+                        self.add(tells(&own.whole), at, removed, bytes);
                     }
                 }
             }
@@ -254,35 +272,68 @@ impl<'a> Found<'a> {
     }
 
     fn chosen(mut self) -> Vec<Edit> {
+        if self.candidates.len() > MAX_EDITS {
+            self.candidates.select_nth_unstable(MAX_EDITS);
+            self.candidates.truncate(MAX_EDITS);
+        }
         self.candidates.sort_unstable();
-        self.candidates.truncate(MAX_EDITS);
-        self.candidates.into_iter().map(|candidate| candidate.edit).collect()
+        let edit = |candidate: &Candidate| match candidate.change {
+            Change::Replace { at, removed, start, len } => {
+                Edit::Replace { at, removed, bytes: self.bytes[start..start + len].to_vec() }
+            }
+            Change::Resize(len) => Edit::Resize(len),
+        };
+        self.candidates.iter().map(edit).collect()
     }
 
-    fn add(&mut self, tells: usize, edit: Edit) {
-        if self.n_of_pair == self.max_of_pair || !self.known.insert(edit.clone()) {
+    fn find(&mut self, value: &[u8]) -> Range<usize> {
+        let places = self.places.find(value);
+        self.n_places += places.len();
+        places
+    }
+
+    /// Puts bytes among those of the candidates; -> where.
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// Adds the edit that puts some of `self.bytes` in the place of others.
+    fn add(&mut self, tells: usize, at: usize, removed: usize, bytes: Range<usize>) {
+        let hash = mix(mix(mix(SEED, at as u64), removed as u64), bytes.len() as u64);
+        let hash = mix_bytes(hash, &self.bytes[bytes.clone()]);
+        let (start, len) = (bytes.start, bytes.len());
+        self.add_change(tells, hash, Change::Replace { at, removed, start, len });
+    }
+
+    fn add_change(&mut self, tells: usize, hash: u64, change: Change) {
+        if self.n_of_pair == self.max_of_pair || !self.known.insert(hash) {
             return;
         }
         self.n_of_pair += 1;
         let rank = usize::MAX - tells - self.bonus;
         let round = self.rounds.entry(rank).or_insert(0);
-        self.candidates.push(Candidate { rank, round: *round, pair: self.pair, edit });
+        self.candidates.push(Candidate { rank, round: *round, pair: self.pair, change });
         *round += 1;
     }
 
-    /// Each of `values` wherever `from` stands.
-    fn replace(&mut self, from: &[u8], values: &[impl AsRef<[u8]>]) {
-        let places = self.places.find(from);
-        self.n_places += places.len();
-        for to in values.iter().map(AsRef::as_ref) {
+    /// Each of `values` wherever `from` stands. They are made only if it stands somewhere.
+    fn replace(&mut self, from: &[u8], values: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        let places = self.find(from);
+        if places.is_empty() || self.n_of_pair == self.max_of_pair {
+            return;
+        }
+        for to in values {
+            let to = to.as_ref();
             let is_text = self.traced.kind == InputKind::Bytes || std::str::from_utf8(to).is_ok();
             let is_too_long = self.traced.input.len() + to.len() > self.traced.max_len + from.len();
             if from == to || !is_text || is_too_long {
                 continue;
             }
-            for at in &*places {
-                let edit = Edit::Replace { at: *at, removed: from.len(), bytes: to.to_vec() };
-                self.add(tells(from), edit);
+            let bytes = self.keep(to);
+            for number in places.clone() {
+                self.add(tells(from), self.places.get(number), from.len(), bytes.clone());
             }
         }
     }
@@ -319,18 +370,16 @@ impl<'a> Found<'a> {
             if n > usize::from(width).max(4) || !fits(from, n, width) {
                 continue;
             }
-            let fitting = values.iter().filter(|to| fits(**to, n, width));
-            let little: Vec<[u8; 8]> = fitting.clone().map(|to| to.to_le_bytes()).collect();
-            let little: Vec<&[u8]> = little.iter().map(|bytes| &bytes[..n]).collect();
-            self.replace(&from.to_le_bytes()[..n], &little);
+            let fitting = || values.iter().filter(|to| fits(**to, n, width));
+            let little = |value: u64| Short::new(value.to_le_bytes(), 0..n);
+            self.replace(little(from).as_ref(), fitting().map(|to| little(*to)));
             // Big endian, of the lowest `n` bytes.
-            let big: Vec<[u8; 8]> = fitting.map(|to| to.to_be_bytes()).collect();
-            let big: Vec<&[u8]> = big.iter().map(|bytes| &bytes[8 - n..]).collect();
-            self.replace(&from.to_be_bytes()[8 - n..], &big);
+            let big = |value: u64| Short::new(value.to_be_bytes(), 8 - n..8);
+            self.replace(big(from).as_ref(), fitting().map(|to| big(*to)));
         }
-        self.replace(from.to_string().as_bytes(), &values.map(|to| to.to_string()));
-        self.replace(format!("{from:x}").as_bytes(), &values.map(|to| format!("{to:x}")));
-        self.replace(format!("{from:X}").as_bytes(), &values.map(|to| format!("{to:X}")));
+        for digits in [Digits::decimal, Digits::lower_hex, Digits::upper_hex] {
+            self.replace(digits(from).as_ref(), values.map(digits));
+        }
         self.characters(from, to);
     }
 
@@ -341,10 +390,11 @@ impl<'a> Found<'a> {
         if from.is_ascii_alphabetic() && to.is_ascii() {
             let other = if from.is_ascii_lowercase() { 'A' } else { 'a' };
             let swapped = (from as u8 & 0x1f) - 1 + other as u8;
-            self.replace(&[swapped], &[[to as u8]]);
+            self.replace(&[swapped], [[to as u8]]);
         }
         if !from.is_ascii() || !to.is_ascii() {
-            self.replace(from.to_string().as_bytes(), &[to.to_string()]);
+            let mut encoded = [0; 4];
+            self.replace(from.encode_utf8(&mut encoded).as_bytes(), [to.to_string()]);
         }
     }
 
@@ -353,7 +403,56 @@ impl<'a> Found<'a> {
         if let (true, Ok(to)) = (is_len, usize::try_from(to)) {
             if to <= self.traced.max_len {
                 // As telling as two bytes of text.
-                self.add(tells(b"17"), Edit::Resize(to));
+                self.add_change(tells(b"17"), mix(!SEED, to as u64), Change::Resize(to));
+            }
+        }
+    }
+}
+
+/// Some bytes, without an allocation: `SIZE` at most.
+#[derive(Clone, Debug)]
+struct Short<const SIZE: usize> {
+    bytes: [u8; SIZE],
+    used: Range<usize>,
+}
+
+impl<const SIZE: usize> Short<SIZE> {
+    fn new(bytes: [u8; SIZE], used: Range<usize>) -> Self {
+        Self { bytes, used }
+    }
+}
+
+impl<const SIZE: usize> AsRef<[u8]> for Short<SIZE> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.used.clone()]
+    }
+}
+
+/// Digits of an integer: it has 20 at most.
+type Digits = Short<20>;
+
+impl Digits {
+    fn decimal(value: u64) -> Self {
+        Self::of(value, 10, b"0123456789")
+    }
+
+    fn lower_hex(value: u64) -> Self {
+        Self::of(value, 16, b"0123456789abcdef")
+    }
+
+    fn upper_hex(value: u64) -> Self {
+        Self::of(value, 16, b"0123456789ABCDEF")
+    }
+
+    fn of(mut value: u64, base: u64, digits: &[u8]) -> Self {
+        let mut bytes = [0; 20];
+        let mut start = bytes.len();
+        loop {
+            start -= 1;
+            bytes[start] = digits[(value % base) as usize];
+            value /= base;
+            if value == 0 {
+                return Self::new(bytes, start..20);
             }
         }
     }
@@ -524,6 +623,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_are_those_of_the_integer(value: u64, shift in 0u32..64) {
+            let value = value >> shift;
+            let made = [Digits::decimal, Digits::lower_hex, Digits::upper_hex].map(|of| of(value));
+            let texts = [value.to_string(), format!("{value:x}"), format!("{value:X}")];
+            for (made, text) in made.iter().zip(&texts) {
+                prop_assert_eq!(made.as_ref(), text.as_bytes());
+            }
+        }
+
         #[test]
         fn edits_of_text_keep_it_text(input: String, a: Vec<u8>, x: u64, y: u64, width in 1u8..=8) {
             let input = input.as_bytes();

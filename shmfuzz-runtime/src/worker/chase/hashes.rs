@@ -5,7 +5,7 @@
 //! the hash tells it. The model is checked against the effects of all bytes before it is believed.
 //! Then the hashes that some bytes lead to are met by those that the wanted one goes back to.
 
-use super::super::compare::mix;
+use super::super::hash::mix;
 use super::super::trace::{Constant, Operands};
 use super::effects::{self, Effect};
 use super::modular::inverse;
