@@ -69,6 +69,7 @@ pub mod entries;
 #[cfg(unix)]
 pub mod gauge;
 pub mod hang;
+pub mod journal;
 pub mod kind;
 pub mod layout;
 pub mod limits;
@@ -80,6 +81,7 @@ pub mod place;
 pub mod record;
 #[cfg(feature = "coordinator")]
 mod space;
+pub mod sequence;
 pub mod stack;
 pub mod testdata;
 pub mod turn;

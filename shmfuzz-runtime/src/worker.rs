@@ -63,6 +63,7 @@ mod unix;
 use crate::bucket::Bucket;
 use crate::entries::{self, EntryChange};
 use crate::fuzz_test::FuzzTest;
+use crate::journal::Journal;
 use crate::layout::Phase;
 use crate::mapping::{Mapping, RUNTIME_VERSION};
 use crate::message::{
@@ -113,7 +114,10 @@ impl fmt::Display for WorkerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(value) => {
-                write!(f, "{WORKER_ENV} is {value:?}, two descriptors like \"3,4\" expected")
+                write!(
+                    f,
+                    "{WORKER_ENV} is {value:?}, descriptors like \"3,4\" or \"3,4,5\" expected"
+                )
             }
             Self::Descriptor { fd, error } => write!(
                 f,
@@ -150,10 +154,13 @@ pub fn run(test: &'static FuzzTest) -> ! {
 
 fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
     let parent = unix::parent();
-    let (mapping_fd, control_fd) = descriptors()?;
+    let (mapping_fd, control_fd, journal_fd) = descriptors()?;
     let take =
         |fd| unix::take_descriptor(fd).map_err(|error| WorkerError::Descriptor { fd, error });
     let (file, control) = (take(mapping_fd)?, take(control_fd)?);
+    let journal = journal_fd.map(take).transpose()?;
+    let journal = journal.as_ref().map(Journal::attach).transpose();
+    let journal = journal.map_err(WorkerError::Mapping)?;
     // Lives as long as the process, for the signal handler. The descriptor does not: user code
     // must not find it.
     let mapping: &'static Mapping =
@@ -171,26 +178,36 @@ fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
     test.on_its_thread(|| {
         signal::begin_thread().map_err(io_error("set the alternate signal stack"))?;
         frames::begin_thread();
-        serve(test, mapping, control)
+        serve(Worker::new(test, mapping, journal), mapping, control)
     })
     .map_err(io_error("start the thread of the fuzz test"))?
 }
 
-fn descriptors() -> Result<(i32, i32), WorkerError> {
+/// Those of the mapping, of the control channel, and of the journal if there is one.
+fn descriptors() -> Result<(i32, i32, Option<i32>), WorkerError> {
     let value = std::env::var(WORKER_ENV).unwrap_or_default();
-    let numbers = value.split_once(',').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let numbers: Vec<i32> = value.split(',').filter_map(|number| number.parse().ok()).collect();
     // Two files must not own one descriptor, and standard streams are no descriptors of ours.
-    numbers.filter(|(a, b)| a != b && *a > 2 && *b > 2).ok_or(WorkerError::Variable(value))
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    let are_others = sorted.windows(2).all(|pair| pair[0] != pair[1]) && sorted.iter().all(|n| *n > 2);
+    match numbers[..] {
+        _ if !are_others || value.split(',').count() != numbers.len() => {
+            Err(WorkerError::Variable(value))
+        }
+        [mapping, control] => Ok((mapping, control, None)),
+        [mapping, control, journal] => Ok((mapping, control, Some(journal))),
+        _ => Err(WorkerError::Variable(value)),
+    }
 }
 
 /// Answers requests until there are no more.
 fn serve(
-    test: &'static FuzzTest,
+    mut worker: Worker,
     mapping: &'static Mapping,
     control: Control,
 ) -> Result<(), WorkerError> {
     compare::BODY_THREAD.set(true);
-    let mut worker = Worker::new(test, mapping);
     worker.executor.set_phase(Phase::Idle);
     control.send(&Reply::Hello(worker.hello())).map_err(WorkerError::Channel)?;
     loop {
@@ -286,11 +303,15 @@ impl Tally {
 }
 
 impl Worker {
-    fn new(test: &'static FuzzTest, mapping: &'static Mapping) -> Self {
+    fn new(
+        test: &'static FuzzTest,
+        mapping: &'static Mapping,
+        journal: Option<Journal>,
+    ) -> Self {
         Self {
             test,
             mapping,
-            executor: Executor::new(test, mapping),
+            executor: Executor::new(test, mapping, journal),
             coverage: CoverageMap::new(),
             flicker: Flicker::default(),
             queue: Queue::default(),

@@ -226,6 +226,7 @@ impl Task<'_> {
             until_plateau: None,
             stop_on_crash: false,
             minimize_time: time,
+            sequence_time: Duration::ZERO,
             fail_known: false,
             by_work: false,
         };

@@ -103,6 +103,12 @@ pub(crate) struct Arguments {
     /// How long to make each failing input smaller, 0 for not at all
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
     pub(crate) minimize_time: Duration,
+    /// How long to search for the earlier inputs that a failure needs which does not happen again
+    /// alone, 0 for not at all
+    ///
+    /// As long is waited for it to happen once more, in a worker whose inputs are recorded.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
+    pub(crate) sequence_time: Duration,
     /// Keep the corpus here [default: the user's cache directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) corpus_dir: Option<Utf8PathBuf>,
@@ -287,6 +293,7 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         until_plateau: arguments.until_plateau,
         stop_on_crash: arguments.stop_on_crash,
         minimize_time: arguments.minimize_time,
+        sequence_time: arguments.sequence_time,
         fail_known: arguments.fail_known,
         by_work: arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1,
     }

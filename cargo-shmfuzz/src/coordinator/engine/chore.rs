@@ -12,7 +12,7 @@ use super::silence::{BUCKETS, MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
-use crate::coordinator::event::{Harvest, PlainVerdict};
+use crate::coordinator::event::{Culprit, Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible};
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Reply, Request};
 use std::time::Duration;
@@ -30,8 +30,12 @@ impl Engine {
         &mut self,
         test: TestIdx,
         failure: Failure,
-        input: Option<Vec<u8>>,
+        culprit: Culprit,
     ) {
+        if self.is_met_again(test, &failure, &culprit) {
+            return;
+        }
+        let Culprit { input, life } = culprit;
         let Some(input) = input.map(Bytes::from) else {
             let text = format!("a failure was seen but not its input: {}", failure.message);
             return self.warn_once(test, "no input", text);
@@ -61,6 +65,7 @@ impl Engine {
             stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
+            life,
             worker: None,
             used: self.clock.floor(),
         });
@@ -130,7 +135,13 @@ impl Engine {
                 let parcel = minimization.next(bucket, id.0 + 1);
                 parcel.expect("there is something to try, or it would have ended")
             }
-            Stage::Checkable | Stage::Checking | Stage::Settled => return self.kill(worker),
+            Stage::Sequence(_) => match self.sequence_parcel(id) {
+                Some(parcel) => parcel,
+                None => return self.end_sequence(id),
+            },
+            Stage::Await { .. } | Stage::Checkable | Stage::Checking | Stage::Settled => {
+                return self.kill(worker);
+            }
         };
         self.send(worker, parcel);
     }
@@ -153,6 +164,9 @@ impl Engine {
             (JobKind::Replay, Reply::Replayed(replayed)) => {
                 let took = self.now.saturating_sub(job.since);
                 self.replayed(worker, id, replayed, &harvest, took);
+            }
+            (JobKind::Sequence, Reply::Replayed(replayed)) => {
+                self.sequence_replayed(worker, id, job, replayed, harvest);
             }
             (JobKind::Minimize, Reply::Minimized(minimized)) => {
                 self.spend_on_minimization(id, job);
@@ -231,11 +245,17 @@ impl Engine {
     fn judge_flaky(&mut self, id: FindingId) {
         let Stage::Confirm { runs, failures, .. } = self.findings[id].stage else { return };
         if runs >= CONFIRMATIONS {
+            if let Some(worker) = self.findings[id].worker {
+                self.kill(worker);
+            }
             self.findings[id].finding.reproducible = match failures {
                 0 => Reproducible::No,
                 failures => Reproducible::Sometimes { failures, runs },
             };
-            self.flaky(id);
+            match failures {
+                0 => self.seek_sequence(id),
+                _ => self.flaky(id),
+            }
         }
     }
 
@@ -257,7 +277,7 @@ impl Engine {
     }
 
     /// It does not fail again each time: kept, but where it fails no test run of others.
-    fn flaky(&mut self, id: FindingId) {
+    pub(super) fn flaky(&mut self, id: FindingId) {
         // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
         self.show_finding(id);
@@ -266,6 +286,9 @@ impl Engine {
 
     /// No worker can serve it: it stays as it is.
     pub(super) fn give_up(&mut self, id: FindingId) {
+        if matches!(self.findings[id].stage, Stage::Sequence(_)) {
+            return self.end_sequence(id);
+        }
         if self.findings[id].is_shrinking() {
             let is_broken = self.tests[self.findings[id].finding.test.0].is_broken;
             let limit = if is_broken { Limit::Setbacks } else { Limit::Time };
@@ -286,7 +309,8 @@ impl Engine {
             }
             Stage::Minimize(_) => self.minimizer_lost(id),
             Stage::Verify { .. } => self.not_verified(id),
-            Stage::Checkable | Stage::Checking | Stage::Settled => {}
+            Stage::Sequence(_) => self.sequence_lost(id),
+            Stage::Await { .. } | Stage::Checkable | Stage::Checking | Stage::Settled => {}
         }
     }
 
@@ -356,6 +380,6 @@ impl Engine {
 
 /// An input, to be run once.
 pub(super) fn replay(input: &Bytes, kind: JobKind) -> Parcel {
-    let request = Request::Replay(Replay { times: 1 });
+    let request = Request::Replay(Replay { times: 1, is_sequence: false });
     Parcel { request, freight: Freight::Input(input.clone()), kind }
 }

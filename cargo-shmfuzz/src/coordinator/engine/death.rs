@@ -7,7 +7,7 @@ use super::request::worker_did;
 use super::test::FuzzTest;
 use super::worker::{Job, JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
-use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::Failure;
 use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::layout::Phase;
@@ -136,12 +136,12 @@ impl Engine {
                 self.back_off(idx);
                 match self.at_fault(idx, kind.tags(), &harvest) {
                     Some(tag) => self.input_failed(idx, tag, failure, harvest.input.take()),
-                    None => self.failure_found(idx, failure, harvest.input.take()),
+                    None => self.failure_found(idx, failure, harvest.take_culprit()),
                 }
             }
             (Meaning::Failure(failure), _) => {
                 self.back_off(idx);
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
             }
             (Meaning::Outside(how), kind) => {
                 self.back_off(idx);
@@ -208,7 +208,7 @@ impl Engine {
         match failure {
             // What is traced was run before, and lived.
             Some(failure) if harvest.phase == Some(Phase::Tracing) => {
-                self.failure_found(idx, failure, ran);
+                self.failure_found(idx, failure, Culprit { input: ran, life: None });
             }
             Some(failure) => self.attribute_failed(idx, seed, failure, ran),
             None => {}
@@ -237,6 +237,9 @@ impl Engine {
     }
 
     fn chore_died(&mut self, id: FindingId, job: &Job, death: &Death, mut harvest: Harvest) {
+        if job.kind == JobKind::Sequence {
+            return self.sequence_died(id, job, death, harvest);
+        }
         if let JobKind::Minimize | JobKind::Try = job.kind {
             self.spend_on_minimization(id, job);
             return self.minimizer_died(id, job, death, harvest);
@@ -255,7 +258,7 @@ impl Engine {
                 self.verified(id, &failure);
             }
             Meaning::Failure(failure) => {
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
                 self.chore_lost(id);
             }
             Meaning::Outside(_) | Meaning::Trouble(_) => self.chore_lost(id),

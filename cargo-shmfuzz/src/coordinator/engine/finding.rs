@@ -2,10 +2,13 @@
 //! minimized, checked in the plain build, settled.
 
 use super::minimization::Minimization;
+use super::sequence::Sequence;
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{FindingId, WorkerId};
 use crate::coordinator::notice::{Finding, Limit};
+use shmfuzz_runtime::journal::Life;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is to be done about a finding next.
@@ -20,6 +23,13 @@ pub(super) enum Stage {
         /// How many workers were lost over it.
         losses: u32,
     },
+    /// Nothing, until a worker with a journal meets it again.
+    Await {
+        /// What its fuzz test had spent on fuzzing when the wait began.
+        since: Duration,
+    },
+    /// Find out which inputs before it it needs.
+    Sequence(Box<Sequence>),
     /// Make it smaller.
     Minimize(Minimization),
     /// Run the smaller input again, since the message shown must belong to what is written.
@@ -50,6 +60,8 @@ pub(super) struct Found {
     pub(super) shelf: Shelf,
     /// Whether the user was told.
     pub(super) is_shown: bool,
+    /// All that the worker had run that found it, until it is known whether that matters.
+    pub(super) life: Option<Arc<Life>>,
     /// The worker that serves it.
     pub(super) worker: Option<WorkerId>,
     /// Its virtual time.
@@ -82,7 +94,7 @@ impl Found {
 
     /// Whether it needs a worker.
     pub(super) fn is_open(&self) -> bool {
-        self.is_urgent() || matches!(self.stage, Stage::Minimize(_))
+        self.is_urgent() || matches!(self.stage, Stage::Minimize(_) | Stage::Sequence(_))
     }
 }
 

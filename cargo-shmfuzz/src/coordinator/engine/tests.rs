@@ -46,6 +46,7 @@ fn campaign(n: usize) -> Campaign {
         until_plateau: None,
         stop_on_crash: false,
         minimize_time: MS * 1000,
+        sequence_time: Duration::ZERO,
         fail_known: false,
         by_work: false,
     }

@@ -82,6 +82,8 @@ pub(super) enum JobKind {
     Replay,
     /// To run what may be a smaller input of its finding.
     Try,
+    /// To run inputs one after the other that may bring its finding about.
+    Sequence,
 }
 
 impl JobKind {
@@ -135,6 +137,10 @@ pub(super) struct Worker {
     pub(super) entries: BTreeMap<u64, usize>,
     /// What it has seen.
     pub(super) coverage: Coverage,
+    /// Whether all that it runs is on record.
+    pub(super) has_journal: bool,
+    /// Whether that is at an end.
+    pub(super) is_journal_full: bool,
 }
 
 impl Worker {
@@ -160,6 +166,8 @@ impl Worker {
             stalls: 0,
             entries: BTreeMap::new(),
             coverage: Coverage::default(),
+            has_journal: false,
+            is_journal_full: false,
         }
     }
 
