@@ -44,6 +44,13 @@ pub struct Life {
 }
 
 impl Life {
+    /// One that ran these inputs.
+    pub fn of(inputs: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        let mut packed = Vec::new();
+        inputs.into_iter().for_each(|input| sequence::pack(&mut packed, input.as_ref()));
+        Self { packed }
+    }
+
     /// The inputs, in the order in which they were run.
     pub fn inputs(&self) -> Vec<&[u8]> {
         sequence::unpack(&self.packed).unwrap_or_default()

@@ -190,7 +190,8 @@ fn descriptors() -> Result<(i32, i32, Option<i32>), WorkerError> {
     // Two files must not own one descriptor, and standard streams are no descriptors of ours.
     let mut sorted = numbers.clone();
     sorted.sort_unstable();
-    let are_others = sorted.windows(2).all(|pair| pair[0] != pair[1]) && sorted.iter().all(|n| *n > 2);
+    let are_others =
+        sorted.windows(2).all(|pair| pair[0] != pair[1]) && sorted.iter().all(|n| *n > 2);
     match numbers[..] {
         _ if !are_others || value.split(',').count() != numbers.len() => {
             Err(WorkerError::Variable(value))
@@ -303,11 +304,7 @@ impl Tally {
 }
 
 impl Worker {
-    fn new(
-        test: &'static FuzzTest,
-        mapping: &'static Mapping,
-        journal: Option<Journal>,
-    ) -> Self {
+    fn new(test: &'static FuzzTest, mapping: &'static Mapping, journal: Option<Journal>) -> Self {
         Self {
             test,
             mapping,

@@ -27,5 +27,6 @@ mod nuisances;
 mod packages;
 mod repeating;
 mod seeds;
+mod sequences;
 mod stability;
 mod ways;

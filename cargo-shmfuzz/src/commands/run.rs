@@ -228,7 +228,7 @@ fn prepare(
     let mut store = Store::new(&root, homes.collect());
     let mut tests = Vec::new();
     for (i, (one, limits)) in selected.iter().zip(&limits).enumerate() {
-        let Loaded { inputs, warnings } = store.load(TestIdx(i));
+        let Loaded { inputs, sequences, warnings } = store.load(TestIdx(i));
         for warning in warnings {
             report.warn(&format!("{}: {warning}", one.name));
         }
@@ -240,6 +240,7 @@ fn prepare(
         let mut test = campaign_test(one, limits, inputs, usable);
         let of_package = super::of_package(&workspace, &one.test)
             .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        test.sequences = sequences;
         test.ignored = of_package.ignore.into_iter().chain(arguments.ignore.clone()).collect();
         tests.push(test);
     }
@@ -277,6 +278,7 @@ pub(super) fn campaign_test(
         tokens,
         ignored: BTreeSet::new(),
         corpus,
+        sequences: Vec::new(),
     }
 }
 

@@ -73,6 +73,17 @@ pub(crate) struct Test {
     pub(crate) ignored: BTreeSet<Bucket>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
+    /// Committed sequences of inputs, each of which failed once.
+    pub(crate) sequences: Vec<CommittedSequence>,
+}
+
+/// A sequence of inputs from disk.
+#[derive(Clone, Debug)]
+pub(crate) struct CommittedSequence {
+    /// Its file's name.
+    pub(crate) name: String,
+    /// The inputs, as [`shmfuzz_runtime::sequence::pack`] packs them.
+    pub(crate) packed: Bytes,
 }
 
 /// An input from disk.

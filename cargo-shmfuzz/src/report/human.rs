@@ -266,12 +266,16 @@ impl Human {
             )),
         }
         for input in inputs.iter().take(MOST) {
-            for line in show::input(input) {
-                self.console.detail(&format!("  {line}"));
-            }
+            self.bytes(input);
         }
         if inputs.len() > MOST {
             self.console.detail(&format!("  and {} more", inputs.len() - MOST));
+        }
+    }
+
+    fn bytes(&mut self, input: &[u8]) {
+        for line in show::input(input) {
+            self.console.detail(&format!("  {line}"));
         }
     }
 
@@ -321,8 +325,9 @@ impl Human {
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
         self.message(&finding.failure.message);
-        for line in show::input(&finding.input) {
-            self.console.detail(&format!("  {line}"));
+        match finding.reproducible {
+            Reproducible::InSequence { .. } => self.input(finding),
+            _ => self.bytes(&finding.input),
         }
         self.written(finding, path);
     }
@@ -330,7 +335,9 @@ impl Human {
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
         let where_not = match finding.reproducible {
-            Reproducible::Yes | Reproducible::InSequence { .. } => "does not happen without instrumentation and `cfg(fuzzing)`",
+            Reproducible::Yes | Reproducible::InSequence { .. } => {
+                "does not happen without instrumentation and `cfg(fuzzing)`"
+            }
             Reproducible::Sometimes { .. } | Reproducible::No | Reproducible::NotTried => {
                 "did not happen again in the ordinary build, and was not tried elsewhere"
             }

@@ -326,7 +326,11 @@ impl Decides for Script {
             Event::Checked { verdict, .. } => {
                 self.log.push(format!("{verdict:?}"));
                 // A worker that nobody ends, for the driver to end.
-                actions.push(Action::Spawn { worker: WorkerId(8), test: TestIdx(0), has_journal: false });
+                actions.push(Action::Spawn {
+                    worker: WorkerId(8),
+                    test: TestIdx(0),
+                    has_journal: false,
+                });
                 let (end, exit) = (End::Crash, Exit::Found);
                 actions.push(Action::Show(Notice::Finish {
                     totals: Vec::new(),
@@ -363,6 +367,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         tokens: Vec::new(),
         ignored: Default::default(),
         corpus: Vec::new(),
+        sequences: Vec::new(),
     }];
     let mut told = Vec::new();
     let mut report = |notice: &Notice, _: Option<&Path>| told.push(format!("{notice:?}"));

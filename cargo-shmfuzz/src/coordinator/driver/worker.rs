@@ -18,8 +18,8 @@ use crate::source;
 use crate::stack::Trace;
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
-use shmfuzz_runtime::journal::{Journal, Life};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
+use shmfuzz_runtime::journal::{Journal, Life};
 use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{ChannelError, JobEnd, Replayed, Reply, Request, WORKER_ENV};
 use shmfuzz_runtime::stack::{self, Stack};
@@ -218,7 +218,17 @@ struct Worker {
 
 impl Worker {
     fn start(recruit: Recruit, woken: UnixStream) -> Result<Self, String> {
-        let Recruit { worker, launch, source, capacity, rss_limit, events, groups, has_journal, .. } = recruit;
+        let Recruit {
+            worker,
+            launch,
+            source,
+            capacity,
+            rss_limit,
+            events,
+            groups,
+            has_journal,
+            ..
+        } = recruit;
         let (mapping, turn) = Mapping::create(capacity).map_err(|e| e.to_string())?;
         let control = |e: io::Error| format!("cannot make a control channel: {e}");
         let (ours, theirs) = UnixStream::pair().map_err(control)?;

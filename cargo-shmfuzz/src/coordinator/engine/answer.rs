@@ -36,6 +36,9 @@ impl Engine {
             return self.reject(id, "it claims more counters than a binary can have");
         }
         let cost = self.charge(idx, role, since);
+        if let Role::Chore(finding) = role {
+            self.spend_on_start(finding, cost);
+        }
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.slice_left = worker.slice_left.saturating_sub(cost).max(request::JOB);
         }
@@ -123,6 +126,9 @@ impl Engine {
             }
             (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
                 self.fuzzed(id, *granted, &fuzzed, harvest);
+            }
+            (JobKind::Recall(nth), Reply::Replayed(replayed)) => {
+                self.recalled(id, *nth, replayed, &harvest);
             }
             (kind, _) => {
                 if let JobKind::Fuzz { .. } = kind {

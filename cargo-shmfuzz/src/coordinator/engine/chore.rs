@@ -26,12 +26,7 @@ const LOSSES: u32 = 4;
 
 impl Engine {
     /// A failure: the first of its bucket is a finding, and is written at once.
-    pub(super) fn failure_found(
-        &mut self,
-        test: TestIdx,
-        failure: Failure,
-        culprit: Culprit,
-    ) {
+    pub(super) fn failure_found(&mut self, test: TestIdx, failure: Failure, culprit: Culprit) {
         if self.is_met_again(test, &failure, &culprit) {
             return;
         }
@@ -221,6 +216,12 @@ impl Engine {
     /// It failed again in a fresh worker, in whatever way. `took` is how long that was.
     pub(super) fn failed_again(&mut self, id: FindingId, again: Failure, took: Duration) {
         self.learn(id, &again);
+        let Finding { test, failure, input, .. } = &self.findings[id].finding;
+        if again.bucket != failure.bucket {
+            // Another failure of the same input.
+            let (test, culprit) = (*test, Culprit::from(input.to_vec()));
+            self.failure_found(test, again.clone(), culprit);
+        }
         let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
         (*runs, *failures) = (*runs + 1, *failures + 1);
         let is_first = *runs == 1;

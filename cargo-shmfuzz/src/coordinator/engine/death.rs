@@ -128,6 +128,9 @@ impl Engine {
         let output = &death.output;
         match (meaning, kind) {
             (Meaning::Asked, _) => {}
+            (Meaning::Failure(failure), JobKind::Recall(nth)) => {
+                self.sequence_is_known(idx, *nth, failure);
+            }
             (Meaning::Failure(failure), JobKind::Attribute { first }) => {
                 self.back_off(idx);
                 self.seed_died(idx, *first, &harvest, Some(failure));

@@ -154,7 +154,11 @@ impl Engine {
             Doing::Busy(job)
                 if !matches!(
                     job.kind,
-                    JobKind::Setup | JobKind::Replay | JobKind::Try | JobKind::Sequence
+                    JobKind::Setup
+                        | JobKind::Replay
+                        | JobKind::Try
+                        | JobKind::Sequence
+                        | JobKind::Recall(_)
                 ) =>
             {
                 if job.interrupted.is_none() {

@@ -163,6 +163,16 @@ impl Engine {
         }
     }
 
+    /// Accounts for the start of a worker. Where the clock must not be read, tries stand for it.
+    pub(super) fn spend_on_start(&mut self, id: FindingId, cost: Duration) {
+        match &mut self.findings[id].stage {
+            _ if self.campaign.by_work => {}
+            Stage::Minimize(minimization) => minimization.spent += cost,
+            Stage::Sequence(sequence) => sequence.spent += cost,
+            _ => {}
+        }
+    }
+
     /// Ends a minimization that has nothing left to try.
     pub(super) fn end_if_smallest(&mut self, id: FindingId) {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };

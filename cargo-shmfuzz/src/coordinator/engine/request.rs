@@ -46,6 +46,13 @@ impl Engine {
         if worker.next_seed < first_seed {
             (worker.first_seed, worker.next_seed) = (first_seed, first_seed);
         }
+        if worker.is_set_up
+            && worker.n_jobs == 1
+            && let Some(parcel) = self.recall(idx)
+        {
+            return self.send(id, parcel);
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         let parcel = if !worker.is_set_up {
             let role = worker.role;
             worker.n_silent = self.tests[idx.0].silence.buckets().len();
@@ -79,7 +86,7 @@ impl Engine {
         let Parcel { request, freight, kind } = parcel;
         let longest = match kind {
             // As many calls as were made in a life.
-            JobKind::Sequence => self.campaign.sequence_time,
+            JobKind::Sequence | JobKind::Recall(_) => self.campaign.sequence_time,
             _ => Duration::ZERO,
         };
         let until = self.now + ANSWER_LIMIT + longest + timeout.saturating_mul(SLOW_CALLS);

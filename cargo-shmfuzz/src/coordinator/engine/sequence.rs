@@ -15,7 +15,7 @@ use super::worker::{Job, JobKind};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
-use crate::coordinator::notice::{Failure, Reproducible};
+use crate::coordinator::notice::{Failure, Limit, Notice, Reproducible};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::journal::Life;
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
@@ -39,8 +39,8 @@ pub(super) struct Sequence {
     inputs: Vec<Bytes>,
     kind: InputKind,
     step: Step,
-    /// Job time used.
-    spent: Duration,
+    /// Time used by jobs and starts.
+    pub(super) spent: Duration,
     n_losses: u32,
     /// Whether any try has failed as it should.
     has_failed: bool,
@@ -53,7 +53,9 @@ enum Step {
     Span(usize),
     /// To leave out so many inputs from this one on.
     Drop { size: usize, at: usize, has_dropped: bool },
-    /// To put something smaller in the place of this input.
+    /// The last input as often as there are inputs.
+    Unify,
+    /// To put something smaller in the place of this input and of all that are equal to it.
     Shrink { nth: usize, smaller: Bytes, minimizer: Box<Minimizer> },
     /// The whole once more, which has passed so often.
     Check { n_passed: u32 },
@@ -78,9 +80,14 @@ impl Sequence {
             Step::Drop { size, at, .. } => {
                 Some(inputs().take(*at).chain(inputs().skip(self.end_of(*at, *size))).collect())
             }
+            Step::Unify => {
+                let last = self.inputs.last()?;
+                Some(inputs().map(|_| &**last).collect())
+            }
             Step::Shrink { nth, smaller, .. } => {
-                let place = |(i, input)| if i == *nth { &**smaller } else { input };
-                Some(inputs().enumerate().map(place).collect())
+                let own = &*self.inputs[*nth];
+                let place = |input| if input == own { &**smaller } else { input };
+                Some(inputs().map(place).collect())
             }
             Step::Check { .. } => Some(inputs().collect()),
             Step::Over => None,
@@ -103,7 +110,8 @@ impl Sequence {
             Step::Span(_) => self.begin_to_drop(),
             Step::Drop { size, at, .. } => self.drop_at(size, at, true),
             // What comes after the failure is not needed, and what comes before it may not be.
-            Step::Shrink { .. } if is_cut => self.begin_to_drop(),
+            Step::Unify | Step::Shrink { .. } if is_cut => self.begin_to_drop(),
+            Step::Unify => self.shrink_from(0),
             Step::Shrink { nth, mut minimizer, .. } => {
                 minimizer.accept();
                 self.shrink(nth, minimizer)
@@ -117,6 +125,7 @@ impl Sequence {
         self.step = match std::mem::replace(&mut self.step, Step::Over) {
             Step::Span(n) if n < self.inputs.len() => Step::Span(n.saturating_mul(2)),
             Step::Drop { size, at, has_dropped } => self.drop_at(size, at + size, has_dropped),
+            Step::Unify => self.shrink_from(0),
             Step::Shrink { nth, mut minimizer, .. } => {
                 minimizer.reject();
                 self.shrink(nth, minimizer)
@@ -147,13 +156,17 @@ impl Sequence {
             (false, _) if has_dropped && n_others > 0 => {
                 Step::Drop { size: 1, at: 0, has_dropped: false }
             }
+            (false, _) if self.inputs.windows(2).any(|pair| pair[0] != pair[1]) => Step::Unify,
             (false, _) => self.shrink_from(0),
         }
     }
 
     /// Makes the inputs smaller, from this one on.
     fn shrink_from(&self, nth: usize) -> Step {
-        let Some(input) = self.inputs.get(nth) else { return Step::Check { n_passed: 0 } };
+        let is_done = |nth: &usize| self.inputs[..*nth].contains(&self.inputs[*nth]);
+        let next = (nth..self.inputs.len()).find(|nth| !is_done(nth));
+        let Some(nth) = next else { return Step::Check { n_passed: 0 } };
+        let input = &self.inputs[nth];
         self.shrink(nth, Box::new(Minimizer::new(input, self.kind, Scope::Full)))
     }
 
@@ -163,6 +176,12 @@ impl Sequence {
             None => self.shrink_from(nth + 1),
         }
     }
+}
+
+/// Inputs as they are packed, to be run once, one after the other.
+fn replay(packed: Bytes, kind: JobKind) -> Parcel {
+    let request = Request::Replay(Replay { times: 1, is_sequence: true });
+    Parcel { request, freight: Freight::Input(packed), kind }
 }
 
 impl Engine {
@@ -237,7 +256,12 @@ impl Engine {
     }
 
     /// Whether a failure is one that is waited for; its search begins then.
-    pub(super) fn is_met_again(&mut self, idx: TestIdx, failure: &Failure, culprit: &Culprit) -> bool {
+    pub(super) fn is_met_again(
+        &mut self,
+        idx: TestIdx,
+        failure: &Failure,
+        culprit: &Culprit,
+    ) -> bool {
         let Some(life) = &culprit.life else { return false };
         let is_it = |id: &FindingId| self.findings[*id].finding.failure.bucket == failure.bucket;
         let Some(id) = self.awaited(idx).find(is_it) else { return false };
@@ -264,16 +288,44 @@ impl Engine {
         }
     }
 
+    /// A committed sequence that nobody has run yet, for a worker that has run nothing.
+    pub(super) fn recall(&mut self, idx: TestIdx) -> Option<Parcel> {
+        let nth = self.tests[idx.0].n_sequences_run;
+        let committed = self.campaign.tests[idx.0].sequences.get(nth)?;
+        self.tests[idx.0].n_sequences_run += 1;
+        Some(replay(committed.packed.clone(), JobKind::Recall(nth)))
+    }
+
+    /// A committed sequence has not ended its process. Another worker goes on: this one has run
+    /// what it would not have met.
+    pub(super) fn recalled(
+        &mut self,
+        worker: WorkerId,
+        nth: usize,
+        replayed: Replayed,
+        harvest: &Harvest,
+    ) {
+        let Some(idx) = self.workers.get(&worker).map(|worker| worker.test) else { return };
+        let extra = &mut self.tests[idx.0].extra_execs;
+        *extra = extra.saturating_add(replayed.execs);
+        self.kill(worker);
+        if replayed.end == JobEnd::Failed {
+            self.sequence_is_known(idx, nth, classify::words(harvest));
+        }
+    }
+
+    /// A committed sequence fails, as it did before.
+    pub(super) fn sequence_is_known(&mut self, idx: TestIdx, nth: usize, failure: Failure) {
+        let name = self.campaign.tests[idx.0].sequences[nth].name.clone();
+        self.seed_failed(idx, name, failure);
+    }
+
     /// The next request of a search for a sequence; none if it is over.
     pub(super) fn sequence_parcel(&self, id: FindingId) -> Option<Parcel> {
         let Stage::Sequence(sequence) = &self.findings[id].stage else { return None };
         let mut packed = Vec::new();
         sequence.candidate()?.into_iter().for_each(|input| sequence::pack(&mut packed, input));
-        Some(Parcel {
-            request: Request::Replay(Replay { times: 1, is_sequence: true }),
-            freight: Freight::Input(packed.into()),
-            kind: JobKind::Sequence,
-        })
+        Some(replay(packed.into(), JobKind::Sequence))
     }
 
     /// A try has not ended its process.
@@ -350,28 +402,139 @@ impl Engine {
             Fails::Otherwise => sequence.passed(),
         }
         let is_over = matches!(sequence.step, Step::Over);
+        let is_short = matches!(sequence.step, Step::Unify | Step::Shrink { .. });
         if is_over || sequence.spent >= limit || !self.gives_jobs() {
             self.end_sequence(id);
+        } else if is_short && !self.findings[id].is_shown {
+            self.tell_sequence(id);
         }
+    }
+
+    /// Writes the sequence that has failed last, and tells the user: its inputs are made smaller
+    /// later.
+    fn tell_sequence(&mut self, id: FindingId) {
+        let found = &mut self.findings[id];
+        let Stage::Sequence(search) = &found.stage else { return };
+        let n_inputs = search.inputs.len();
+        let file = Bytes::from(sequence::to_file(&search.inputs));
+        let before = std::mem::replace(&mut found.finding.input, file.clone());
+        if before == file {
+            return;
+        }
+        found.finding.reproducible = Reproducible::InSequence { n_inputs };
+        found.shelf = Shelf::Testdata;
+        let (test, kind) = (found.finding.test, found.finding.failure.kind);
+        let (shelf, replaces) = (Shelf::Testdata, Some(before.clone()));
+        self.act(Action::SaveFinding { finding: id, test, kind, input: file, replaces, shelf });
+        let found = &self.findings[id];
+        if found.is_shown {
+            let (finding, before) = (found.finding.clone(), before.len());
+            let limit = match &found.stage {
+                Stage::Sequence(search) if matches!(search.step, Step::Over) => Limit::Smallest,
+                _ => Limit::Time,
+            };
+            return self.show(Notice::Minimized { finding, before, limit });
+        }
+        self.show_finding(id);
     }
 
     /// Writes the shortest sequence that has failed, or gives the search up.
     pub(super) fn end_sequence(&mut self, id: FindingId) {
-        let found = &mut self.findings[id];
-        let Stage::Sequence(search) = &found.stage else { return };
-        if !search.has_failed {
-            return self.flaky(id);
+        let Stage::Sequence(search) = &self.findings[id].stage else { return };
+        match search.has_failed {
+            true => self.tell_sequence(id),
+            false => return self.flaky(id),
         }
-        let n_inputs = search.inputs.len();
-        let file = Bytes::from(sequence::to_file(&search.inputs));
-        let before = std::mem::replace(&mut found.finding.input, file.clone());
-        found.finding.reproducible = Reproducible::InSequence { n_inputs };
-        found.shelf = Shelf::Testdata;
-        let (test, kind) = (found.finding.test, found.finding.failure.kind);
-        let (shelf, replaces) = (Shelf::Testdata, Some(before));
-        self.act(Action::SaveFinding { finding: id, test, kind, input: file, replaces, shelf });
-        self.show_finding(id);
         self.check(id);
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use shmfuzz_runtime::sequence::pack;
+
+    fn life(inputs: &[Vec<u8>]) -> Sequence {
+        Sequence::new(&Life::of(inputs), InputKind::Bytes)
+    }
+
+    /// Searches with a process that fails as the function says: at the input of which number, from
+    /// 1; -> what is left if it fails at all, and how many tries it took.
+    fn search(
+        mut sequence: Sequence,
+        fails_at: impl Fn(&[&[u8]]) -> Option<usize>,
+    ) -> (Option<Vec<Bytes>>, usize) {
+        let mut n_tries = 0;
+        while let Some(candidate) = sequence.candidate() {
+            n_tries += 1;
+            match fails_at(&candidate) {
+                Some(nth) => sequence.failed(nth),
+                None => sequence.passed(),
+            }
+        }
+        (sequence.has_failed.then_some(sequence.inputs), n_tries)
+    }
+
+    /// At the input in which something is there for the so-manieth time.
+    fn nth_hit(inputs: &[&[u8]], n: usize, is_hit: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let hits = inputs.iter().enumerate().filter(|(_, input)| is_hit(input));
+        hits.map(|(i, _)| i + 1).nth(n - 1)
+    }
+
+    #[test]
+    fn many_inputs_take_few_tries() {
+        let input = |i: usize| if i % 1000 == 999 { b"..hit".to_vec() } else { vec![b'x'; i % 7] };
+        let inputs: Vec<_> = (0..50_000).map(input).collect();
+        let is_hit = |input: &[u8]| input.contains(&b'h');
+        let (left, n_tries) = search(life(&inputs), |run| nth_hit(run, 4, is_hit));
+        let expected = [b"h"; 4].map(|input| Bytes::from(&input[..]));
+        assert_eq!(left.unwrap(), expected);
+        assert!(n_tries < 150, "{n_tries}");
+    }
+
+    #[test]
+    fn what_does_not_fail_again_is_given_up() {
+        let inputs = vec![b"a".to_vec(); 100];
+        let (left, n_tries) = search(life(&inputs), |_| None);
+        assert_eq!((left, n_tries), (None, 7), "2, 4 .. 64, all");
+        assert_eq!(search(life(&inputs[..1]), |_| Some(1)), (None, 0), "it passes alone");
+        let n_failures = std::cell::Cell::new(0);
+        let fails_once = |run: &[&[u8]]| (n_failures.replace(1) == 0).then_some(run.len());
+        assert_eq!(search(life(&inputs), fails_once).0, None, "it is checked in the end");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_what_it_takes(
+            inputs in prop::collection::vec(prop::collection::vec(b'a'..b'e', 0..4), 2..60),
+            n in 1usize..5,
+        ) {
+            let is_hit = |input: &[u8]| input.contains(&b'd');
+            let fails_at = |run: &[&[u8]]| nth_hit(run, n, is_hit);
+            let all: Vec<&[u8]> = inputs.iter().map(|input| &input[..]).collect();
+            // The process ends with the failure.
+            let end = fails_at(&all);
+            let ran = &inputs[..end.unwrap_or(inputs.len())];
+            let (left, _) = search(life(ran), fails_at);
+            match end {
+                Some(_) if ran.len() > 1 => {
+                    let expected = vec![Bytes::from(&b"d"[..]); n];
+                    // One that fails alone was found with the two that are tried first.
+                    prop_assert_eq!(left.unwrap(), expected);
+                }
+                _ => prop_assert_eq!(left, None),
+            }
+        }
+
+        #[test]
+        fn inputs_go_to_workers_as_they_are(inputs in prop::collection::vec(any::<Vec<u8>>(), 2..9)) {
+            let sequence = life(&inputs);
+            let Step::Span(2) = sequence.step else { panic!("{:?}", sequence.step) };
+            let mut packed = Vec::new();
+            sequence.candidate().unwrap().into_iter().for_each(|input| pack(&mut packed, input));
+            let last: Vec<&[u8]> = inputs[inputs.len() - 2..].iter().map(|i| &i[..]).collect();
+            prop_assert_eq!(sequence::unpack(&packed).unwrap(), last);
+        }
+    }
+}

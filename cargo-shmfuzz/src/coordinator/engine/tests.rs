@@ -36,6 +36,7 @@ fn campaign(n: usize) -> Campaign {
         tokens: Vec::new(),
         ignored: Default::default(),
         corpus: Vec::new(),
+        sequences: Vec::new(),
     };
     Campaign {
         tests: (0..n).map(test).collect(),

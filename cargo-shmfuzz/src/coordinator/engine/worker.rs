@@ -82,6 +82,8 @@ pub(super) enum JobKind {
     Replay,
     /// To run what may be a smaller input of its finding.
     Try,
+    /// To run a committed sequence of inputs, by its number.
+    Recall(usize),
     /// To run inputs one after the other that may bring its finding about.
     Sequence,
 }

@@ -132,7 +132,11 @@ impl Process {
         self.mapping.reset_job(&mut turn);
         self.mapping.set_value(&mut turn, input).unwrap();
         self.mapping.give(turn);
-        message::send(&mut self.requests, &Request::Replay(Replay { times: 1, is_sequence: false })).unwrap();
+        message::send(
+            &mut self.requests,
+            &Request::Replay(Replay { times: 1, is_sequence: false }),
+        )
+        .unwrap();
         match message::receive(&mut self.replies) {
             Ok(Reply::Replayed(replayed)) => {
                 self.turn = self.mapping.take();
