@@ -4,6 +4,7 @@ mod corpus;
 mod ends;
 mod findings;
 mod minimization;
+mod sequences;
 mod sharing;
 
 use super::Engine;
