@@ -29,6 +29,7 @@ mod frames;
 mod frontier;
 mod fuzz;
 mod hash;
+mod hoard;
 mod length;
 mod load;
 #[doc(hidden)]
@@ -80,6 +81,7 @@ use dictionary::Dictionary;
 use execute::{Executor, Silent};
 use flicker::Flicker;
 use frontier::Frontier;
+use hoard::Hoard;
 use length::LengthLimit;
 use mutate::favour::Favour;
 use profile::Profile;
@@ -249,6 +251,7 @@ struct Worker {
     favour: Favour,
     frontier: Frontier,
     chasing: Chasing,
+    hoard: Hoard,
     code: Code,
     profile: Profile,
     silent: Silent,
@@ -317,6 +320,7 @@ impl Worker {
             favour: Favour::new(mutate::n_mutators(test.record.kind)),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
+            hoard: Hoard::new(0),
             code: Code::new(),
             profile: Profile::default(),
             silent: Silent::default(),
@@ -379,6 +383,7 @@ impl Worker {
         self.measure = if setup.by_work { Measure::Work } else { Measure::Clock };
         self.pace = Pace::new(self.measure);
         self.length = LengthLimit::new(setup.max_len);
+        self.hoard = Hoard::new(setup.data_limit);
         for bucket in setup.silent {
             self.silent.add(bucket);
         }

@@ -238,7 +238,7 @@ impl Worker {
                     return Ok(Some(end));
                 }
             }
-            if self.queue.get(idx).edits.is_none() {
+            if self.wants_trace(idx, random) {
                 if let Some(end) = self.trace(turn, idx, tally)? {
                     return Ok(Some(end));
                 }
