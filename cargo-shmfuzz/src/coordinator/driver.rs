@@ -27,6 +27,7 @@ use super::interrupt::Interrupts;
 use super::notice::{End, Exit, Notice};
 use super::plain::{Build, Check, Checker};
 use super::store::{Failing, Store};
+use crate::show;
 use crate::source;
 use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
@@ -289,6 +290,12 @@ impl<'a> Driver<'a> {
             _ => None,
         };
         (self.report)(notice, finding.and_then(|finding| self.ledger.path(finding)));
+        if let Notice::Finding(finding) = notice
+            && let Some(error) = self.sources[finding.test.0].take_error()
+        {
+            let text = format!("stacks cannot be shown: {}", show::error(&error));
+            (self.report)(&Notice::Warning { test: Some(finding.test), text }, None);
+        }
     }
 
     fn show_warnings(&mut self) {
