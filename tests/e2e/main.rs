@@ -11,6 +11,7 @@ mod run;
 
 mod campaign;
 mod commands;
+mod conformance;
 mod corpus;
 mod death;
 mod dictionaries;

@@ -184,7 +184,10 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Event::Interrupt => latest_end = latest_end.or(Some(now + FAREWELL)),
-                Event::Started { .. } | Event::Answered { .. } | Event::Checked { .. } => {}
+                Event::Started { .. }
+                | Event::Answered { .. }
+                | Event::NoJournal { .. }
+                | Event::Checked { .. } => {}
             }
             engine.step(began.elapsed(), event, &mut actions);
             course = self.act(&mut actions)?;

@@ -147,6 +147,7 @@ impl Engine {
             Event::Started { worker, hello } => self.started(worker, hello),
             Event::Answered { worker, reply, harvest } => self.answered(worker, reply, harvest),
             Event::Died { worker, death, harvest } => self.died(worker, &death, harvest),
+            Event::NoJournal { worker, why } => self.has_no_journal(worker, &why),
             Event::Checked { finding, verdict } => self.checked(finding, verdict),
             Event::Tick => {}
             Event::Interrupt => self.interrupt(),

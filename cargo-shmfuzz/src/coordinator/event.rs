@@ -38,6 +38,13 @@ pub(crate) enum Event {
         /// What was in the mapping.
         harvest: Harvest,
     },
+    /// A worker keeps no journal, although it should.
+    NoJournal {
+        /// Which.
+        worker: WorkerId,
+        /// Why, as a lowercase fragment.
+        why: String,
+    },
     /// A finding's input was run in the plain build.
     Checked {
         /// Which.

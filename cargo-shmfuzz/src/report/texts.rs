@@ -79,7 +79,7 @@ impl Texts {
             |name| format!("{}.txt", name.to_string_lossy()),
         );
         let content = format!("{}{}", text.told, as_seed(finding));
-        let file = disk::write(folder, &name, content.as_bytes(), Care::Finding)?;
+        let file = disk::write(folder, &name, content.as_bytes(), Care::Text)?;
         match text.file.replace(file.clone()) {
             Some(old) if old != file => disk::remove(&old),
             _ => Ok(()),

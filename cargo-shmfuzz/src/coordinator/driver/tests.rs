@@ -171,6 +171,7 @@ fn hangs_are_found_whether_they_spin_or_sleep() {
     }
 }
 
+/// Go's tests pin this: G12.
 #[test]
 fn a_worker_that_breaks_the_protocol_is_killed_and_the_reason_told() {
     for (input, reason) in [

@@ -238,9 +238,16 @@ impl Worker {
         let mut inherited = vec![file, OwnedFd::from(theirs)];
         let mut journal = None;
         if has_journal {
-            let (ours, file) = Journal::create().map_err(|e| e.to_string())?;
-            journal = Some(ours);
-            inherited.push(OwnedFd::from(file));
+            match Journal::create() {
+                Ok((ours, file)) => {
+                    journal = Some(ours);
+                    inherited.push(OwnedFd::from(file));
+                }
+                // It can fuzz all the same.
+                Err(error) => {
+                    let _ = events.send(Event::NoJournal { worker, why: error.to_string() });
+                }
+            }
         }
         let numbers: Vec<String> = inherited.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let mut command = launch.command();

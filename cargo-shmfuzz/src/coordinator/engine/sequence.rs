@@ -248,6 +248,14 @@ impl Engine {
         is_retired
     }
 
+    /// A worker cannot keep a journal: it goes on without one, and so does the wait for others.
+    pub(super) fn has_no_journal(&mut self, id: WorkerId, why: &str) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let idx = worker.test;
+        let text = format!("the inputs before a failure cannot be put on record: {why}");
+        self.warn_once(idx, "journal", text);
+    }
+
     /// A worker's life is longer than its journal.
     pub(super) fn end_journal(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&id) {

@@ -25,6 +25,9 @@ pub(crate) enum Care {
     Cache,
     /// Private to the user, and on the disk when this returns.
     Finding,
+    /// Such a file, which says again what an earlier one of its name says, and more: that one is
+    /// gone for a moment, so that nothing unfinished is left if the command is killed.
+    Text,
     /// Part of the user's sources: on the disk when this returns, with ordinary permissions.
     Source,
 }
@@ -81,6 +84,10 @@ fn write_nameless(
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(mode))?);
     fill(&mut file, bytes, care)?;
+    if care == Care::Text {
+        // If it cannot be removed, the other way replaces it.
+        let _ = fs::remove_file(path);
+    }
     // To name it by its descriptor alone takes a privilege.
     let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
@@ -105,7 +112,7 @@ fn fill(file: &mut File, bytes: &[u8], care: Care) -> io::Result<()> {
     file.write_all(bytes)?;
     match care {
         Care::Cache => Ok(()),
-        Care::Finding | Care::Source => file.sync_all(),
+        Care::Finding | Care::Text | Care::Source => file.sync_all(),
     }
 }
 

@@ -137,7 +137,7 @@ fn entries_are_private_named_by_content_and_replaced() {
 fn a_file_that_has_the_name_already_is_replaced_as_a_whole() {
     let dir = tempfile::tempdir().unwrap();
     for bytes in [&b"first"[..], b"2nd"] {
-        for care in [disk::Care::Cache, disk::Care::Finding, disk::Care::Source] {
+        for care in [disk::Care::Cache, disk::Care::Finding, disk::Care::Text, disk::Care::Source] {
             let path = disk::write(dir.path(), "name", bytes, care).unwrap();
             assert_eq!(fs::read(&path).unwrap(), bytes);
             assert_eq!(names(dir.path()), ["name"]);

@@ -89,6 +89,7 @@ fn trimmed(inputs: [&[u8]; 2]) -> LogEntry {
     panic!("never trimmed");
 }
 
+/// Go's tests pin this: G16, G17.
 #[test]
 fn what_is_trimmed_is_measured_anew_and_loses_nothing() {
     let entry = trimmed([b"x", &[b'x'; 200]]);

@@ -424,3 +424,30 @@ fn how_far_loading_is_is_told_when_it_has_changed_and_not_of_a_broken_test() {
         assert_eq!(n, n_told, "broken: {is_broken}");
     }
 }
+
+/// Go's script tests pin this: G13.
+#[test]
+fn calls_that_found_what_is_known_use_up_the_budget_like_others() {
+    let mut driver = Driver::start(Campaign { runs: Some(1000), ..campaign(1) });
+    let worker = driver.set_up();
+    let entry = || LogEntry {
+        change: EntryChange::New,
+        id: 0,
+        parent: None,
+        origin: Origin::Mutation,
+        work: 1,
+        features: vec![8],
+        input: b"new".to_vec(),
+    };
+    let find = || Harvest { entries: vec![entry()], ..Harvest::default() };
+    driver.answer(fuzzed(JobEnd::Done, 400), find());
+    let n_new = driver.notices().iter().filter(|n| matches!(n, Notice::NewEntry { .. })).count();
+    assert_eq!(n_new, 1);
+    let Request::Fuzz(fuzz) = driver.sent().1 else { panic!("{:?}", driver.actions) };
+    assert_eq!(fuzz.max_execs, Some(600));
+    driver.answer(fuzzed(JobEnd::Done, 600), find());
+    let n_new = driver.notices().iter().filter(|n| matches!(n, Notice::NewEntry { .. })).count();
+    assert_eq!(n_new, 0, "another input that reaches the same");
+    driver.die(worker, Cause::AsAsked, Harvest::default());
+    assert_eq!((driver.finish().0, driver.finish().2.execs), (End::Runs, 1000));
+}
