@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// runs in about a second, and no more than can be replayed some hundred times.
 pub const CAPACITY: usize = 64 << 20;
 
+/// Inputs that fit, however short they are: each costs some memory when it is looked at.
+pub const MOST_INPUTS: u64 = 1 << 20;
+
 /// What stands at the start of the file.
 #[derive(Debug)]
 #[repr(C)]
@@ -22,6 +25,8 @@ struct Header {
     magic: AtomicU64,
     /// Bytes behind the header that hold inputs.
     used: AtomicU64,
+    /// Inputs among them.
+    n_inputs: AtomicU64,
     /// Inputs that did not fit.
     n_lost: AtomicU64,
 }
@@ -53,7 +58,7 @@ impl Life {
 
     /// The inputs, in the order in which they were run.
     pub fn inputs(&self) -> Vec<&[u8]> {
-        sequence::unpack(&self.packed).unwrap_or_default()
+        sequence::unpack(&self.packed).flatten().collect()
     }
 }
 
@@ -105,7 +110,8 @@ impl Journal {
         let (header, used) = (self.header(), self.used());
         let room = CAPACITY.saturating_sub(used);
         let len = u32::try_from(input.len()).ok().filter(|_| input.len() + 4 <= room);
-        let Some(len) = len.filter(|_| !self.is_full()) else {
+        let has_room = header.n_inputs.load(Ordering::Relaxed) < MOST_INPUTS;
+        let Some(len) = len.filter(|_| has_room && !self.is_full()) else {
             let n_lost = header.n_lost.load(Ordering::Relaxed);
             header.n_lost.store(n_lost.saturating_add(1), Ordering::Relaxed);
             return false;
@@ -114,6 +120,8 @@ impl Journal {
         self.write(START + used + 4, input);
         // Release: a reader that sees the length sees the bytes.
         header.used.store((used + 4 + input.len()) as u64, Ordering::Release);
+        let n_inputs = header.n_inputs.load(Ordering::Relaxed);
+        header.n_inputs.store(n_inputs.saturating_add(1), Ordering::Relaxed);
         true
     }
 
@@ -138,8 +146,8 @@ impl Journal {
         let start = unsafe { self.raw.as_ptr().add(START) };
         // SAFETY: as above, and `packed` is memory of this process alone.
         unsafe { std::ptr::copy_nonoverlapping(start, packed.as_mut_ptr(), used) };
-        sequence::unpack(&packed)?;
-        Some(Life { packed })
+        let n_inputs = sequence::unpack(&packed).try_fold(0, |n, input| input.map(|_| n + 1))?;
+        (n_inputs <= MOST_INPUTS).then_some(Life { packed })
     }
 }
 

@@ -114,7 +114,11 @@ impl Seeds {
             }
             (Source::File(path), _) => match fs::read(path) {
                 // Other seeds, of this test or on other threads, would be inputs in between.
-                Ok(bytes) if sequence::is_sequence(&bytes) && replaying == Replaying::Apart => {
+                Ok(bytes)
+                    if cfg!(unix)
+                        && sequence::is_sequence(&bytes)
+                        && replaying == Replaying::Apart =>
+                {
                     self.replay_apart(seed, path)
                 }
                 Ok(bytes) => self.replay_here(seed, &bytes),

@@ -19,6 +19,8 @@ pub(crate) enum Action {
         test: TestIdx,
         /// Whether all that it runs is to be on record.
         has_journal: bool,
+        /// Bytes that it may use beyond what the fuzz test may, for what it is sent or keeps.
+        spare: u64,
     },
     /// Hand the turn over and send a request. Answered by `Answered` or `Died`.
     Send {

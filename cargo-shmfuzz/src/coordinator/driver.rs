@@ -31,7 +31,6 @@ use crate::show;
 use crate::source;
 use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
-use shmfuzz_runtime::journal;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -208,7 +207,9 @@ impl<'a> Driver<'a> {
 
     fn perform(&mut self, action: Action) -> anyhow::Result<Course> {
         match action {
-            Action::Spawn { worker, test, has_journal } => self.spawn(worker, test, has_journal),
+            Action::Spawn { worker, test, has_journal, spare } => {
+                self.spawn(worker, test, has_journal, spare);
+            }
             Action::Send { worker, request, freight, random, timeout } => {
                 let handle = self.workers.get(&worker);
                 let handle = handle.context("internal error: a request to no worker")?;
@@ -233,16 +234,15 @@ impl<'a> Driver<'a> {
         Ok(Course::Onward)
     }
 
-    fn spawn(&mut self, worker: WorkerId, test: TestIdx, has_journal: bool) {
+    fn spawn(&mut self, worker: WorkerId, test: TestIdx, has_journal: bool, spare: u64) {
         let recruit = Recruit {
             worker,
             launch: self.launches[test.0].clone(),
             source: self.sources[test.0].clone(),
             capacity: first_capacity(&self.tests[test.0]),
             rss_limit: match self.tests[test.0].rss_limit {
-                // What is on record is resident, too.
-                limit if has_journal && limit > 0 => limit.saturating_add(journal::CAPACITY as u64),
-                limit => limit,
+                0 => 0,
+                limit => limit.saturating_add(spare),
             },
             addresses: self.addresses,
             has_journal,

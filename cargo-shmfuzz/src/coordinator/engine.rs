@@ -194,10 +194,12 @@ impl Engine {
     fn spawn(&mut self, test: TestIdx, role: Role) -> WorkerId {
         let id = WorkerId(self.n_spawned);
         self.n_spawned += 1;
-        let has_journal = role == Role::Fuzzer && self.wants_journals(test);
+        let heeds = if role == Role::Fuzzer { self.awaited(test) } else { Default::default() };
+        let has_journal = !heeds.is_empty();
+        let spare = self.spare(role, has_journal);
         let state = &mut self.tests[test.0];
         let mut worker = Worker::new(test, role, state.n_workers, self.now);
-        worker.has_journal = has_journal;
+        (worker.heeds, worker.spare) = (heeds, spare);
         if role == Role::Fuzzer {
             state.n_workers += 1;
             worker.first_seed = state.first_seed;
@@ -205,7 +207,7 @@ impl Engine {
             worker.baseline_end = state.pool.feed_len();
         }
         self.workers.insert(id, worker);
-        self.act(Action::Spawn { worker: id, test, has_journal });
+        self.act(Action::Spawn { worker: id, test, has_journal, spare });
         id
     }
 

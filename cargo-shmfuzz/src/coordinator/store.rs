@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use shmfuzz_runtime::limits::Limits;
 use shmfuzz_runtime::record::InputKind;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the folder in a test's cache that holds findings which do not belong in `testdata`.
@@ -93,8 +93,9 @@ struct Shelves {
 #[derive(Debug)]
 pub(crate) struct Store {
     tests: Vec<Shelves>,
-    /// Files of `testdata` that this campaign wrote.
-    written: HashSet<PathBuf>,
+    /// Files of `testdata` that this campaign wrote,
+    /// with the number of findings that each is of.
+    written: HashMap<PathBuf, usize>,
 }
 
 impl Store {
@@ -108,7 +109,7 @@ impl Store {
             let cache = root.of_test(&home.package, &home.folder);
             Shelves { home, cache, loose: loose.clone(), misnamed: HashMap::new() }
         };
-        Self { tests: homes.into_iter().map(shelves).collect(), written: HashSet::new() }
+        Self { tests: homes.into_iter().map(shelves).collect(), written: HashMap::new() }
     }
 
     /// The folder of a test's cached entries.

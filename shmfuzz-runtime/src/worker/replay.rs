@@ -12,15 +12,17 @@ impl Worker {
     pub(super) fn replay(&mut self, turn: &mut Turn, ask: Replay) -> Result<Replayed, WorkerError> {
         let value = self.mapping.value_copy(turn).map_err(WorkerError::Mapping)?;
         let mut replayed = Replayed { end: JobEnd::Done, execs: 0, rejected: false };
-        let mut inputs = match ask.is_sequence {
-            true => sequence::unpack(&value).unwrap_or_default(),
-            false => vec![&value[..]],
-        };
         let kind = self.test.record.kind;
-        inputs.retain(|input| kind == InputKind::Bytes || std::str::from_utf8(input).is_ok());
-        replayed.rejected = inputs.is_empty();
+        let is_valid =
+            |input: &&[u8]| kind == InputKind::Bytes || std::str::from_utf8(input).is_ok();
+        // One by one: there may be a million of them.
+        let single = (!ask.is_sequence).then_some(&value[..]);
+        let packed = if ask.is_sequence { &value[..] } else { &[] };
+        let inputs =
+            || single.into_iter().chain(sequence::unpack(packed).flatten()).filter(is_valid);
+        replayed.rejected = inputs().next().is_none();
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        for input in (0..ask.times).flat_map(|_| &inputs) {
+        for input in (0..ask.times).flat_map(|_| inputs()) {
             if self.is_stopped() {
                 replayed.end = JobEnd::Stopped;
                 break;

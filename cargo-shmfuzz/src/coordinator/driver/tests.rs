@@ -292,7 +292,12 @@ struct Script {
 
 impl Decides for Script {
     fn start(&mut self, _now: Duration, actions: &mut Vec<Action>) {
-        actions.push(Action::Spawn { worker: WORKER, test: TestIdx(0), has_journal: false });
+        actions.push(Action::Spawn {
+            worker: WORKER,
+            test: TestIdx(0),
+            has_journal: false,
+            spare: 0,
+        });
     }
 
     fn step(&mut self, _now: Duration, event: Event, actions: &mut Vec<Action>) {
@@ -331,6 +336,7 @@ impl Decides for Script {
                     worker: WorkerId(8),
                     test: TestIdx(0),
                     has_journal: false,
+                    spare: 0,
                 });
                 let (end, exit) = (End::Crash, Exit::Found);
                 actions.push(Action::Show(Notice::Finish {

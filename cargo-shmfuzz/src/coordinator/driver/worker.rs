@@ -361,7 +361,7 @@ impl Worker {
                 };
                 let mut harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
                 harvest.stack = self.last_stack();
-                if InputArea::after(&reply) == InputArea::Filled {
+                if has_failed(&reply) {
                     harvest.life = self.life();
                 }
                 if let Reply::Replayed(Replayed { end: JobEnd::Failed, .. }) = &reply {
@@ -572,6 +572,16 @@ fn is_answer(request: &Request, reply: &Reply) -> bool {
             | (Request::Replay(_), Reply::Replayed(_))
             | (Request::Survey(_), Reply::Surveyed(_))
     )
+}
+
+/// Whether a job that may be on record ended with a failure.
+fn has_failed(reply: &Reply) -> bool {
+    let end = match reply {
+        Reply::Loaded(loaded) => loaded.end,
+        Reply::Fuzzed(fuzzed) => fuzzed.end,
+        _ => return false,
+    };
+    end == JobEnd::Failed
 }
 
 /// Puts the freight into the mapping.

@@ -92,8 +92,10 @@ impl Engine {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.slice_left = worker.slice_left.saturating_sub(cost);
         }
-        if let JobKind::Fuzz { .. } = job.kind {
-            self.tests[idx.0].spent += cost;
+        match job.kind {
+            JobKind::Fuzz { .. } => self.tests[idx.0].spent += cost,
+            JobKind::Recall(_) => self.tests[idx.0].n_recalling -= 1,
+            _ => {}
         }
         match role {
             Role::Fuzzer => self.judge(id, &job, reply, harvest),
@@ -182,7 +184,7 @@ impl Engine {
             self.warn_once(idx, "invalid", text.to_owned());
         }
         if loaded.end == JobEnd::JournalFull {
-            self.end_journal(id);
+            self.loading_fills_journal(id);
         }
         self.note_coverage(id, loaded.first_moved, loaded.coverage);
     }

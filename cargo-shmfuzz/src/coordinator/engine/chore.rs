@@ -4,7 +4,7 @@
 use super::Engine;
 use super::classify;
 use super::finding::{Found, Stage};
-use super::minimization::Minimization;
+use super::minimization::{Fails, Minimization};
 use super::mutant::Mutant;
 use super::request::Parcel;
 use super::share;
@@ -117,7 +117,7 @@ impl Engine {
     pub(super) fn serve(&mut self, worker: WorkerId, id: FindingId) {
         let Some(state) = self.workers.get(&worker) else { return };
         if !state.is_set_up {
-            let setup = self.setup(state.test, state.role);
+            let setup = self.setup(worker);
             return self.send(worker, setup);
         }
         self.end_if_smallest(id);
@@ -160,7 +160,7 @@ impl Engine {
                 let took = self.now.saturating_sub(job.since);
                 self.replayed(worker, id, replayed, &harvest, took);
             }
-            (JobKind::Sequence, Reply::Replayed(replayed)) => {
+            (JobKind::Sequence(_), Reply::Replayed(replayed)) => {
                 self.sequence_replayed(worker, id, job, replayed, harvest);
             }
             (JobKind::Minimize, Reply::Minimized(minimized)) => {
@@ -193,10 +193,9 @@ impl Engine {
                 self.kill_if_flaky(worker, id);
                 self.failed_again(id, classify::words(harvest), took);
             }
-            Stage::Confirm { runs, .. } => {
-                *runs += 1;
+            Stage::Confirm { .. } => {
                 self.kill(worker);
-                self.judge_flaky(id);
+                self.passed_again(id);
             }
             Stage::Verify { .. } if has_failed => {
                 self.verified(id, &classify::words(harvest));
@@ -217,10 +216,12 @@ impl Engine {
     pub(super) fn failed_again(&mut self, id: FindingId, again: Failure, took: Duration) {
         self.learn(id, &again);
         let Finding { test, failure, input, .. } = &self.findings[id].finding;
-        if again.bucket != failure.bucket {
-            // Another failure of the same input.
+        // Where it fails counts, not what it says there: that may be another thing each time.
+        let is_other = self.compare(id, &again) == Fails::Otherwise && again.place != failure.place;
+        if is_other && !self.is_alone() {
             let (test, culprit) = (*test, Culprit::from(input.to_vec()));
-            self.failure_found(test, again.clone(), culprit);
+            self.failure_found(test, again, culprit);
+            return self.passed_again(id);
         }
         let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
         (*runs, *failures) = (*runs + 1, *failures + 1);
@@ -242,13 +243,21 @@ impl Engine {
         }
     }
 
+    /// It did not fail again in a fresh worker, or in another way only.
+    fn passed_again(&mut self, id: FindingId) {
+        if let Stage::Confirm { runs, .. } = &mut self.findings[id].stage {
+            *runs += 1;
+        }
+        if let Some(worker) = self.findings[id].worker {
+            self.kill(worker);
+        }
+        self.judge_flaky(id);
+    }
+
     /// Goes on after a run of an input that has passed once, or knows how often it fails.
     fn judge_flaky(&mut self, id: FindingId) {
         let Stage::Confirm { runs, failures, .. } = self.findings[id].stage else { return };
         if runs >= CONFIRMATIONS {
-            if let Some(worker) = self.findings[id].worker {
-                self.kill(worker);
-            }
             self.findings[id].finding.reproducible = match failures {
                 0 => Reproducible::No,
                 failures => Reproducible::Sometimes { failures, runs },
@@ -262,6 +271,7 @@ impl Engine {
 
     /// It failed again: the user is told, before it is made smaller.
     fn confirmed(&mut self, id: FindingId, took: Duration) {
+        self.findings[id].life = None;
         self.findings[id].finding.reproducible = Reproducible::Yes;
         let is_first = self.stop.is_none() || self.is_alone();
         self.show_finding(id);
@@ -279,6 +289,7 @@ impl Engine {
 
     /// It does not fail again each time: kept, but where it fails no test run of others.
     pub(super) fn flaky(&mut self, id: FindingId) {
+        self.findings[id].life = None;
         // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
         self.show_finding(id);
@@ -295,6 +306,7 @@ impl Engine {
             let limit = if is_broken { Limit::Setbacks } else { Limit::Time };
             return self.cannot_shrink(id, limit);
         }
+        self.findings[id].life = None;
         self.show_finding(id);
         self.check(id);
     }

@@ -35,7 +35,9 @@ impl Engine {
         let Some(mut worker) = self.workers.remove(&id) else { return };
         let (idx, role) = (worker.test, worker.role);
         if let Role::Chore(finding) = role {
-            self.findings[finding].worker = None;
+            // Another one may serve it by now.
+            let serving = &mut self.findings[finding].worker;
+            *serving = serving.filter(|serving| *serving != id);
         }
         let job = match std::mem::replace(&mut worker.state, State::Idle) {
             State::Starting { since } => {
@@ -48,8 +50,10 @@ impl Engine {
             State::Dying { job: None, .. } => return,
         };
         let cost = self.charge(idx, role, job.since);
-        if let JobKind::Fuzz { .. } = job.kind {
-            self.tests[idx.0].spent += cost;
+        match job.kind {
+            JobKind::Fuzz { .. } => self.tests[idx.0].spent += cost,
+            JobKind::Recall(_) => self.tests[idx.0].n_recalling -= 1,
+            _ => {}
         }
         self.count_calls_of_lost(idx, &job.kind, &harvest);
         self.take_back(id, idx, &job.kind, &harvest);
@@ -240,7 +244,7 @@ impl Engine {
     }
 
     fn chore_died(&mut self, id: FindingId, job: &Job, death: &Death, mut harvest: Harvest) {
-        if job.kind == JobKind::Sequence {
+        if let JobKind::Sequence(_) = job.kind {
             return self.sequence_died(id, job, death, harvest);
         }
         if let JobKind::Minimize | JobKind::Try = job.kind {

@@ -93,8 +93,10 @@ impl Engine {
     fn abandon(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.remove(&id) else { return };
         if let Doing::Dying { job: Some(job), .. } = &worker.state {
-            if let JobKind::Fuzz { granted } = job.kind {
-                self.count_execs(worker.test, granted, 0);
+            match job.kind {
+                JobKind::Fuzz { granted } => self.count_execs(worker.test, granted, 0),
+                JobKind::Recall(_) => self.tests[worker.test.0].n_recalling -= 1,
+                _ => {}
             }
             self.take_back(id, worker.test, &job.kind, &Harvest::default());
         }
@@ -157,7 +159,7 @@ impl Engine {
                     JobKind::Setup
                         | JobKind::Replay
                         | JobKind::Try
-                        | JobKind::Sequence
+                        | JobKind::Sequence(_)
                         | JobKind::Recall(_)
                 ) =>
             {
@@ -254,6 +256,9 @@ impl Engine {
     }
 
     fn finish(&mut self, end: End) {
+        for id in self.findings.ids(|f| matches!(f.stage, Stage::Sequence(_))) {
+            self.end_sequence(id);
+        }
         for id in self.findings.ids(|f| !f.is_shown) {
             self.show_finding(id);
         }

@@ -52,11 +52,14 @@ impl Engine {
         {
             return self.send(id, parcel);
         }
+        if self.workers[&id].is_set_up && self.tests[idx.0].n_recalling > 0 {
+            // What it would meet may be known in a moment.
+            return;
+        }
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let parcel = if !worker.is_set_up {
-            let role = worker.role;
             worker.n_silent = self.tests[idx.0].silence.buckets().len();
-            self.setup(idx, role)
+            self.setup(id)
         } else if worker.next_seed < self.tests[idx.0].n_seeds {
             self.attribute(id)
         } else {
@@ -86,7 +89,7 @@ impl Engine {
         let Parcel { request, freight, kind } = parcel;
         let longest = match kind {
             // As many calls as were made in a life.
-            JobKind::Sequence | JobKind::Recall(_) => self.campaign.sequence_time,
+            JobKind::Sequence(_) | JobKind::Recall(_) => self.campaign.sequence_time,
             _ => Duration::ZERO,
         };
         let until = self.now + ANSWER_LIMIT + longest + timeout.saturating_mul(SLOW_CALLS);
@@ -100,17 +103,22 @@ impl Engine {
     }
 
     /// Settings. A worker that serves a finding must see that finding's failure.
-    pub(super) fn setup(&self, idx: TestIdx, role: Role) -> Parcel {
+    pub(super) fn setup(&self, id: WorkerId) -> Parcel {
+        let worker = &self.workers[&id];
+        let (idx, role, heeds) = (worker.test, worker.role, worker.heeds.clone());
         let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
         let (own, tokens) = match role {
-            Role::Fuzzer => (self.silent_but(idx), &test.tokens[..]),
+            Role::Fuzzer => (heeds, &test.tokens[..]),
             Role::Chore(id) => ([self.findings[id].finding.failure.bucket].into(), &[][..]),
         };
         let by_work = self.campaign.by_work;
         let setup = Setup {
             max_len: test.max_len.max(1),
             silent: state.silence.all_but(&own),
-            data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
+            data_limit: match test.rss_limit {
+                0 => 0,
+                limit => limit.saturating_add(limit / 4).saturating_add(worker.spare),
+            },
             random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
             by_work,
             n_tokens: tokens.len(),

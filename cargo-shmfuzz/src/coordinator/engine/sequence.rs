@@ -8,16 +8,16 @@
 
 use super::Engine;
 use super::classify::{self, Meaning};
-use super::finding::Stage;
+use super::finding::{Found, Stage};
 use super::minimization::Fails;
 use super::request::Parcel;
-use super::worker::{Job, JobKind};
+use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::{Failure, Limit, Notice, Reproducible};
 use shmfuzz_runtime::bucket::Bucket;
-use shmfuzz_runtime::journal::Life;
+use shmfuzz_runtime::journal::{self, Life};
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
 use shmfuzz_runtime::minimize::{Minimizer, Scope};
 use shmfuzz_runtime::record::InputKind;
@@ -29,6 +29,9 @@ use std::time::Duration;
 const WORK_OF_TRY: Duration = Duration::from_millis(20);
 /// Fresh workers in which what was reached is run before it counts as not failing after all.
 const CHECKS: u32 = 3;
+/// How many inputs a sequence may have, and bytes, that is kept.
+const MOST_INPUTS: usize = 1000;
+const MOST_BYTES: usize = 1 << 20;
 /// Workers that may be lost over a sequence.
 const LOSSES: u32 = 8;
 
@@ -41,6 +44,8 @@ pub(super) struct Sequence {
     step: Step,
     /// Time used by jobs and starts.
     pub(super) spent: Duration,
+    /// How many tries were judged: the answer to an earlier one says nothing of the next.
+    n_tries: u32,
     n_losses: u32,
     /// Whether any try has failed as it should.
     has_failed: bool,
@@ -57,7 +62,7 @@ enum Step {
     Unify,
     /// To put something smaller in the place of this input and of all that are equal to it.
     Shrink { nth: usize, smaller: Bytes, minimizer: Box<Minimizer> },
-    /// The whole once more, which has passed so often.
+    /// The fewest inputs once more, which have passed so often since.
     Check { n_passed: u32 },
     /// Nothing.
     Over,
@@ -69,7 +74,20 @@ impl Sequence {
         let inputs: Vec<Bytes> = life.inputs().into_iter().map(Bytes::from).collect();
         // Alone, the last one passes.
         let step = if inputs.len() < 2 { Step::Over } else { Step::Span(2) };
-        Self { inputs, kind, step, spent: Duration::ZERO, n_losses: 0, has_failed: false }
+        Self {
+            inputs,
+            kind,
+            step,
+            spent: Duration::ZERO,
+            n_tries: 0,
+            n_losses: 0,
+            has_failed: false,
+        }
+    }
+
+    /// Bytes that all inputs take on their way to a worker.
+    fn packed_len(&self) -> usize {
+        self.inputs.iter().map(|input| input.len() + 4).sum()
     }
 
     /// What to run next; none if nothing is left to try.
@@ -102,6 +120,7 @@ impl Sequence {
     /// The candidate has failed as it should, at its input of this number, from 1.
     fn failed(&mut self, nth: usize) {
         self.has_failed = true;
+        self.n_tries += 1;
         let Some(candidate) = self.candidate() else { return };
         let n = nth.clamp(1, candidate.len());
         let is_cut = n < candidate.len();
@@ -116,12 +135,14 @@ impl Sequence {
                 minimizer.accept();
                 self.shrink(nth, minimizer)
             }
-            Step::Check { .. } | Step::Over => Step::Over,
+            Step::Check { .. } => self.begin_to_shrink(),
+            Step::Over => Step::Over,
         };
     }
 
     /// The candidate has passed, or failed in another way.
     fn passed(&mut self) {
+        self.n_tries += 1;
         self.step = match std::mem::replace(&mut self.step, Step::Over) {
             Step::Span(n) if n < self.inputs.len() => Step::Span(n.saturating_mul(2)),
             Step::Drop { size, at, has_dropped } => self.drop_at(size, at + size, has_dropped),
@@ -156,16 +177,20 @@ impl Sequence {
             (false, _) if has_dropped && n_others > 0 => {
                 Step::Drop { size: 1, at: 0, has_dropped: false }
             }
-            (false, _) if self.inputs.windows(2).any(|pair| pair[0] != pair[1]) => Step::Unify,
-            (false, _) => self.shrink_from(0),
+            (false, _) => Step::Check { n_passed: 0 },
         }
+    }
+
+    fn begin_to_shrink(&self) -> Step {
+        let are_equal = self.inputs.windows(2).all(|pair| pair[0] == pair[1]);
+        if are_equal { self.shrink_from(0) } else { Step::Unify }
     }
 
     /// Makes the inputs smaller, from this one on.
     fn shrink_from(&self, nth: usize) -> Step {
         let is_done = |nth: &usize| self.inputs[..*nth].contains(&self.inputs[*nth]);
         let next = (nth..self.inputs.len()).find(|nth| !is_done(nth));
-        let Some(nth) = next else { return Step::Check { n_passed: 0 } };
+        let Some(nth) = next else { return Step::Over };
         let input = &self.inputs[nth];
         self.shrink(nth, Box::new(Minimizer::new(input, self.kind, Scope::Full)))
     }
@@ -189,41 +214,53 @@ impl Engine {
     pub(super) fn seek_sequence(&mut self, id: FindingId) {
         let idx = self.findings[id].finding.test;
         let is_wanted = !self.campaign.sequence_time.is_zero() && !self.is_alone();
-        if !is_wanted || !self.gives_jobs() || self.is_interrupted() {
+        if !is_wanted || !self.gives_jobs() || self.stop.is_some() {
             return self.flaky(id);
         }
         if let Some(life) = self.findings[id].life.take() {
             self.findings[id].stage = self.sequence_of(idx, &life);
-        } else if self.may_fuzz(idx) {
-            self.findings[id].stage = Stage::Await { since: self.tests[idx.0].spent };
-            self.retire_all(idx);
-        } else {
+        } else if self.tests[idx.0].is_over() {
             self.flaky(id);
+        } else {
+            self.findings[id].stage = Stage::Await { since: self.clock_of_waits(idx) };
+            self.retire_all(idx);
         }
+    }
+
+    /// What waits are measured by: time, and where the clock must not be read, work.
+    fn clock_of_waits(&self, idx: TestIdx) -> Duration {
+        if self.campaign.by_work { self.tests[idx.0].spent } else { self.now }
     }
 
     fn sequence_of(&self, idx: TestIdx, life: &Life) -> Stage {
         Stage::Sequence(Box::new(Sequence::new(life, self.campaign.tests[idx.0].kind)))
     }
 
-    /// The findings of a fuzz test that wait for a worker with a journal to meet them.
-    fn awaited(&self, idx: TestIdx) -> impl Iterator<Item = FindingId> {
-        self.findings
-            .iter()
-            .filter(move |found| {
-                found.finding.test == idx && matches!(found.stage, Stage::Await { .. })
-            })
-            .map(|found| found.finding.id)
+    fn waiting(&self, idx: TestIdx) -> impl Iterator<Item = FindingId> {
+        let is_waiting = move |found: &&Found| {
+            found.finding.test == idx && matches!(found.stage, Stage::Await { .. })
+        };
+        self.findings.iter().filter(is_waiting).map(|found| found.finding.id)
     }
 
-    /// Whether new workers of a fuzz test are to keep a journal.
-    pub(super) fn wants_journals(&self, idx: TestIdx) -> bool {
-        self.awaited(idx).next().is_some()
+    /// The failures of a fuzz test that are waited for: new fuzzers keep a journal if there are any,
+    /// and are not silent about them.
+    pub(super) fn awaited(&self, idx: TestIdx) -> BTreeSet<Bucket> {
+        self.waiting(idx).map(|id| self.findings[id].finding.failure.bucket).collect()
     }
 
-    /// What a fuzzer of a fuzz test must not keep silent about: what is waited for.
-    pub(super) fn silent_but(&self, idx: TestIdx) -> BTreeSet<Bucket> {
-        self.awaited(idx).map(|id| self.findings[id].finding.failure.bucket).collect()
+    /// Bytes that a worker needs beyond those of its fuzz test: for its journal, or for the inputs that
+    /// it is sent and keeps a copy of.
+    pub(super) fn spare(&self, role: Role, has_journal: bool) -> u64 {
+        let bytes = match role {
+            Role::Fuzzer if has_journal => journal::CAPACITY,
+            Role::Fuzzer => 0,
+            Role::Chore(id) => match &self.findings[id].stage {
+                Stage::Sequence(search) => 2 * search.packed_len(),
+                _ => 0,
+            },
+        };
+        bytes as u64
     }
 
     /// Ends a fuzz test's workers that keep no journal, as soon as they have no job.
@@ -236,24 +273,38 @@ impl Engine {
         }
     }
 
-    /// Ends a worker that should keep a journal and does not, or whose journal is full; -> whether
-    /// it was one.
+    /// Ends a worker that does not wait for what is waited for, or whose journal is full; -> whether it
+    /// was one.
     pub(super) fn retire(&mut self, id: WorkerId) -> bool {
         let Some(worker) = self.workers.get(&id) else { return false };
-        let is_of_use = worker.has_journal && !worker.is_journal_full;
-        let is_retired = worker.is_journal_full || (self.wants_journals(worker.test) && !is_of_use);
+        let is_retired = worker.is_journal_full || worker.heeds != self.awaited(worker.test);
         if is_retired {
             self.kill(id);
         }
         is_retired
     }
 
-    /// A worker cannot keep a journal: it goes on without one, and so does the wait for others.
+    /// A worker cannot keep a journal: it fuzzes without one, and what is waited for is given up.
     pub(super) fn has_no_journal(&mut self, id: WorkerId, why: &str) {
         let Some(worker) = self.workers.get(&id) else { return };
         let idx = worker.test;
         let text = format!("the inputs before a failure cannot be put on record: {why}");
         self.warn_once(idx, "journal", text);
+        self.end_waits_of(idx);
+    }
+
+    fn end_waits_of(&mut self, idx: TestIdx) {
+        for id in self.waiting(idx).collect::<Vec<_>>() {
+            self.flaky(id);
+        }
+    }
+
+    /// The seeds and the corpus alone are more than a journal holds.
+    pub(super) fn loading_fills_journal(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        let idx = worker.test;
+        self.end_journal(id);
+        self.end_waits_of(idx);
     }
 
     /// A worker's life is longer than its journal.
@@ -271,8 +322,8 @@ impl Engine {
         culprit: &Culprit,
     ) -> bool {
         let Some(life) = &culprit.life else { return false };
-        let is_it = |id: &FindingId| self.findings[*id].finding.failure.bucket == failure.bucket;
-        let Some(id) = self.awaited(idx).find(is_it) else { return false };
+        let is_it = |id: &FindingId| self.compare(*id, failure) == Fails::Alike;
+        let Some(id) = self.waiting(idx).find(is_it) else { return false };
         self.note_failure(idx, failure);
         let found = &mut self.findings[id];
         found.used = found.used.max(self.clock.floor());
@@ -283,11 +334,12 @@ impl Engine {
     /// Gives up findings that were waited for long enough.
     pub(super) fn end_waits(&mut self) {
         let limit = self.campaign.sequence_time;
-        let is_over = |found: &super::finding::Found| match found.stage {
+        let is_over = |found: &Found| match found.stage {
             Stage::Await { since } => {
                 let idx = found.finding.test;
-                let waited = self.tests[idx.0].spent.saturating_sub(since);
-                waited >= limit || !self.may_fuzz(idx) || !self.gives_jobs()
+                let waited = self.clock_of_waits(idx).saturating_sub(since);
+                let is_fuzzed = self.gives_jobs() && !self.tests[idx.0].is_over();
+                waited >= limit || !is_fuzzed || self.stop.is_some()
             }
             _ => false,
         };
@@ -300,8 +352,16 @@ impl Engine {
     pub(super) fn recall(&mut self, idx: TestIdx) -> Option<Parcel> {
         let nth = self.tests[idx.0].n_sequences_run;
         let committed = self.campaign.tests[idx.0].sequences.get(nth)?;
-        self.tests[idx.0].n_sequences_run += 1;
+        let state = &mut self.tests[idx.0];
+        (state.n_sequences_run, state.n_recalling) =
+            (state.n_sequences_run + 1, state.n_recalling + 1);
         Some(replay(committed.packed.clone(), JobKind::Recall(nth)))
+    }
+
+    /// Whether a fuzz test has no job for another worker until what is recalled is known.
+    pub(super) fn must_wait_for_recall(&self, idx: TestIdx) -> bool {
+        let (state, n_all) = (&self.tests[idx.0], self.campaign.tests[idx.0].sequences.len());
+        state.n_recalling > 0 && state.n_sequences_run >= n_all
     }
 
     /// A committed sequence has not ended its process. Another worker goes on: this one has run
@@ -333,7 +393,7 @@ impl Engine {
         let Stage::Sequence(sequence) = &self.findings[id].stage else { return None };
         let mut packed = Vec::new();
         sequence.candidate()?.into_iter().for_each(|input| sequence::pack(&mut packed, input));
-        Some(replay(packed.into(), JobKind::Sequence))
+        Some(replay(packed.into(), JobKind::Sequence(sequence.n_tries)))
     }
 
     /// A try has not ended its process.
@@ -354,12 +414,15 @@ impl Engine {
             let failure = classify::words(&harvest);
             let fails = self.compare(id, &failure);
             if fails == Fails::Otherwise {
-                self.failure_found(idx, failure, harvest.take_culprit());
+                self.failure_found(idx, failure.clone(), harvest.take_culprit());
             }
+            self.take_words(id, fails, failure);
             return self.judge_sequence(id, job, fails, replayed.execs);
         }
-        if replayed.end == JobEnd::Done {
-            self.judge_sequence(id, job, Fails::Otherwise, replayed.execs);
+        match replayed.end {
+            JobEnd::Done => self.judge_sequence(id, job, Fails::Otherwise, replayed.execs),
+            // It was told to, by the engine or by what it ran.
+            _ => self.sequence_lost(id),
         }
     }
 
@@ -380,19 +443,34 @@ impl Engine {
                 let fails = self.compare(id, &failure);
                 let is_hang = matches!(death.cause, Cause::TimedOut(_));
                 if fails == Fails::Otherwise && !is_hang {
-                    self.failure_found(idx, failure, harvest.take_culprit());
+                    self.failure_found(idx, failure.clone(), harvest.take_culprit());
                 }
+                self.take_words(id, fails, failure);
                 self.judge_sequence(id, job, fails, n_run);
             }
             Meaning::Outside(_) | Meaning::Trouble(_) => self.sequence_lost(id),
         }
     }
 
-    /// A worker was lost over a try without saying anything about it.
+    /// What is said of a finding belongs to the inputs that are written.
+    fn take_words(&mut self, id: FindingId, fails: Fails, again: Failure) {
+        let failure = &mut self.findings[id].finding.failure;
+        if fails == Fails::Alike && again.bucket == failure.bucket {
+            failure.message = again.message;
+            failure.output = again.output;
+            if !again.stack.frames.is_empty() {
+                failure.stack = again.stack;
+            }
+        }
+    }
+
+    /// A worker was lost over a try without saying anything about it. That costs a part of the time.
     pub(super) fn sequence_lost(&mut self, id: FindingId) {
+        let limit = self.campaign.sequence_time;
         let Stage::Sequence(sequence) = &mut self.findings[id].stage else { return };
         sequence.n_losses += 1;
-        if sequence.n_losses >= LOSSES {
+        sequence.spent += limit / LOSSES;
+        if sequence.n_losses >= LOSSES || sequence.spent >= limit {
             self.end_sequence(id);
         }
     }
@@ -405,6 +483,9 @@ impl Engine {
         let limit = self.campaign.sequence_time;
         let Stage::Sequence(sequence) = &mut self.findings[id].stage else { return };
         sequence.spent += cost;
+        if job.kind != JobKind::Sequence(sequence.n_tries) {
+            return;
+        }
         match fails {
             Fails::Alike => sequence.failed(usize::try_from(n_run).unwrap_or(usize::MAX)),
             Fails::Otherwise => sequence.passed(),
@@ -449,10 +530,12 @@ impl Engine {
     /// Writes the shortest sequence that has failed, or gives the search up.
     pub(super) fn end_sequence(&mut self, id: FindingId) {
         let Stage::Sequence(search) = &self.findings[id].stage else { return };
-        match search.has_failed {
-            true => self.tell_sequence(id),
-            false => return self.flaky(id),
+        // The sources are no place for what is larger, and each `cargo test` would run it.
+        let is_small = search.inputs.len() <= MOST_INPUTS && search.packed_len() <= MOST_BYTES;
+        if !search.has_failed || !is_small {
+            return self.flaky(id);
         }
+        self.tell_sequence(id);
         self.check(id);
     }
 }
@@ -542,7 +625,7 @@ mod tests {
             let mut packed = Vec::new();
             sequence.candidate().unwrap().into_iter().for_each(|input| pack(&mut packed, input));
             let last: Vec<&[u8]> = inputs[inputs.len() - 2..].iter().map(|i| &i[..]).collect();
-            prop_assert_eq!(sequence::unpack(&packed).unwrap(), last);
+            prop_assert!(sequence::unpack(&packed).flatten().eq(last));
         }
     }
 }

@@ -110,7 +110,7 @@ impl Engine {
         let claim = |(i, test): (usize, &super::FuzzTest)| {
             let idx = TestIdx(i);
             // Only a start must wait after deaths: workers that live go on.
-            let has_work = !test.pool.is_waiting();
+            let has_work = !test.pool.is_waiting() && !self.must_wait_for_recall(idx);
             let can_run = has_work && (has_idle[i] || self.now >= test.not_before);
             let who = Claimant::Test(idx);
             (can_run && self.may_fuzz(idx)).then_some(Claim {

@@ -109,6 +109,8 @@ pub(super) struct FuzzTest {
     pub(super) silence: Silence,
     /// How many of the committed sequences were given to a worker.
     pub(super) n_sequences_run: usize,
+    /// How many of them are being run.
+    pub(super) n_recalling: usize,
     /// Seeds that are known to fail.
     pub(super) known: BTreeSet<String>,
     /// Its calls.
@@ -172,6 +174,7 @@ impl FuzzTest {
             first_seed: 0,
             silence: Silence::default(),
             n_sequences_run: 0,
+            n_recalling: 0,
             known: BTreeSet::new(),
             budget: Budget::new(runs),
             execs: 0,

@@ -5,8 +5,9 @@
 
 use super::finding::Findings;
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
+use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::message::Coverage;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a worker is for, all its life.
@@ -84,8 +85,8 @@ pub(super) enum JobKind {
     Try,
     /// To run a committed sequence of inputs, by its number.
     Recall(usize),
-    /// To run inputs one after the other that may bring its finding about.
-    Sequence,
+    /// To run inputs one after the other that may bring its finding about: the try of this number.
+    Sequence(u32),
 }
 
 impl JobKind {
@@ -139,10 +140,12 @@ pub(super) struct Worker {
     pub(super) entries: BTreeMap<u64, usize>,
     /// What it has seen.
     pub(super) coverage: Coverage,
-    /// Whether all that it runs is on record.
-    pub(super) has_journal: bool,
-    /// Whether that is at an end.
+    /// Failures that it is to meet again: all that it runs is on record then.
+    pub(super) heeds: BTreeSet<Bucket>,
+    /// Whether the record is at an end.
     pub(super) is_journal_full: bool,
+    /// Bytes that it may use beyond what its fuzz test may.
+    pub(super) spare: u64,
 }
 
 impl Worker {
@@ -168,8 +171,9 @@ impl Worker {
             stalls: 0,
             entries: BTreeMap::new(),
             coverage: Coverage::default(),
-            has_journal: false,
+            heeds: BTreeSet::new(),
             is_journal_full: false,
+            spare: 0,
         }
     }
 

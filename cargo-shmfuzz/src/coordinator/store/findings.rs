@@ -68,11 +68,15 @@ impl Store {
         let folder = self.tests[failing.test.0].home.seed_folder.clone();
         let path = folder.join(name);
         if path.is_file() {
+            // Another finding may be of the same input.
+            if let Some(n_findings) = self.written.get_mut(&path) {
+                *n_findings += 1;
+            }
             return Ok(Saved { path, warning: None });
         }
         match disk::write(&folder, name, &failing.input, disk::Care::Source) {
             Ok(path) => {
-                self.written.insert(path.clone());
+                self.written.insert(path.clone(), 1);
                 let mut saved = Saved { path, warning: None };
                 if let Err(error) = self.record_limits(failing, name) {
                     saved.warn(show::error(&error));
@@ -109,8 +113,13 @@ impl Store {
     /// Takes a file out of `testdata` if this campaign wrote it, with a copy in the cache.
     fn withdraw(&mut self, test: TestIdx, name: &str, input: &[u8]) -> anyhow::Result<()> {
         let path = self.tests[test.0].home.seed_folder.join(name);
-        if !self.written.contains(&path) {
-            return Ok(());
+        match self.written.get_mut(&path) {
+            None => return Ok(()),
+            Some(0 | 1) => {}
+            Some(n_findings) => {
+                *n_findings -= 1;
+                return Ok(());
+            }
         }
         disk::write(&self.findings_dir(test), name, input, disk::Care::Finding)?;
         disk::remove(&path)?;

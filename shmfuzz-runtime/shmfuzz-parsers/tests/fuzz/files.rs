@@ -135,8 +135,11 @@ fn sequences_come_back(lines: &[u8]) {
 /// Inputs on their way to a worker are unpacked exactly if they may have been packed.
 #[fuzz_test(seeds = ["\x03\0\0\0abc\0\0\0\0", "\x03\0\0\0ab", "\0\0\0"])]
 fn packed_inputs_come_back(packed: &[u8]) {
-    let Some(inputs) = sequence::unpack(packed) else { return };
+    let inputs: Vec<Option<&[u8]>> = sequence::unpack(packed).collect();
     let mut again = Vec::new();
-    inputs.iter().for_each(|input| sequence::pack(&mut again, input));
-    assert_eq!(again, packed);
+    inputs.iter().flatten().for_each(|input| sequence::pack(&mut again, input));
+    assert!(packed.starts_with(&again));
+    // What is cut short is the last one.
+    let is_whole = again.len() == packed.len();
+    assert_eq!(inputs.iter().position(Option::is_none), (!is_whole).then(|| inputs.len() - 1));
 }

@@ -92,7 +92,7 @@ impl Script {
             Request::Replay(replay) if replay.is_sequence => {
                 self.n_tries += 1;
                 let Freight::Input(packed) = freight else { panic!("{freight:?}") };
-                run_in_a_row(&sequence::unpack(&packed).unwrap())
+                run_in_a_row(&sequence::unpack(&packed).flatten().collect::<Vec<_>>())
             }
             Request::Replay(_) => {
                 self.n_replays += 1;
