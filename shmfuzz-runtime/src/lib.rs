@@ -71,6 +71,7 @@ pub mod gauge;
 pub mod hang;
 pub mod kind;
 pub mod layout;
+pub mod leak;
 pub mod limits;
 pub mod mapping;
 pub mod message;

@@ -21,6 +21,7 @@ mod harness;
 mod instrumentation;
 mod interruption;
 mod kinds;
+mod leaks;
 mod loading;
 mod minimization;
 mod nuisances;

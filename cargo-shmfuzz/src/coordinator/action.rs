@@ -60,7 +60,8 @@ pub(crate) enum Action {
         kind: FailureKind,
         /// Its bytes.
         input: Bytes,
-        /// The larger input of the same finding whose file it replaces.
+        /// The larger input of the same finding whose file it replaces; for a leak, the input that was
+        /// run when memory ran out.
         replaces: Option<Bytes>,
         /// Where to.
         shelf: Shelf,

@@ -21,6 +21,7 @@ mod death;
 mod end;
 mod finding;
 mod forecast;
+mod leak;
 mod loading;
 mod minimization;
 mod mutant;

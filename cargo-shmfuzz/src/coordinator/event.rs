@@ -65,6 +65,8 @@ pub(crate) struct Harvest {
     pub(crate) stack: Option<Trace>,
     /// The end of what was printed while one input was run again and failed.
     pub(crate) output: String,
+    /// Resident memory after an answer, in bytes, if the system tells.
+    pub(crate) resident: Option<u64>,
     /// Calls of this job.
     pub(crate) count: u64,
     /// How many of them were none of the phase: traces, second runs of entries, trimming.

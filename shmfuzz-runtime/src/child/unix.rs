@@ -10,10 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    End, FAILED, LIMITS, Output, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT,
+    Calls, End, FAILED, LIMITS, MANY_CALLS, Output, PASSED, REPLAY, Replay, Request, SIGABRT,
+    STARTED, VERDICT,
 };
 use crate::gauge::Gauge;
 use crate::hang::CallWatch;
+use crate::leak;
 use crate::limits::Limits;
 use crate::process;
 
@@ -32,7 +34,8 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 
 pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
     let mut watch = Watch::start(request, output)?;
-    let stopped = watch.run(request.limits);
+    let limits = limits(request);
+    let stopped = watch.run(limits);
     // Before the child is reaped: until then, nobody else can get its number.
     process::kill_group(watch.child.id())?;
     let status = watch.child.wait()?;
@@ -40,8 +43,17 @@ pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay
     watch.take_words();
     watch.take_rest_of_output();
     let output = String::from_utf8_lossy(&watch.printed).into_owned();
-    let end = stopped.unwrap_or_else(|| watch.end(status, &output, request.limits));
+    let end = stopped.unwrap_or_else(|| watch.end(status, &output, limits));
     Ok(Replay { end, output })
+}
+
+/// The limits of all calls together: many of them are watched as if they were one.
+fn limits(request: &Request<'_>) -> Limits {
+    let Limits { timeout, rss_limit } = request.limits;
+    match request.calls {
+        Calls::One => request.limits,
+        Calls::Many => Limits { timeout: timeout.saturating_add(leak::LONGEST), rss_limit },
+    }
 }
 
 /// A running child.
@@ -92,7 +104,7 @@ impl Watch {
         if let Some(folder) = request.folder {
             command.current_dir(folder);
         }
-        let mut child = command
+        command
             .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
             .arg("--include-ignored")
             .envs(request.env.iter().map(|(name, value)| (name, value)))
@@ -103,8 +115,14 @@ impl Watch {
             .stdin(Stdio::from(OwnedFd::from(stdin)))
             .stderr(Stdio::from(OwnedFd::from(stdout.try_clone()?)))
             .stdout(Stdio::from(OwnedFd::from(stdout)))
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        match request.calls {
+            Calls::One => command.env_remove(MANY_CALLS),
+            Calls::Many => command.env(MANY_CALLS, "1"),
+        };
+        let mut child = command.spawn()?;
+        // It holds the child's ends of the sockets.
+        drop(command);
         let gauge = match Gauge::open(child.id()) {
             Ok(gauge) => gauge,
             Err(error) => {

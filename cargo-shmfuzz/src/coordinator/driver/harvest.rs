@@ -81,6 +81,8 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         stack: None,
         // Whoever reads the pipes adds it.
         output: String::new(),
+        // Whoever knows the process does.
+        resident: None,
         count: count(&header.count),
         extra_count: count(&header.extra_count),
         phase,

@@ -332,6 +332,7 @@ impl Worker {
                 };
                 let mut harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
                 harvest.stack = self.last_stack();
+                harvest.resident = self.process.gauge().resident();
                 if let Reply::Replayed(Replayed { end: JobEnd::Failed, .. }) = &reply {
                     harvest.output = self.output.so_far();
                 }

@@ -71,6 +71,7 @@ impl Engine {
     pub(super) fn answered(&mut self, id: WorkerId, reply: Reply, mut harvest: Harvest) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let (idx, role) = (worker.test, worker.role);
+        worker.memory.look(&harvest);
         let job = match std::mem::replace(&mut worker.state, State::Idle) {
             State::Busy(job) => Some(job),
             // The answer crossed the order to end: what it brings is taken, and no more.

@@ -124,6 +124,7 @@ impl Engine {
         let found = &mut self.findings[id];
         let parcel = match &mut found.stage {
             Stage::Confirm { .. } => replay(&found.finding.input, JobKind::Replay),
+            Stage::Hunt(hunt) => hunt.next(),
             Stage::Verify { minimization, .. } => replay(&minimization.best, JobKind::Replay),
             Stage::Minimize(minimization) => {
                 let bucket = found.finding.failure.any_way;
@@ -187,8 +188,10 @@ impl Engine {
             Stage::Confirm { runs, .. } => {
                 *runs += 1;
                 self.kill(worker);
+                self.begin_hunt(id);
                 self.judge_flaky(id);
             }
+            Stage::Hunt(_) => self.measured(worker, id, replayed, harvest, took),
             Stage::Verify { .. } if has_failed => {
                 self.verified(id, &classify::words(harvest));
             }
@@ -271,6 +274,7 @@ impl Engine {
             let limit = if is_broken { Limit::Setbacks } else { Limit::Time };
             return self.cannot_shrink(id, limit);
         }
+        self.tell_growth(id);
         self.show_finding(id);
         self.check(id);
     }
@@ -284,6 +288,7 @@ impl Engine {
                     self.give_up(id);
                 }
             }
+            Stage::Hunt(_) => self.hunter_lost(id),
             Stage::Minimize(_) => self.minimizer_lost(id),
             Stage::Verify { .. } => self.not_verified(id),
             Stage::Checkable | Stage::Checking | Stage::Settled => {}

@@ -1,6 +1,7 @@
 //! The findings of a campaign, and where each stands in its life: found and saved, confirmed,
 //! minimized, checked in the plain build, settled.
 
+use super::leak::Hunt;
 use super::minimization::Minimization;
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{FindingId, WorkerId};
@@ -20,6 +21,8 @@ pub(super) enum Stage {
         /// How many workers were lost over it.
         losses: u32,
     },
+    /// It passes alone, after memory ran out: look for the input that leaks.
+    Hunt(Box<Hunt>),
     /// Make it smaller.
     Minimize(Minimization),
     /// Run the smaller input again, since the message shown must belong to what is written.
@@ -82,7 +85,7 @@ impl Found {
 
     /// Whether it needs a worker.
     pub(super) fn is_open(&self) -> bool {
-        self.is_urgent() || matches!(self.stage, Stage::Minimize(_))
+        self.is_urgent() || matches!(self.stage, Stage::Hunt(_) | Stage::Minimize(_))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One fuzz test of a campaign: what its inputs reach, its budget of calls, its troubles.
 
 use super::forecast::{Curve, Past};
+use super::leak::Grown;
 use super::pool::Pool;
 use super::silence::Silence;
 use super::stats::Speed;
@@ -143,6 +144,8 @@ pub(super) struct FuzzTest {
     pub(super) n_findings: usize,
     /// Warnings that were given: each is given once.
     pub(super) warned: BTreeSet<&'static str>,
+    /// How memory grew in the first worker that passed the limit.
+    pub(super) grown: Option<Grown>,
     /// How fast it is.
     pub(super) speed: Speed,
     /// Its figures as last shown, without the time.
@@ -187,6 +190,7 @@ impl FuzzTest {
             new_entries: 0,
             n_findings: 0,
             warned: BTreeSet::new(),
+            grown: None,
             speed: Speed::default(),
             shown: None,
             loading_since: None,

@@ -3,6 +3,7 @@
 mod corpus;
 mod ends;
 mod findings;
+mod leaks;
 mod minimization;
 mod sharing;
 

@@ -4,6 +4,7 @@
 //! its answer, by its death, or by being killed.
 
 use super::finding::Findings;
+use super::leak::Memory;
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use shmfuzz_runtime::message::Coverage;
 use std::collections::BTreeMap;
@@ -135,6 +136,8 @@ pub(super) struct Worker {
     pub(super) entries: BTreeMap<u64, usize>,
     /// What it has seen.
     pub(super) coverage: Coverage,
+    /// Its memory so far.
+    pub(super) memory: Memory,
 }
 
 impl Worker {
@@ -160,6 +163,7 @@ impl Worker {
             stalls: 0,
             entries: BTreeMap::new(),
             coverage: Coverage::default(),
+            memory: Memory::default(),
         }
     }
 
