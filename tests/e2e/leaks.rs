@@ -28,6 +28,13 @@ fn an_input_that_leaks_is_found_and_fails_cargo_test_while_the_leak_is_there() {
     cargo_test().run().code(101).says(&[name_of(&files[0]), "memory grows by about", "1 failed"]);
     let repro = hostile.shmfuzz(["repro", "--exact", test, name_of(&files[0])]).run();
     repro.code(100).says(&["memory grows by about"]);
+    let again = hostile.fuzz(test, &["--runs", "150000", "--jobs", "1"]).run().code(0);
+    let known = again.event("known");
+    assert_eq!(
+        (&known["kind"], known["seed"].as_str()),
+        (&finding["kind"], Some(name_of(&files[0])))
+    );
+    assert_eq!(hostile.testdata("leaks.forgets_memory"), files, "{again}");
     let minimize = hostile.shmfuzz(["minimize", "--exact", test, name_of(&files[0])]).run();
     minimize.code(2).says(&["a leak is not made smaller"]);
 

@@ -61,6 +61,7 @@ impl Engine {
             stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
+            is_withdrawn: false,
             worker: None,
             used: self.clock.floor(),
         });

@@ -267,7 +267,7 @@ impl Engine {
         }
         self.state = State::Finished;
         let exit = self.exit(end);
-        let met = self.findings.iter().map(|found| {
+        let met = self.findings.iter().filter(|found| !found.is_withdrawn).map(|found| {
             let Finding { id, test, failure, .. } = &found.finding;
             Met {
                 finding: *id,

@@ -53,6 +53,8 @@ pub(super) struct Found {
     pub(super) shelf: Shelf,
     /// Whether the user was told.
     pub(super) is_shown: bool,
+    /// Whether it turned out to be what a committed seed does, and counts as no finding.
+    pub(super) is_withdrawn: bool,
     /// The worker that serves it.
     pub(super) worker: Option<WorkerId>,
     /// Its virtual time.
@@ -120,9 +122,9 @@ impl Findings {
         self.0.iter().filter(|f| are(f)).map(|f| f.finding.id).collect()
     }
 
-    /// Whether there is none.
+    /// Whether there is none that counts.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|found| found.is_withdrawn)
     }
 }
 

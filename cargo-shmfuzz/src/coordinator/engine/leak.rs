@@ -12,11 +12,12 @@ use super::classify;
 use super::finding::Stage;
 use super::request::Parcel;
 use super::worker::JobKind;
-use crate::coordinator::action::{Action, Freight};
+use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::Reproducible;
 use crate::stack::Trace;
+use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::leak::{self, Growth, Measure, Verdict};
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
@@ -30,11 +31,19 @@ const TIME: Duration = Duration::from_secs(20);
 /// Workers that may be lost over a hunt.
 const LOSSES: u32 = 4;
 
+/// An input that may leak.
+#[derive(Clone, Debug)]
+struct Candidate {
+    input: Bytes,
+    /// The committed file's name, if it is named as an input that leaks.
+    seed: Option<String>,
+}
+
 /// The hunt for the input that leaks.
 #[derive(Clone, Debug)]
 pub(super) struct Hunt {
     /// The input that is measured, and those after it.
-    candidates: VecDeque<Bytes>,
+    candidates: VecDeque<Candidate>,
     growth: Growth,
     /// Calls of the request that is next, or in flight.
     times: u32,
@@ -49,7 +58,7 @@ pub(super) struct Hunt {
 }
 
 impl Hunt {
-    fn new(candidates: VecDeque<Bytes>, measure: Measure, rss_limit: u64) -> Self {
+    fn new(candidates: VecDeque<Candidate>, measure: Measure, rss_limit: u64) -> Self {
         Self {
             candidates,
             growth: Growth::new(measure, rss_limit),
@@ -65,7 +74,7 @@ impl Hunt {
 
     /// The next request. The first of an input makes no call: it is there for the look at memory.
     pub(super) fn next(&self) -> Parcel {
-        let input = self.candidates.front().expect("the hunt would be over").clone();
+        let input = self.candidates.front().expect("the hunt would be over").input.clone();
         let request = Request::Replay(Replay { times: self.times });
         Parcel { request, freight: Freight::Input(input), kind: JobKind::Replay }
     }
@@ -147,13 +156,26 @@ impl Engine {
             return;
         }
         let (own, test) = (found.finding.input.clone(), found.finding.test);
-        let newest = self.tests[test.0].pool.newest().filter(|input| **input != own).cloned();
-        let candidates = std::iter::once(own.clone()).chain(newest).take(CANDIDATES).collect();
+        let candidates = self.candidates(test, &own);
         let measure = if self.campaign.by_work { Measure::Calls } else { Measure::Clock };
         let rss_limit = self.campaign.tests[test.0].rss_limit;
         let hunt = Hunt::new(candidates, measure, rss_limit);
         self.findings[id].used = self.findings[id].used.max(self.clock.floor());
         self.findings[id].stage = Stage::Hunt(Box::new(hunt));
+    }
+
+    /// What may leak: what is known to have leaked before, what was run at the end, and then the
+    /// newest of the corpus.
+    fn candidates(&self, test: TestIdx, own: &Bytes) -> VecDeque<Candidate> {
+        let pool = &self.tests[test.0].pool;
+        let is_known = |name: &str| Calls::of_file(name) == Calls::Many;
+        let seeds: Vec<_> = pool.seeds().filter(|(name, _)| is_known(name)).collect();
+        let is_seed = |input: &Bytes| seeds.iter().any(|(_, seed)| *seed == input);
+        let known = seeds.iter().map(|(name, input)| (Some((*name).to_owned()), *input));
+        let others = std::iter::once(own).chain(pool.newest().filter(|input| *input != own));
+        let others = others.filter(|input| !is_seed(input)).map(|input| (None, input));
+        let all = known.chain(others).take(CANDIDATES);
+        all.map(|(seed, input)| Candidate { input: input.clone(), seed }).collect()
     }
 
     /// The calls of a hunt were made.
@@ -177,7 +199,7 @@ impl Engine {
         };
         match verdict {
             Verdict::Call(times) => hunt.times = u32::try_from(times).unwrap_or(u32::MAX),
-            Verdict::Leaks(bytes) if hunt.is_suspect => return self.leaks(id, bytes),
+            Verdict::Leaks(bytes) if hunt.is_suspect => self.leaks(id, bytes),
             Verdict::Leaks(_) => {
                 hunt.is_suspect = true;
                 hunt.begin();
@@ -208,17 +230,38 @@ impl Engine {
         let Stage::Hunt(hunt) = &mut found.stage else { return };
         let leaks = hunt.candidates.pop_front().expect("it was measured");
         let finding = &mut found.finding;
-        let old = std::mem::replace(&mut finding.input, leaks);
-        finding.reproducible = Reproducible::Yes;
         let failure = &mut finding.failure;
         (failure.kind, failure.message) = (FailureKind::Leak, leak::message(bytes));
         // Those of the call that passed the limit, which is none of its doing.
         (failure.stack, failure.output) = (Trace::default(), String::new());
+        if let Some(seed) = leaks.seed {
+            return self.withdraw(id, seed);
+        }
+        let old = std::mem::replace(&mut finding.input, leaks.input);
+        finding.reproducible = Reproducible::Yes;
         let (test, kind, input) = (finding.test, failure.kind, finding.input.clone());
         let (replaces, shelf) = (Some(old), found.shelf);
         self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
         self.show_finding(id);
         self.check(id);
+    }
+
+    /// A committed seed leaks, as it did before: what seemed to be a finding is none. The input that
+    /// was run at the end is kept in the cache all the same.
+    fn withdraw(&mut self, id: FindingId, seed: String) {
+        let found = &mut self.findings[id];
+        (found.stage, found.shelf) = (Stage::Settled, Shelf::Cache);
+        (found.is_shown, found.is_withdrawn) = (true, true);
+        let (test, failure) = (found.finding.test, found.finding.failure.clone());
+        let (kind, input) = (FailureKind::Oom, found.finding.input.clone());
+        let (replaces, shelf) = (None, Shelf::Cache);
+        let worker = found.worker;
+        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
+        self.tests[test.0].n_findings -= 1;
+        self.seed_failed(test, seed, failure);
+        if let Some(worker) = worker {
+            self.kill(worker);
+        }
     }
 
     /// Nothing was seen to leak: the input is confirmed as others are.

@@ -31,6 +31,10 @@ impl Leaky {
     ) -> Self {
         let mut driver = Driver::start(campaign);
         let worker = driver.set_up_with(10 * MIB);
+        if let (_, Request::Load(_), Freight::Inbox(inputs)) = driver.sent() {
+            let n_inputs = inputs.len();
+            driver.answer(loaded(JobEnd::Done, n_inputs), Harvest::default());
+        }
         let entry = |(id, input): (u64, &&[u8])| LogEntry {
             change: EntryChange::New,
             id,
@@ -54,7 +58,7 @@ impl Leaky {
         leaky
     }
 
-    /// Until the finding is shown and run in the plain build.
+    /// Until the finding is run in the plain build, or is known, or all is over.
     fn play(&mut self) {
         for _ in 0..100_000 {
             let Some(action) = self.waiting.pop_front() else {
@@ -78,8 +82,17 @@ impl Leaky {
                 Action::SaveFinding { kind, input, replaces, shelf, .. } => {
                     self.saved.push((kind, input, replaces, shelf));
                 }
+                Action::Interrupt { worker } => {
+                    let (reply, harvest) = (fuzzed(JobEnd::Stopped, 1), Harvest::default());
+                    self.step(Event::Answered { worker, reply, harvest });
+                }
+                Action::CheckPlain { .. } | Action::Finish => return,
+                Action::Show(notice @ Notice::Known { .. }) => {
+                    self.shown.push(notice);
+                    return;
+                }
+                Action::Show(Notice::Stats { .. } | Notice::Loading { .. }) => {}
                 Action::Show(notice) => self.shown.push(notice),
-                Action::CheckPlain { .. } => return,
                 _ => {}
             }
         }
@@ -95,6 +108,7 @@ impl Leaky {
         let reply = match (request, freight) {
             (Request::Setup(_), _) => Reply::Ready {},
             (Request::Load(_), Freight::Known(known)) => loaded(JobEnd::Done, known.len()),
+            (Request::Load(_), Freight::Inbox(inputs)) => loaded(JobEnd::Done, inputs.len()),
             (Request::Fuzz(_), _) => fuzzed(JobEnd::Done, 10),
             (Request::Replay(Replay { times }), Freight::Input(input)) => {
                 let execs = u64::from(times);
@@ -120,6 +134,12 @@ impl Leaky {
         let first = findings.next().unwrap_or_else(|| panic!("nothing is shown: {:?}", self.shown));
         assert!(findings.next().is_none(), "{:?}", self.shown);
         first
+    }
+
+    /// What is told of failures.
+    fn told(&self) -> Vec<&Notice> {
+        let is_told = |n: &&Notice| matches!(n, Notice::Known { .. } | Notice::Finding(_));
+        self.shown.iter().filter(is_told).collect()
     }
 
     fn called(&self) -> Vec<&[u8]> {
@@ -173,6 +193,35 @@ fn of_the_corpus_the_newest_input_that_leaks_is_found() {
         assert_eq!(leaky.called(), [&b"last"[..], b"second", b"leak2", b"leak2"]);
         let replaced = leaky.saved.last().unwrap().2.as_deref();
         assert_eq!(replaced, Some(&b"last"[..]));
+    }
+}
+
+#[test]
+fn a_committed_input_that_leaks_is_known_and_no_finding() {
+    for mut campaign in by_clock_and_by_work() {
+        let seed = CorpusInput { name: "leak-0123".to_owned(), ..input(Place::Seed, b"leak") };
+        campaign.tests[0].corpus = vec![seed, input(Place::Seed, b"else")];
+        let leaks = |input: &[u8]| if *input == *b"else" { 0 } else { 96 };
+        let mut leaky = Leaky::run_out(campaign, &[b"entry"], b"last", leaks);
+        let [Notice::Known { seed, failure, .. }] = &leaky.told()[..] else {
+            panic!("{:?}", leaky.shown)
+        };
+        assert_eq!(seed, "leak-0123");
+        assert_eq!(failure.message, "memory grows by about 96 bytes a call");
+        assert_eq!(leaky.called(), [b"leak", b"leak"]);
+        let shelves: Vec<_> =
+            leaky.saved.iter().map(|(_, input, _, shelf)| (&**input, *shelf)).collect();
+        assert_eq!(shelves, [(&b"last"[..], Shelf::Testdata), (&b"last"[..], Shelf::Cache)]);
+        leaky.shown.clear();
+        leaky.step(Event::Interrupt);
+        leaky.play();
+        let finish = leaky.shown.iter().find_map(|notice| match notice {
+            Notice::Finish { totals, met, exit, .. } => {
+                Some((totals[0].1.findings, met.len(), *exit))
+            }
+            _ => None,
+        });
+        assert_eq!(finish, Some((0, 0, Exit::Nothing)));
     }
 }
 
