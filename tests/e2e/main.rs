@@ -28,5 +28,6 @@ mod nuisances;
 mod packages;
 mod repeating;
 mod seeds;
+mod slow;
 mod stability;
 mod ways;

@@ -50,6 +50,13 @@ pub(crate) enum Action {
         /// The cached entry whose place it takes, to be deleted afterwards.
         replaces: Option<Bytes>,
     },
+    /// Write the slowest input of a fuzz test, over the one before it.
+    SaveSlowest {
+        /// Of which fuzz test.
+        test: TestIdx,
+        /// Its bytes.
+        input: Bytes,
+    },
     /// Write a failing input, before anything else is done about it.
     SaveFinding {
         /// Its name in the campaign.

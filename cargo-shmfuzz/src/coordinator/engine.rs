@@ -33,6 +33,7 @@ mod silence;
 #[cfg(test)]
 mod simulation;
 mod slots;
+mod slow;
 mod stats;
 mod test;
 #[cfg(test)]

@@ -81,8 +81,10 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         stack: None,
         // Whoever reads the pipes adds it.
         output: String::new(),
-        // Whoever knows the process does.
+        // Whoever watches the process does.
         resident: None,
+        slow: None,
+        cpu: None,
         count: count(&header.count),
         extra_count: count(&header.extra_count),
         phase,

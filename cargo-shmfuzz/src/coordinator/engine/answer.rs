@@ -94,7 +94,11 @@ impl Engine {
             self.tests[idx.0].spent += cost;
         }
         match role {
-            Role::Fuzzer => self.judge(id, &job, reply, harvest),
+            Role::Fuzzer => {
+                let slow = harvest.slow.take();
+                self.judge(id, &job, reply, harvest);
+                self.note_slow(idx, slow);
+            }
             Role::Chore(finding) => self.judge_chore(id, finding, &job, reply, harvest),
         }
         if let JobKind::Load(tags) = &job.kind {
@@ -121,6 +125,10 @@ impl Engine {
             }
             (JobKind::Load(_) | JobKind::Feed { .. }, Reply::Loaded(loaded)) => {
                 self.loaded(id, &job.kind, &loaded, harvest);
+            }
+            (JobKind::Time(suspect), Reply::Replayed(replayed)) => {
+                let took = self.now.saturating_sub(job.since);
+                self.timed(id, suspect.clone(), took, replayed, harvest);
             }
             (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
                 self.fuzzed(id, *granted, &fuzzed, harvest);

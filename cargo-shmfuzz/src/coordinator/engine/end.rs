@@ -264,6 +264,7 @@ impl Engine {
         }
         if !self.is_alone() {
             self.name_unfuzzed(end);
+            self.show_slowest();
         }
         self.state = State::Finished;
         let exit = self.exit(end);

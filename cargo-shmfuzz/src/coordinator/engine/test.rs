@@ -4,6 +4,7 @@ use super::forecast::{Curve, Past};
 use super::leak::Grown;
 use super::pool::Pool;
 use super::silence::Silence;
+use super::slow::SlowInputs;
 use super::stats::Speed;
 use crate::coordinator::campaign::Test;
 use crate::coordinator::notice::{Stats, Trial};
@@ -146,6 +147,8 @@ pub(super) struct FuzzTest {
     pub(super) warned: BTreeSet<&'static str>,
     /// How memory grew in the first worker that passed the limit.
     pub(super) grown: Option<Grown>,
+    /// Its slow inputs.
+    pub(super) slow: SlowInputs,
     /// How fast it is.
     pub(super) speed: Speed,
     /// Its figures as last shown, without the time.
@@ -191,6 +194,7 @@ impl FuzzTest {
             n_findings: 0,
             warned: BTreeSet::new(),
             grown: None,
+            slow: SlowInputs::default(),
             speed: Speed::default(),
             shown: None,
             loading_since: None,

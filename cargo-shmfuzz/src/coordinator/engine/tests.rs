@@ -6,6 +6,7 @@ mod findings;
 mod leaks;
 mod minimization;
 mod sharing;
+mod slow;
 
 use super::Engine;
 use crate::coordinator::action::{Action, Freight, Shelf};

@@ -5,6 +5,7 @@
 
 use super::finding::Findings;
 use super::leak::Memory;
+use super::slow::Suspect;
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use shmfuzz_runtime::message::Coverage;
 use std::collections::BTreeMap;
@@ -83,6 +84,8 @@ pub(super) enum JobKind {
     Replay,
     /// To run what may be a smaller input of its finding.
     Try,
+    /// To run an input that seemed slow.
+    Time(Suspect),
 }
 
 impl JobKind {
