@@ -189,11 +189,30 @@ fn play(report: &mut Report) {
         bucket: Bucket(0xabc),
         times: 31,
     }];
-    let slowest = Slowest { took: Duration::from_millis(812), size: 3 };
-    let path = Path::new("/cache/parse/.slow/slowest");
-    report.show(&Notice::Slowest { test: TestIdx(0), slowest }, Some(path));
     show(report, Notice::Finish { totals, met, end: End::Time, exit: Exit::Found });
     report.end(ExitCode::Found);
+}
+
+#[test]
+fn the_slowest_input_is_told_with_the_totals() {
+    for format in [MessageFormat::Human, MessageFormat::Json] {
+        let (mut report, out, err) = report_in(format);
+        report.begin(opening());
+        let slowest = Slowest { took: Duration::from_millis(812), size: 3 };
+        let path = Path::new("/cache/parse/.slow/slowest");
+        report.show(&Notice::Slowest { test: TestIdx(0), slowest }, Some(path));
+        let told = "slowest input: 812 ms, /cache/parse/.slow/slowest";
+        let field =
+            r#""slowest_input":{"time":0.812,"size":3,"path":"/cache/parse/.slow/slowest"}"#;
+        let has_told = || [err.text().contains(told), out.text().contains(field)];
+        assert_eq!(has_told(), [false, false], "not before the end");
+        let totals = vec![(TestIdx(0), Stats::default()), (TestIdx(1), Stats::default())];
+        let (met, end, exit) = (Vec::new(), End::Time, Exit::Nothing);
+        report.show(&Notice::Finish { totals, met, end, exit }, None);
+        let is_json = format == MessageFormat::Json;
+        assert_eq!(has_told(), [!is_json, is_json]);
+        assert_eq!(out.text().matches("slowest_input").count(), usize::from(is_json));
+    }
 }
 
 #[test]
@@ -261,7 +280,6 @@ error: print cannot be fuzzed: it exited with 3
                no database
       Fuzzed parse: 1m00s, 123.5k execs (41.2k/s), corpus 9 (+6), edges 210/1204, 1 finding
              left to find: about 1 new input per 2.3M executions, ~4 more in the next minute
-             slowest input: 812 ms, /cache/parse/.slow/slowest
       Fuzzed print: 0.00s, 0 execs (0/s), corpus 0 (+0), edges 0/0, 0 findings
        Found panic in parse at src/lib.rs:3:5, 31 times
              /cache/it's
@@ -323,7 +341,7 @@ fn programs_read_this() {
 {"event":"broken","test":"print","package":"gps","why":"it exited with 3","output":"no database\n"}
 {"event":"stats","test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}
-{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2,"slowest_input":{"time":0.812,"size":3,"path":"/cache/parse/.slow/slowest"}},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}],"findings":[{"test":"parse","package":"gps","kind":"panic","location":"src/lib.rs:3:5","bucket":"0000000000000abc","times":31}]}
+{"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}],"findings":[{"test":"parse","package":"gps","kind":"panic","location":"src/lib.rs:3:5","bucket":"0000000000000abc","times":31}]}
 
 "#]].raw());
     assert_data_eq!(
