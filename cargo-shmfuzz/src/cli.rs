@@ -311,6 +311,7 @@ mod tests {
     fn defaults_are_what_the_help_says() {
         let run = run("run");
         assert_eq!(run.minimize_time, Duration::from_secs(60));
+        assert_eq!(run.sequence_time, Duration::from_secs(60));
         assert_eq!(run.message_format, MessageFormat::Human);
         assert_eq!((run.time, run.runs, run.jobs, run.seed), (None, None, None, None));
         assert_eq!(run.limits(), crate::options::Layer::default());

@@ -185,9 +185,13 @@ pub(crate) struct Lazy(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 enum State {
-    Unopened { executable: PathBuf, root: PathBuf },
+    Unopened {
+        executable: PathBuf,
+        root: PathBuf,
+    },
     Open(Box<Source>),
-    Failed,
+    /// Why not, until somebody has asked.
+    Failed(Option<anyhow::Error>),
 }
 
 impl Lazy {
@@ -203,12 +207,38 @@ impl Lazy {
             *state = match Source::open(executable, root) {
                 Ok(source) => State::Open(Box::new(source)),
                 // A finding is worth showing without its stack.
-                Err(_) => State::Failed,
+                Err(error) => State::Failed(Some(error)),
             };
         }
         match &*state {
             State::Open(source) => Some(source.trace(stack)),
-            State::Unopened { .. } | State::Failed => None,
+            State::Unopened { .. } | State::Failed(_) => None,
         }
+    }
+
+    /// Why there are no stacks, if that is so; told once.
+    pub(crate) fn take_error(&self) -> Option<anyhow::Error> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Failed(error) => error.take(),
+            State::Unopened { .. } | State::Open(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_that_cannot_be_read_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("binary");
+        fs_err::write(&binary, "no executable").unwrap();
+        let source = Lazy::new(binary.clone(), folder.path().to_owned());
+        assert!(source.take_error().is_none(), "nobody has asked for a stack");
+        assert_eq!(source.trace(&Stack { pcs: vec![1], left_out: 0 }), None);
+        let error = show::error(&source.take_error().unwrap());
+        assert!(error.contains("cannot read the debug information of"), "{error}");
+        assert!(source.take_error().is_none());
     }
 }

@@ -13,6 +13,8 @@ use std::path::Path;
 use crate::kind::FailureKind;
 use crate::leak::LEAKS;
 use crate::limits::Limits;
+#[cfg(feature = "fuzz-test")]
+use crate::sequence;
 
 #[cfg(feature = "fuzz-test")]
 mod calls;
@@ -245,6 +247,23 @@ pub(crate) fn replay_here(test: &crate::fuzz_test::FuzzTest, file: &Path) -> Res
         result
     };
     test.on_its_thread(run).map_err(|error| format!("cannot start a thread: {error}"))?
+}
+
+/// Calls the body with a file's input, or with those of a sequence, up to the first that fails.
+///
+/// # Errors
+/// With one line that says how it failed, or what is wrong with the file.
+#[cfg(feature = "fuzz-test")]
+pub(crate) fn replay_file(test: &crate::fuzz_test::FuzzTest, bytes: &[u8]) -> Result<(), String> {
+    if !sequence::is_sequence(bytes) {
+        return crate::call::call(test, bytes);
+    }
+    let inputs = sequence::from_file(bytes).map_err(|error| format!("not a sequence: {error}"))?;
+    let n_inputs = inputs.len();
+    (1..).zip(&inputs).try_for_each(|(nth, input)| {
+        crate::call::call(test, input)
+            .map_err(|how| format!("{how} (input {nth} of {n_inputs} in a row)"))
+    })
 }
 
 #[cfg(test)]

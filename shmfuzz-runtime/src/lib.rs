@@ -49,6 +49,10 @@
 //! all that was asked for; `SHMFUZZ_REPLAY=in-process` replays all of them in the process itself, for
 //! debuggers.
 //!
+//! A failure that needs the inputs before it is a file as well, `<kind>-….sequence`: a line that says so,
+//! then one input a line as a byte string, which people can read and change. They are run one after
+//! the other in a process of their own.
+//!
 //! As with every `#[test]`, a panic of a thread that the body starts and does not join is no
 //! failure, for now: join the thread, and pass its panic or its error on.
 //!
@@ -69,6 +73,7 @@ pub mod entries;
 #[cfg(unix)]
 pub mod gauge;
 pub mod hang;
+pub mod journal;
 pub mod kind;
 pub mod layout;
 pub mod leak;
@@ -79,6 +84,7 @@ pub mod message;
 pub mod minimize;
 pub mod place;
 pub mod record;
+pub mod sequence;
 #[cfg(feature = "coordinator")]
 mod space;
 pub mod stack;

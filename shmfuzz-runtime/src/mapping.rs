@@ -357,7 +357,14 @@ mod coordinator {
     /// # Errors
     /// If the size is over the maximum, or no place has room.
     pub fn temp_file(value_size: usize) -> Result<File, MappingError> {
-        let size = layout::shared_mem_size(value_size)? as u64;
+        private_file(layout::shared_mem_size(value_size)? as u64)
+    }
+
+    /// Such a file of any size in bytes.
+    ///
+    /// # Errors
+    /// If no place has room.
+    pub(crate) fn private_file(size: u64) -> Result<File, MappingError> {
         let mut refused = None;
         for dir in space::dirs(size) {
             let file = tempfile::tempfile_in(&dir).and_then(|file| {
@@ -466,6 +473,8 @@ mod coordinator {
     }
 }
 
+#[cfg(feature = "coordinator")]
+pub(crate) use coordinator::private_file;
 #[cfg(feature = "coordinator")]
 pub use coordinator::{Peeked, temp_file};
 

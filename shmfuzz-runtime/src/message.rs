@@ -13,7 +13,8 @@ use std::io::{self, BufRead, Write};
 pub const LINE_LIMIT: u64 = 1 << 20;
 
 /// Name of the environment variable that makes a test binary a worker: the descriptors of the
-/// mapping and of the control channel, as `3,4`.
+/// mapping and of the control channel, as `3,4`, and that of a journal behind them if the worker
+/// is to keep one.
 pub const WORKER_ENV: &str = "SHMFUZZ_WORKER";
 
 /// The signal that asks a worker in a call where that is: it publishes the stack of the thread
@@ -117,11 +118,13 @@ pub struct Minimize {
     pub id: u64,
 }
 
-/// Run the input in the input area.
+/// Run the input in the input area, or the inputs that are packed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// How often at most; the first failure ends it.
     pub times: u32,
+    /// Whether it is a sequence of inputs, packed by [`crate::sequence::pack`].
+    pub is_sequence: bool,
 }
 
 /// What the worker answers. Its turn is given back before it is sent.
@@ -188,6 +191,9 @@ pub enum JobEnd {
     Failed,
     /// The log is full: read it and go on.
     LogFull,
+    /// The worker's journal has no room for what it ran last: from here on, its life is not on
+    /// record.
+    JournalFull,
     /// An entry is too large for the log: it stands in the input area, with this many features.
     LargeEntry,
     /// The next input wants a larger input area.

@@ -1,18 +1,19 @@
 //! The seeds of a fuzz test as ordinary tests: which there are, and what replaying one says.
 //!
 //! Every seed is replayed, also after one has failed. Inputs whose name says that they end the
-//! process are replayed in a child, so that the other tests of the binary still report.
+//! process are replayed in a child, so that the other tests of the binary still report; so are
+//! sequences of inputs, which want a process that has run nothing else.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use crate::call::call;
 use crate::child::{self, Replay};
 use crate::fuzz_test::FuzzTest;
 use crate::kind::FailureKind;
 use crate::last_seed;
 use crate::limits::RecordedLimits;
 use crate::role::{self, Replaying};
+use crate::sequence;
 use crate::testdata;
 
 /// Selects seeds by name, under either harness.
@@ -112,6 +113,10 @@ impl Seeds {
                 self.replay_apart(seed, path)
             }
             (Source::File(path), _) => match fs::read(path) {
+                // Other seeds, of this test or on other threads, would be inputs in between.
+                Ok(bytes) if sequence::is_sequence(&bytes) && replaying == Replaying::Apart => {
+                    self.replay_apart(seed, path)
+                }
                 Ok(bytes) => self.replay_here(seed, &bytes),
                 Err(error) => Err(format!("cannot be read: {error}")),
             },
@@ -121,7 +126,7 @@ impl Seeds {
 
     fn replay_here(&self, seed: &Seed, bytes: &[u8]) -> Result<(), String> {
         let label = format!("{} of {}", seed.shown, self.test.path());
-        last_seed::during(&label, || call(self.test, bytes))
+        last_seed::during(&label, || child::replay_file(self.test, bytes))
     }
 
     fn replay_apart(&self, seed: &Seed, file: &Path) -> Result<(), String> {

@@ -126,11 +126,19 @@ pub struct StrayFolder {
     pub nearest: Option<String>,
 }
 
-/// Which of these folders belong to none of the package's fuzz tests.
+/// Which of these folders belong to none of the package's fuzz tests. One without the target's name
+/// does not, beside the one with it.
 pub fn stray_folders<S: AsRef<str>>(folders: &[String], records: &[Record<S>]) -> Vec<StrayFolder> {
-    let known: Vec<String> = records.iter().flat_map(|r| [r.folder(), short_folder(r)]).collect();
-    let is_stray = |name: &&String| !name.starts_with('.') && !known.contains(name);
+    let own: Vec<[String; 2]> = records.iter().map(|r| [r.folder(), short_folder(r)]).collect();
+    let is_known = |name: &String| {
+        own.iter().any(|[long, short]| name == long || (name == short && !folders.contains(long)))
+    };
+    let is_stray = |name: &&String| !name.starts_with('.') && !is_known(name);
     let nearest = |name: &str| {
+        let mut passed_over = own.iter().filter(|[_, short]| name == short);
+        if let Some([long, _]) = passed_over.find(|[long, _]| folders.contains(long)) {
+            return Some(long.clone());
+        }
         let distances = records.iter().map(|r| (edit_distance(name, &r.folder()), r.folder()));
         // Further away than half of its letters, a name is another name, not a misspelt one.
         let limit = name.chars().count().div_ceil(2);
@@ -274,9 +282,12 @@ mod tests {
         let names = names.map(str::to_owned);
         let nearest = Some("round_trip.parses".to_owned());
         let stray = stray_folders(&names, &[RECORD]);
-        assert_eq!(stray[0], StrayFolder { name: "round_trip.parse".to_owned(), nearest });
-        assert_eq!(stray[1], StrayFolder { name: "zzz".to_owned(), nearest: None });
-        assert_eq!(stray.len(), 2);
+        assert_eq!(stray[1], StrayFolder { name: "round_trip.parse".to_owned(), nearest });
+        let beside = Some("round_trip.parses".to_owned());
+        assert_eq!(stray[0], StrayFolder { name: "parses".to_owned(), nearest: beside });
+        assert_eq!(stray[2], StrayFolder { name: "zzz".to_owned(), nearest: None });
+        assert_eq!(stray.len(), 3);
+        assert_eq!(stray_folders(&names[1..2], &[RECORD]), [], "it stands alone");
     }
 
     #[test]

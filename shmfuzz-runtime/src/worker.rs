@@ -29,6 +29,7 @@ mod frames;
 mod frontier;
 mod fuzz;
 mod hash;
+mod hoard;
 mod length;
 mod load;
 #[doc(hidden)]
@@ -63,6 +64,7 @@ mod unix;
 use crate::bucket::Bucket;
 use crate::entries::{self, EntryChange};
 use crate::fuzz_test::FuzzTest;
+use crate::journal::Journal;
 use crate::layout::Phase;
 use crate::mapping::{Mapping, RUNTIME_VERSION};
 use crate::message::{
@@ -79,6 +81,7 @@ use dictionary::Dictionary;
 use execute::{Executor, Silent};
 use flicker::Flicker;
 use frontier::Frontier;
+use hoard::Hoard;
 use length::LengthLimit;
 use mutate::favour::Favour;
 use profile::Profile;
@@ -113,7 +116,10 @@ impl fmt::Display for WorkerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(value) => {
-                write!(f, "{WORKER_ENV} is {value:?}, two descriptors like \"3,4\" expected")
+                write!(
+                    f,
+                    "{WORKER_ENV} is {value:?}, descriptors like \"3,4\" or \"3,4,5\" expected"
+                )
             }
             Self::Descriptor { fd, error } => write!(
                 f,
@@ -150,10 +156,13 @@ pub fn run(test: &'static FuzzTest) -> ! {
 
 fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
     let parent = unix::parent();
-    let (mapping_fd, control_fd) = descriptors()?;
+    let (mapping_fd, control_fd, journal_fd) = descriptors()?;
     let take =
         |fd| unix::take_descriptor(fd).map_err(|error| WorkerError::Descriptor { fd, error });
     let (file, control) = (take(mapping_fd)?, take(control_fd)?);
+    let journal = journal_fd.map(take).transpose()?;
+    let journal = journal.as_ref().map(Journal::attach).transpose();
+    let journal = journal.map_err(WorkerError::Mapping)?;
     // Lives as long as the process, for the signal handler. The descriptor does not: user code
     // must not find it.
     let mapping: &'static Mapping =
@@ -171,26 +180,37 @@ fn start(test: &'static FuzzTest) -> Result<(), WorkerError> {
     test.on_its_thread(|| {
         signal::begin_thread().map_err(io_error("set the alternate signal stack"))?;
         frames::begin_thread();
-        serve(test, mapping, control)
+        serve(Worker::new(test, mapping, journal), mapping, control)
     })
     .map_err(io_error("start the thread of the fuzz test"))?
 }
 
-fn descriptors() -> Result<(i32, i32), WorkerError> {
+/// Those of the mapping, of the control channel, and of the journal if there is one.
+fn descriptors() -> Result<(i32, i32, Option<i32>), WorkerError> {
     let value = std::env::var(WORKER_ENV).unwrap_or_default();
-    let numbers = value.split_once(',').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let numbers: Vec<i32> = value.split(',').filter_map(|number| number.parse().ok()).collect();
     // Two files must not own one descriptor, and standard streams are no descriptors of ours.
-    numbers.filter(|(a, b)| a != b && *a > 2 && *b > 2).ok_or(WorkerError::Variable(value))
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    let are_others =
+        sorted.windows(2).all(|pair| pair[0] != pair[1]) && sorted.iter().all(|n| *n > 2);
+    match numbers[..] {
+        _ if !are_others || value.split(',').count() != numbers.len() => {
+            Err(WorkerError::Variable(value))
+        }
+        [mapping, control] => Ok((mapping, control, None)),
+        [mapping, control, journal] => Ok((mapping, control, Some(journal))),
+        _ => Err(WorkerError::Variable(value)),
+    }
 }
 
 /// Answers requests until there are no more.
 fn serve(
-    test: &'static FuzzTest,
+    mut worker: Worker,
     mapping: &'static Mapping,
     control: Control,
 ) -> Result<(), WorkerError> {
     compare::BODY_THREAD.set(true);
-    let mut worker = Worker::new(test, mapping);
     worker.executor.set_phase(Phase::Idle);
     control.send(&Reply::Hello(worker.hello())).map_err(WorkerError::Channel)?;
     loop {
@@ -231,6 +251,7 @@ struct Worker {
     favour: Favour,
     frontier: Frontier,
     chasing: Chasing,
+    hoard: Hoard,
     code: Code,
     profile: Profile,
     silent: Silent,
@@ -286,11 +307,11 @@ impl Tally {
 }
 
 impl Worker {
-    fn new(test: &'static FuzzTest, mapping: &'static Mapping) -> Self {
+    fn new(test: &'static FuzzTest, mapping: &'static Mapping, journal: Option<Journal>) -> Self {
         Self {
             test,
             mapping,
-            executor: Executor::new(test, mapping),
+            executor: Executor::new(test, mapping, journal),
             coverage: CoverageMap::new(),
             flicker: Flicker::default(),
             queue: Queue::default(),
@@ -299,6 +320,7 @@ impl Worker {
             favour: Favour::new(mutate::n_mutators(test.record.kind)),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
+            hoard: Hoard::new(0),
             code: Code::new(),
             profile: Profile::default(),
             silent: Silent::default(),
@@ -361,6 +383,7 @@ impl Worker {
         self.measure = if setup.by_work { Measure::Work } else { Measure::Clock };
         self.pace = Pace::new(self.measure);
         self.length = LengthLimit::new(setup.max_len);
+        self.hoard = Hoard::new(setup.data_limit);
         for bucket in setup.silent {
             self.silent.add(bucket);
         }

@@ -17,11 +17,9 @@ use std::thread;
 use std::time::Duration;
 
 /// As many as take about a minute.
-const N_CAMPAIGNS: u64 = 15;
+const N_CAMPAIGNS: u64 = 18;
 /// How long each of them is; what happens to it happens meanwhile.
 const LENGTH_MS: u64 = 2000;
-/// Bytes on a disk that is soon full.
-const SMALL_DISK: &str = "size=16k";
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +34,29 @@ enum Fault {
     CacheIsFile,
     /// There is room for a few files only, in the cache and in `testdata`.
     DiskIsFull,
+    /// The disk of the cache and of `testdata` can be read only from then on, also by root.
+    DiskIsReadOnly,
 }
 
-const FAULTS: [Fault; 5] =
-    [Fault::Worker, Fault::Coordinator, Fault::CacheIsGone, Fault::CacheIsFile, Fault::DiskIsFull];
+impl Fault {
+    /// The size of the disk that the campaign writes to, if it has one to itself.
+    fn disk(self) -> Option<&'static str> {
+        match self {
+            Self::DiskIsFull => Some("size=16k"),
+            Self::DiskIsReadOnly => Some("size=64m"),
+            Self::Worker | Self::Coordinator | Self::CacheIsGone | Self::CacheIsFile => None,
+        }
+    }
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault::Worker,
+    Fault::Coordinator,
+    Fault::CacheIsGone,
+    Fault::CacheIsFile,
+    Fault::DiskIsFull,
+    Fault::DiskIsReadOnly,
+];
 
 /// The next of a sequence of numbers (SplitMix64).
 fn next(state: &mut u64) -> u64 {
@@ -53,16 +70,16 @@ fn number_from(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Small disks, until they are dropped.
+/// Disks, until they are dropped.
 struct Disks(Vec<PathBuf>);
 
 impl Disks {
     /// Mounts one at each of these folders. `None` where that is not permitted.
-    fn mount(dirs: [PathBuf; 2]) -> Option<Self> {
+    fn mount(dirs: [PathBuf; 2], size: &str) -> Option<Self> {
         let mut disks = Self(Vec::new());
         for dir in dirs {
             fs::create_dir_all(&dir).unwrap();
-            let args = ["-t", "tmpfs", "-o", SMALL_DISK, "tmpfs"];
+            let args = ["-t", "tmpfs", "-o", size, "tmpfs"];
             let mounted = Command::new("mount").args(args).arg(&dir).output();
             if !mounted.is_ok_and(|output| output.status.success()) {
                 return None;
@@ -70,6 +87,20 @@ impl Disks {
             disks.0.push(dir);
         }
         Some(disks)
+    }
+}
+
+impl Disks {
+    /// Lets nobody write to them any more.
+    fn freeze(&self) {
+        for dir in &self.0 {
+            // One that is open for writing at the moment refuses.
+            let args = ["-o", "remount,ro"];
+            wait_until(Duration::from_secs(10), "a disk can be made read-only", || {
+                let frozen = Command::new("mount").args(args).arg(dir).output();
+                frozen.is_ok_and(|output| output.status.success())
+            });
+        }
     }
 }
 
@@ -100,28 +131,28 @@ impl Campaign<'_> {
         }
         fs::create_dir_all(project.tmp()).unwrap();
         fs::create_dir_all(project.private("cache")).unwrap();
-        let disks = match self.fault {
-            Fault::DiskIsFull => {
+        let disks = match self.fault.disk() {
+            Some(size) => {
                 let dirs = [project.private("cache"), project.path("testdata")];
-                match Disks::mount(dirs) {
+                match Disks::mount(dirs, size) {
                     Some(disks) => Some(disks),
                     None => return,
                 }
             }
-            _ => None,
+            None => None,
         };
         let time = format!("{LENGTH_MS}ms");
         let args = ["run", "--message-format", "json", "--jobs", "2", "--time", &time, "healthy::"];
         let mut running = Running::start(&mut project.shmfuzz(args));
         running.wait_for_event(|event| event["event"] == "start");
         thread::sleep(self.moment);
-        self.strike(&running);
+        self.strike(&running, disks.as_ref());
         let output = running.finish();
         self.check(&output);
         drop(disks);
     }
 
-    fn strike(&self, running: &Running) {
+    fn strike(&self, running: &Running, disks: Option<&Disks>) {
         let cache = self.project.private("cache");
         match self.fault {
             Fault::Worker => {
@@ -142,6 +173,7 @@ impl Campaign<'_> {
                 }
             }
             Fault::DiskIsFull => {}
+            Fault::DiskIsReadOnly => disks.expect("it has one").freeze(),
         }
     }
 
@@ -231,6 +263,11 @@ impl Campaign<'_> {
             Fault::DiskIsFull => assert!(events.iter().any(says), "{label}\n{output}"),
             // What was saved before is gone, and there may have been nothing to save since.
             Fault::CacheIsGone | Fault::CacheIsFile => {}
+            // What was saved before is there, and there may have been nothing to save since.
+            Fault::DiskIsReadOnly => {
+                let is_told = events.iter().any(says);
+                assert!(entries.len() >= n_reported || is_told, "{label}\n{output}");
+            }
         }
     }
 
@@ -248,7 +285,7 @@ impl Campaign<'_> {
             name_of(file).starts_with(".shmfuzz") || name_of(file).starts_with(".tmp")
         });
         assert_eq!(files, [] as [PathBuf; 0], "{label}\n{output}");
-        if self.fault != Fault::DiskIsFull {
+        if self.fault.disk().is_none() {
             let left = files_below(&self.project.tmp());
             assert_eq!(left, [] as [PathBuf; 0], "{label}\n{output}");
         }

@@ -28,6 +28,7 @@ mod nuisances;
 mod packages;
 mod repeating;
 mod seeds;
+mod sequences;
 mod slow;
 mod stability;
 mod ways;

@@ -81,8 +81,9 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
 
 fn line(one: &Selected, store: &mut Store, idx: TestIdx) -> (Line, Vec<String>) {
     let FuzzTest { binary, record } = &one.test;
-    let Loaded { inputs, warnings } = store.load(idx);
-    let n_files = inputs.iter().filter(|input| input.place == Place::Seed).count();
+    let Loaded { inputs, sequences, warnings } = store.load(idx);
+    let n_inputs = inputs.iter().filter(|input| input.place == Place::Seed).count();
+    let n_files = n_inputs + sequences.len();
     let testdata = &one.seed_folder;
     let line = Line {
         test: one.name.clone(),
@@ -93,7 +94,7 @@ fn line(one: &Selected, store: &mut Store, idx: TestIdx) -> (Line, Vec<String>) 
         line: record.line,
         ignored: record.ignored != 0,
         seeds: record.n_seeds as usize + n_files,
-        corpus: inputs.len() - n_files,
+        corpus: inputs.len() - n_inputs,
         testdata: testdata.to_string_lossy().into_owned(),
         cache: store.cache_dir(idx).to_string_lossy().into_owned(),
     };

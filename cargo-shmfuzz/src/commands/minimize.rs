@@ -20,6 +20,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::testdata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -132,6 +133,12 @@ fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
     }
     let input =
         std::fs::read(&path).with_context(|| format!("cannot read {}", show::path(&path)))?;
+    if sequence::is_sequence(&input) {
+        bail!(
+            "{} is a sequence of inputs, which is made smaller when it is found only",
+            show::path(&path)
+        );
+    }
     if one.test.record.kind == InputKind::Text && std::str::from_utf8(&input).is_err() {
         bail!("{} is no valid UTF-8, which {} takes", show::path(&path), one.name);
     }
@@ -231,6 +238,7 @@ impl Task<'_> {
             until_plateau: None,
             stop_on_crash: false,
             minimize_time: time,
+            sequence_time: Duration::ZERO,
             fail_known: false,
             by_work: false,
         };

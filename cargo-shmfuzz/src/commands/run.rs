@@ -103,6 +103,12 @@ pub(crate) struct Arguments {
     /// How long to make each failing input smaller, 0 for not at all
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
     pub(crate) minimize_time: Duration,
+    /// How long to search for the earlier inputs that a failure needs which does not happen again
+    /// alone, 0 for not at all
+    ///
+    /// As long is waited for it to happen once more, in a worker whose inputs are recorded.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = options::parse_time_or_zero)]
+    pub(crate) sequence_time: Duration,
     /// Keep the corpus here [default: the user's cache directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) corpus_dir: Option<Utf8PathBuf>,
@@ -222,7 +228,7 @@ fn prepare(
     let mut store = Store::new(&root, homes.collect());
     let mut tests = Vec::new();
     for (i, (one, limits)) in selected.iter().zip(&limits).enumerate() {
-        let Loaded { inputs, warnings } = store.load(TestIdx(i));
+        let Loaded { inputs, sequences, warnings } = store.load(TestIdx(i));
         for warning in warnings {
             report.warn(&format!("{}: {warning}", one.name));
         }
@@ -234,6 +240,7 @@ fn prepare(
         let mut test = campaign_test(one, limits, inputs, usable);
         let of_package = super::of_package(&workspace, &one.test)
             .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+        test.sequences = sequences;
         test.ignored = of_package.ignore.into_iter().chain(arguments.ignore.clone()).collect();
         tests.push(test);
     }
@@ -271,6 +278,7 @@ pub(super) fn campaign_test(
         tokens,
         ignored: BTreeSet::new(),
         corpus,
+        sequences: Vec::new(),
     }
 }
 
@@ -287,6 +295,7 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         until_plateau: arguments.until_plateau,
         stop_on_crash: arguments.stop_on_crash,
         minimize_time: arguments.minimize_time,
+        sequence_time: arguments.sequence_time,
         fail_known: arguments.fail_known,
         by_work: arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1,
     }

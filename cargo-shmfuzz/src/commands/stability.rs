@@ -70,7 +70,8 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
     let mut store = Store::new(&root, vec![super::home(one, &limits[0])]);
-    let Loaded { inputs, warnings } = store.load(TestIdx(0));
+    // The inputs of a sequence have no say: each of them is most likely an input of the corpus, too.
+    let Loaded { inputs, warnings, .. } = store.load(TestIdx(0));
     for warning in warnings {
         report.warn(&format!("{}: {warning}", one.name));
     }

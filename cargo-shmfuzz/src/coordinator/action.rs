@@ -17,6 +17,8 @@ pub(crate) enum Action {
         worker: WorkerId,
         /// What it fuzzes.
         test: TestIdx,
+        /// Whether all that it runs is to be on record.
+        has_journal: bool,
     },
     /// Hand the turn over and send a request. Answered by `Answered` or `Died`.
     Send {

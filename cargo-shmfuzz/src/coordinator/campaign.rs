@@ -42,6 +42,9 @@ pub(crate) struct Campaign {
     pub(crate) stop_on_crash: bool,
     /// How long one finding is minimized; zero for not at all.
     pub(crate) minimize_time: Duration,
+    /// How long a failure that passes alone is waited for to happen again, and how long the inputs
+    /// before it are then searched for those that it needs; zero for not at all.
+    pub(crate) sequence_time: Duration,
     /// Committed inputs that still fail count as findings for the exit code.
     pub(crate) fail_known: bool,
     /// Decide by work and counts, so that the campaign repeats (`--seed` and `--runs` and one job).
@@ -70,6 +73,17 @@ pub(crate) struct Test {
     pub(crate) ignored: BTreeSet<Bucket>,
     /// Committed seeds and cached entries, distinct by content, seeds first.
     pub(crate) corpus: Vec<CorpusInput>,
+    /// Committed sequences of inputs, each of which failed once.
+    pub(crate) sequences: Vec<CommittedSequence>,
+}
+
+/// A sequence of inputs from disk.
+#[derive(Clone, Debug)]
+pub(crate) struct CommittedSequence {
+    /// Its file's name.
+    pub(crate) name: String,
+    /// The inputs, as [`shmfuzz_runtime::sequence::pack`] packs them.
+    pub(crate) packed: Bytes,
 }
 
 /// An input from disk.

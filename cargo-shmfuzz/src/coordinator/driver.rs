@@ -28,9 +28,11 @@ use super::interrupt::Interrupts;
 use super::notice::{End, Exit, Notice};
 use super::plain::{Build, Check, Checker};
 use super::store::{Failing, Store};
+use crate::show;
 use crate::source;
 use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
+use shmfuzz_runtime::journal;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -204,7 +206,7 @@ impl<'a> Driver<'a> {
 
     fn perform(&mut self, action: Action) -> anyhow::Result<Course> {
         match action {
-            Action::Spawn { worker, test } => self.spawn(worker, test),
+            Action::Spawn { worker, test, has_journal } => self.spawn(worker, test, has_journal),
             Action::Send { worker, request, freight, random, timeout } => {
                 let handle = self.workers.get(&worker);
                 let handle = handle.context("internal error: a request to no worker")?;
@@ -230,14 +232,19 @@ impl<'a> Driver<'a> {
         Ok(Course::Onward)
     }
 
-    fn spawn(&mut self, worker: WorkerId, test: TestIdx) {
+    fn spawn(&mut self, worker: WorkerId, test: TestIdx, has_journal: bool) {
         let recruit = Recruit {
             worker,
             launch: self.launches[test.0].clone(),
             source: self.sources[test.0].clone(),
             capacity: first_capacity(&self.tests[test.0]),
-            rss_limit: self.tests[test.0].rss_limit,
+            rss_limit: match self.tests[test.0].rss_limit {
+                // What is on record is resident, too.
+                limit if has_journal && limit > 0 => limit.saturating_add(journal::CAPACITY as u64),
+                limit => limit,
+            },
             addresses: self.addresses,
+            has_journal,
             events: self.sender.clone(),
             groups: self.groups.clone(),
         };
@@ -288,6 +295,12 @@ impl<'a> Driver<'a> {
             _ => None,
         };
         (self.report)(notice, finding.and_then(|finding| self.ledger.path(finding)));
+        if let Notice::Finding(finding) = notice
+            && let Some(error) = self.sources[finding.test.0].take_error()
+        {
+            let text = format!("stacks cannot be shown: {}", show::error(&error));
+            (self.report)(&Notice::Warning { test: Some(finding.test), text }, None);
+        }
     }
 
     fn show_warnings(&mut self) {

@@ -28,6 +28,7 @@ mod mutant;
 mod pool;
 mod random;
 mod request;
+mod sequence;
 mod share;
 mod silence;
 #[cfg(test)]
@@ -164,6 +165,7 @@ impl Engine {
     /// Does what time, free slots and the state of all else ask for.
     fn proceed(&mut self) {
         self.watch();
+        self.end_waits();
         self.settle_pools();
         self.fill_slots();
         self.show_figures();
@@ -193,8 +195,10 @@ impl Engine {
     fn spawn(&mut self, test: TestIdx, role: Role) -> WorkerId {
         let id = WorkerId(self.n_spawned);
         self.n_spawned += 1;
+        let has_journal = role == Role::Fuzzer && self.wants_journals(test);
         let state = &mut self.tests[test.0];
         let mut worker = Worker::new(test, role, state.n_workers, self.now);
+        worker.has_journal = has_journal;
         if role == Role::Fuzzer {
             state.n_workers += 1;
             worker.first_seed = state.first_seed;
@@ -202,7 +206,7 @@ impl Engine {
             worker.baseline_end = state.pool.feed_len();
         }
         self.workers.insert(id, worker);
-        self.act(Action::Spawn { worker: id, test });
+        self.act(Action::Spawn { worker: id, test, has_journal });
         id
     }
 

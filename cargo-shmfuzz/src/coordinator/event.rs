@@ -3,9 +3,11 @@
 use super::campaign::{Bytes, FindingId, WorkerId};
 use crate::stack::Trace;
 use shmfuzz_runtime::entries::LogEntry;
+use shmfuzz_runtime::journal::Life;
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::{Hello, Reply};
 use shmfuzz_runtime::words::LastWords;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One thing that happened.
@@ -81,6 +83,30 @@ pub(crate) struct Harvest {
     pub(crate) loading: Option<u64>,
     /// What does not fit together: the target wrote over the mapping.
     pub(crate) damage: Option<String>,
+    /// All that the worker has run in its life, if that is on record and something failed.
+    pub(crate) life: Option<Arc<Life>>,
+}
+
+impl Harvest {
+    /// The input that failed, with what its worker ran before it.
+    pub(crate) fn take_culprit(&mut self) -> Culprit {
+        Culprit { input: self.input.take(), life: self.life.take() }
+    }
+}
+
+/// An input that failed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Culprit {
+    /// Its bytes, if they could be read.
+    pub(crate) input: Option<Vec<u8>>,
+    /// All that its worker has run, with the input at the end, if that is on record.
+    pub(crate) life: Option<Arc<Life>>,
+}
+
+impl From<Vec<u8>> for Culprit {
+    fn from(input: Vec<u8>) -> Self {
+        Self { input: Some(input), life: None }
+    }
 }
 
 /// A call that took long.

@@ -258,6 +258,12 @@ pub(crate) enum Reproducible {
         /// Of how many fresh workers that ran it.
         runs: u32,
     },
+    /// It failed again as the last of so many inputs, one after the other in one process: the
+    /// finding's input is the file of that sequence. Alone, it passed each time.
+    InSequence {
+        /// How many.
+        n_inputs: usize,
+    },
     /// It passed each time.
     No,
     /// It was not run often enough to tell: the campaign ended, or its workers were lost.

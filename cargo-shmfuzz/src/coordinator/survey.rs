@@ -229,7 +229,7 @@ impl Survey {
         }
         self.found.n_failing += 1;
         self.worker = WorkerId(self.worker.0 + 1);
-        actions.push(Action::Spawn { worker: self.worker, test: TestIdx(0) });
+        actions.push(Action::Spawn { worker: self.worker, test: TestIdx(0), has_journal: false });
     }
 
     fn finish(&mut self, end: End, actions: &mut Vec<Action>) {
@@ -247,7 +247,7 @@ impl Survey {
 
 impl Decides for Survey {
     fn start(&mut self, _: Duration, actions: &mut Vec<Action>) {
-        actions.push(Action::Spawn { worker: self.worker, test: TestIdx(0) });
+        actions.push(Action::Spawn { worker: self.worker, test: TestIdx(0), has_journal: false });
     }
 
     fn step(&mut self, _: Duration, event: Event, actions: &mut Vec<Action>) {

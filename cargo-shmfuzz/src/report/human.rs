@@ -11,6 +11,7 @@ use crate::coordinator::notice::{
 };
 use crate::show;
 use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::sequence;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -248,13 +249,41 @@ impl Human {
         );
         self.console.status(Tone::Bad, "Crash", &text);
         self.failure(&finding.failure);
-        self.console.detail(&format!("input, {}:", show::size(finding.input.len())));
-        for line in show::input(&finding.input) {
-            self.console.detail(&format!("  {line}"));
-        }
+        self.input(finding);
         self.output(&finding.failure.output);
         self.console.detail(&format!("bucket {}", finding.failure.bucket));
         self.written(finding, path);
+    }
+
+    /// The input, or those of a sequence.
+    fn input(&mut self, finding: &Finding) {
+        /// The most inputs of a sequence that are shown.
+        const MOST: usize = 16;
+        let inputs = match finding.reproducible {
+            Reproducible::InSequence { .. } => sequence::from_file(&finding.input),
+            _ => Ok(vec![finding.input.to_vec()]),
+        };
+        let inputs = inputs.unwrap_or_default();
+        match &inputs[..] {
+            [input] => self.console.detail(&format!("input, {}:", show::size(input.len()))),
+            inputs => self.console.detail(&format!(
+                "{} inputs one after the other in one process, of which the last one fails and \
+                 passes alone:",
+                inputs.len()
+            )),
+        }
+        for input in inputs.iter().take(MOST) {
+            self.bytes(input);
+        }
+        if inputs.len() > MOST {
+            self.console.detail(&format!("  and {} more", inputs.len() - MOST));
+        }
+    }
+
+    fn bytes(&mut self, input: &[u8]) {
+        for line in show::input(input) {
+            self.console.detail(&format!("  {line}"));
+        }
     }
 
     /// Where the input is, and how to see it fail.
@@ -266,7 +295,7 @@ impl Human {
         self.console.detail(&format!("written to {}", shown_path(path)));
         let label = label(&self.labels, finding.test);
         let (cargo_test, repro) = (label.cargo_test.clone(), label.repro.clone());
-        if finding.reproducible == Reproducible::Yes {
+        if !finding.reproducible.is_flaky() && finding.reproducible != Reproducible::NotTried {
             self.console.detail(&format!("fails again with `{cargo_test}`"));
             self.console.detail(&format!(
                 "              or `{repro} {}`",
@@ -280,7 +309,7 @@ impl Human {
                 Reproducible::Sometimes { failures, runs } => {
                     format!("it failed again in {failures} of {runs} fresh workers; try")
                 }
-                Reproducible::Yes | Reproducible::No => {
+                Reproducible::Yes | Reproducible::InSequence { .. } | Reproducible::No => {
                     "it did not fail again in a fresh worker; try".to_owned()
                 }
             };
@@ -303,8 +332,9 @@ impl Human {
         self.console.status(Tone::Good, "Minimized", &text);
         // Which part of the message depends on the input: it belongs to the file that is there now.
         self.message(&finding.failure.message);
-        for line in show::input(&finding.input) {
-            self.console.detail(&format!("  {line}"));
+        match finding.reproducible {
+            Reproducible::InSequence { .. } => self.input(finding),
+            _ => self.bytes(&finding.input),
         }
         self.written(finding, path);
     }
@@ -312,7 +342,9 @@ impl Human {
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {
         let name = self.test(finding.test).to_owned();
         let where_not = match finding.reproducible {
-            Reproducible::Yes => "does not happen without instrumentation and `cfg(fuzzing)`",
+            Reproducible::Yes | Reproducible::InSequence { .. } => {
+                "does not happen without instrumentation and `cfg(fuzzing)`"
+            }
             Reproducible::Sometimes { .. } | Reproducible::No | Reproducible::NotTried => {
                 "did not happen again in the ordinary build, and was not tried elsewhere"
             }

@@ -190,6 +190,9 @@ struct Found<'a> {
     /// How often it failed again, of how many times, if it did neither each time nor never.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_again: Option<[u32; 2]>,
+    /// How many inputs it takes, one after the other, if one alone is not enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<usize>,
     /// The innermost first.
     stack: Vec<StackItem<'a>>,
 }
@@ -445,13 +448,20 @@ impl<'a> Found<'a> {
             elapsed: finding.elapsed.as_secs_f64(),
             execs: finding.execs,
             reproducible: match finding.reproducible {
-                Reproducible::Yes => Some(true),
+                Reproducible::Yes | Reproducible::InSequence { .. } => Some(true),
                 Reproducible::Sometimes { .. } | Reproducible::No => Some(false),
                 Reproducible::NotTried => None,
             },
             failed_again: match finding.reproducible {
                 Reproducible::Sometimes { failures, runs } => Some([failures, runs]),
-                Reproducible::Yes | Reproducible::No | Reproducible::NotTried => None,
+                Reproducible::Yes
+                | Reproducible::InSequence { .. }
+                | Reproducible::No
+                | Reproducible::NotTried => None,
+            },
+            sequence: match finding.reproducible {
+                Reproducible::InSequence { n_inputs } => Some(n_inputs),
+                _ => None,
             },
             stack: StackItem::all(&finding.failure.stack),
         }

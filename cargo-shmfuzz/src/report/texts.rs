@@ -8,7 +8,7 @@ use super::Label;
 use super::console::Console;
 use super::human::Human;
 use crate::coordinator::campaign::FindingId;
-use crate::coordinator::notice::{Finding, Notice};
+use crate::coordinator::notice::{Finding, Notice, Reproducible};
 use crate::coordinator::store::disk::{self, Care};
 use crate::show;
 use std::collections::HashMap;
@@ -90,7 +90,8 @@ impl Texts {
 /// How to keep a short input in the source.
 fn as_seed(finding: &Finding) -> String {
     // What ends the process would end that of all tests.
-    if finding.input.len() > MAX_SEED || !finding.failure.kind.is_recoverable() {
+    let is_input = !matches!(finding.reproducible, Reproducible::InSequence { .. });
+    if !is_input || finding.input.len() > MAX_SEED || !finding.failure.kind.is_recoverable() {
         return String::new();
     }
     let bytes = finding.input.escape_ascii();

@@ -16,6 +16,8 @@ pub mod area;
 pub mod bucket;
 #[path = "../../src/entries.rs"]
 pub mod entries;
+#[path = "../../src/journal.rs"]
+pub mod journal;
 #[path = "../../src/kind.rs"]
 pub mod kind;
 #[path = "../../src/layout.rs"]
@@ -30,6 +32,8 @@ pub mod message;
 pub mod place;
 #[path = "../../src/record.rs"]
 pub mod record;
+#[path = "../../src/sequence.rs"]
+pub mod sequence;
 #[path = "../../src/space.rs"]
 mod space;
 #[path = "../../src/stack.rs"]

@@ -1,5 +1,7 @@
-//! The calls of a replay, in the process that makes them: one, or as many as show a leak.
+//! The calls of a replay, in the process that makes them: one, those of a sequence, or as many as
+//! show a leak.
 
+#[cfg(unix)]
 use crate::call::call;
 use crate::fuzz_test::FuzzTest;
 #[cfg(unix)]
@@ -14,7 +16,7 @@ pub(super) fn make(test: &FuzzTest, bytes: &[u8]) -> Result<(), String> {
     if std::env::var_os(super::MANY_CALLS).is_some() {
         return measure(test, bytes);
     }
-    call(test, bytes)
+    super::replay_file(test, bytes)
 }
 
 /// Calls the body until it is known whether it leaks. Where memory cannot be seen, nothing leaks.

@@ -142,7 +142,8 @@ impl Pair {
         let (ours, channel) = UnixStream::pair().expect("a channel is made");
         let control = File::from(OwnedFd::from(channel));
         let control = Control::start(control).expect("threads can be started");
-        thread::spawn(move || serve(test, Box::leak(Box::new(theirs)), control));
+        let theirs: &'static Mapping = Box::leak(Box::new(theirs));
+        thread::spawn(move || serve(super::Worker::new(test, theirs, None), theirs, control));
         let replies = BufReader::new(ours.try_clone().expect("the channel is cloned"));
         let mut pair = Self { mapping, turn: Some(turn), requests: ours, replies };
         let hello: Reply = message::receive(&mut pair.replies).expect("a worker speaks first");

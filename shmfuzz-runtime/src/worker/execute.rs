@@ -13,6 +13,7 @@ use super::unix;
 use crate::area::Area;
 use crate::bucket::Bucket;
 use crate::fuzz_test::FuzzTest;
+use crate::journal::Journal;
 use crate::kind::FailureKind;
 use crate::layout::{Header, Phase};
 use crate::mapping::Mapping;
@@ -41,12 +42,22 @@ pub(super) struct Executor {
     header: &'static Header,
     words: WordsArea,
     stack: StackArea,
+    journal: Option<Journal>,
 }
 
 impl Executor {
-    pub(super) fn new(test: &'static FuzzTest, mapping: &'static Mapping) -> Self {
+    pub(super) fn new(
+        test: &'static FuzzTest,
+        mapping: &'static Mapping,
+        journal: Option<Journal>,
+    ) -> Self {
         let (words, stack) = (WordsArea::of(mapping), StackArea::of(mapping));
-        Self { test, header: mapping.header(), words, stack }
+        Self { test, header: mapping.header(), words, stack, journal }
+    }
+
+    /// Whether there is a journal, and something has not found its way into it.
+    pub(super) fn is_journal_full(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_full)
     }
 
     /// Says what the following calls are for.
@@ -74,6 +85,12 @@ impl Executor {
     #[inline]
     pub(super) fn call(&self, area: &Area<'_>) -> Outcome {
         let header = self.header;
+        if let Some(journal) = &self.journal {
+            if !journal.record(area.as_slice()) {
+                // The job ends soon: a life that is not on record is of no use.
+                header.stop.store(1, Ordering::Relaxed);
+            }
+        }
         header.value_len.store(area.len() as u64, Ordering::Relaxed);
         // One writer: no need of a locked addition.
         let count = header.count.load(Ordering::Relaxed);

@@ -142,6 +142,7 @@ impl Worker {
         let mut tally = Tally::new(Budget::new(self.measure, ask.budget_ms));
         let max_execs = ask.max_execs.unwrap_or(u64::MAX);
         let end = self.fuzz_until(turn, &mut random, max_execs, &mut tally)?;
+        let end = self.or_journal_full(end);
         self.store_random(&random);
         if end != JobEnd::Failed {
             header.entry.store(-1, Ordering::Relaxed);
@@ -156,6 +157,16 @@ impl Worker {
             first_moved: self.coverage.first_moved(),
             coverage: self.coverage_so_far(),
         })
+    }
+
+    /// How a job has ended that may have ended for its journal.
+    pub(super) fn or_journal_full(&self, end: JobEnd) -> JobEnd {
+        match end {
+            JobEnd::Done | JobEnd::Stopped if self.executor.is_journal_full() => {
+                JobEnd::JournalFull
+            }
+            end => end,
+        }
     }
 
     fn fuzz_until(
@@ -227,7 +238,7 @@ impl Worker {
                     return Ok(Some(end));
                 }
             }
-            if self.queue.get(idx).edits.is_none() {
+            if self.wants_trace(idx, random) {
                 if let Some(end) = self.trace(turn, idx, tally)? {
                     return Ok(Some(end));
                 }

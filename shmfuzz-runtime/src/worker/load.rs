@@ -35,6 +35,7 @@ impl Worker {
         } else if let Some(end) = self.load_until(turn, &inputs, &mut loaded, &mut tally)? {
             loaded.end = end;
         }
+        loaded.end = self.or_journal_full(loaded.end);
         if loaded.end != JobEnd::Failed {
             self.mapping.header().loading.store(-1, Ordering::Relaxed);
         }

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) is_worked_on: bool,
     /// Edits that its comparisons suggest, once it was traced.
     pub(super) edits: Option<Rc<[Edit]>>,
+    /// Whether they were given up for those of others.
+    pub(super) has_lost_edits: bool,
     /// How many of them were tried alone.
     pub(super) n_edits_tried: usize,
     /// Whether chains of edits were searched for.
@@ -50,6 +52,7 @@ impl Entry {
             is_stable: false,
             is_worked_on: false,
             edits: None,
+            has_lost_edits: false,
             n_edits_tried: 0,
             is_chased: false,
         }

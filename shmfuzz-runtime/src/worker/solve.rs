@@ -31,6 +31,19 @@ pub(super) enum Edit {
     Resize(usize),
 }
 
+impl Edit {
+    /// Bytes that it takes in memory, about.
+    pub(super) fn size(&self) -> usize {
+        /// What an allocator adds to a few bytes.
+        const OVERHEAD: usize = 24;
+        size_of::<Self>()
+            + match self {
+                Self::Replace { bytes, .. } => bytes.capacity() + OVERHEAD,
+                Self::Resize(_) => 0,
+            }
+    }
+}
+
 /// The most edits for one input.
 const MAX_EDITS: usize = 512;
 /// The most insertions for one input.

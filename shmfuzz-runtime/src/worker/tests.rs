@@ -153,7 +153,8 @@ impl Rig {
         let (ours, channel) = UnixStream::pair().unwrap();
         let control = Control::start(File::from(OwnedFd::from(channel))).unwrap();
         let worker = thread::spawn(move || {
-            serve(test, Box::leak(Box::new(theirs)), control).unwrap();
+            let theirs: &'static Mapping = Box::leak(Box::new(theirs));
+            serve(Worker::new(test, theirs, None), theirs, control).unwrap();
         });
         let mut rig = Self {
             mapping: Box::leak(Box::new(mapping)),
@@ -226,7 +227,7 @@ impl Rig {
     fn replay(&mut self, input: &[u8]) -> Replayed {
         self.reset();
         self.mapping.set_value(self.turn.as_mut().unwrap(), input).unwrap();
-        match self.ask(Request::Replay(Replay { times: 3 })) {
+        match self.ask(Request::Replay(Replay { times: 3, is_sequence: false })) {
             Reply::Replayed(replayed) => replayed,
             other => panic!("{other:?}"),
         }

@@ -32,9 +32,11 @@ impl InputArea {
         };
         match end {
             JobEnd::Failed | JobEnd::LargeEntry => Self::Filled,
-            JobEnd::Done | JobEnd::Stopped | JobEnd::LogFull | JobEnd::NeedsCapacity { .. } => {
-                Self::IfRunning
-            }
+            JobEnd::Done
+            | JobEnd::Stopped
+            | JobEnd::LogFull
+            | JobEnd::JournalFull
+            | JobEnd::NeedsCapacity { .. } => Self::IfRunning,
         }
     }
 }
@@ -90,5 +92,7 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         phase,
         loading: u64::try_from(header.loading.load(Ordering::Relaxed)).ok(),
         damage: (!damage.is_empty()).then(|| damage.join("; ")),
+        // Whoever has the journal reads it.
+        life: None,
     }
 }

@@ -19,7 +19,7 @@ use std::sync::mpsc::channel;
 
 const WORKER: WorkerId = WorkerId(7);
 const LONG: Duration = Duration::from_secs(60);
-const REPLAY: Request = Request::Replay(Replay { times: 1 });
+const REPLAY: Request = Request::Replay(Replay { times: 1, is_sequence: false });
 
 fn source(launch: &Launch) -> source::Lazy {
     source::Lazy::new(launch.executable.clone(), PathBuf::from(env!("CARGO_MANIFEST_DIR")))
@@ -45,6 +45,7 @@ impl Rig {
         let (sender, events) = channel();
         let groups = Groups::default();
         let recruit = Recruit {
+            has_journal: false,
             worker: WORKER,
             source: source(&launch),
             launch,
@@ -290,7 +291,7 @@ struct Script {
 
 impl Decides for Script {
     fn start(&mut self, _now: Duration, actions: &mut Vec<Action>) {
-        actions.push(Action::Spawn { worker: WORKER, test: TestIdx(0) });
+        actions.push(Action::Spawn { worker: WORKER, test: TestIdx(0), has_journal: false });
     }
 
     fn step(&mut self, _now: Duration, event: Event, actions: &mut Vec<Action>) {
@@ -325,7 +326,11 @@ impl Decides for Script {
             Event::Checked { verdict, .. } => {
                 self.log.push(format!("{verdict:?}"));
                 // A worker that nobody ends, for the driver to end.
-                actions.push(Action::Spawn { worker: WorkerId(8), test: TestIdx(0) });
+                actions.push(Action::Spawn {
+                    worker: WorkerId(8),
+                    test: TestIdx(0),
+                    has_journal: false,
+                });
                 let (end, exit) = (End::Crash, Exit::Found);
                 actions.push(Action::Show(Notice::Finish {
                     totals: Vec::new(),
@@ -362,6 +367,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         tokens: Vec::new(),
         ignored: Default::default(),
         corpus: Vec::new(),
+        sequences: Vec::new(),
     }];
     let mut told = Vec::new();
     let mut report = |notice: &Notice, _: Option<&Path>| told.push(format!("{notice:?}"));

@@ -122,7 +122,10 @@ mod tests {
     const FUZZ: Option<Phase> = Some(Phase::Fuzzing);
 
     fn watch(timeout: Duration) -> Watch {
-        Watch::request(&Request::Replay(shmfuzz_runtime::message::Replay { times: 1 }), timeout)
+        Watch::request(
+            &Request::Replay(shmfuzz_runtime::message::Replay { times: 1, is_sequence: false }),
+            timeout,
+        )
     }
 
     /// When a worker that calls once and then uses `percent` of a core is found out.

@@ -20,6 +20,7 @@ use crate::stack::Trace;
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
+use shmfuzz_runtime::journal::{Journal, Life};
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{ChannelError, JobEnd, Reply, Request, WORKER_ENV};
@@ -30,6 +31,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
@@ -79,6 +81,7 @@ pub(super) struct Recruit {
     /// In bytes; 0 for none.
     pub(super) rss_limit: u64,
     pub(super) addresses: Addresses,
+    pub(super) has_journal: bool,
     pub(super) events: Sender<Event>,
     pub(super) groups: Groups,
 }
@@ -200,6 +203,7 @@ struct Worker {
     source: source::Lazy,
     rss_limit: u64,
     mapping: Mapping,
+    journal: Option<Journal>,
     /// `None` while the worker has it.
     turn: Option<Turn>,
     process: Process,
@@ -219,22 +223,39 @@ struct Worker {
 
 impl Worker {
     fn start(recruit: Recruit, woken: UnixStream) -> Result<Self, String> {
-        let Recruit { worker, launch, source, capacity, rss_limit, events, groups, .. } = recruit;
+        let Recruit {
+            worker,
+            launch,
+            source,
+            capacity,
+            rss_limit,
+            events,
+            groups,
+            has_journal,
+            ..
+        } = recruit;
         let (mapping, turn) = Mapping::create(capacity).map_err(|e| e.to_string())?;
         let control = |e: io::Error| format!("cannot make a control channel: {e}");
         let (ours, theirs) = UnixStream::pair().map_err(control)?;
         let channel = Channel::new(ours).map_err(control)?;
         let file = mapping.file().ok_or("the mapping has no file")?;
         let file = OwnedFd::from(file.try_clone().map_err(control)?);
-        let theirs = OwnedFd::from(theirs);
+        let mut inherited = vec![file, OwnedFd::from(theirs)];
+        let mut journal = None;
+        if has_journal {
+            let (ours, file) = Journal::create().map_err(|e| e.to_string())?;
+            journal = Some(ours);
+            inherited.push(OwnedFd::from(file));
+        }
+        let numbers: Vec<String> = inherited.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let mut command = launch.command();
         command
-            .env(WORKER_ENV, format!("{},{}", file.as_raw_fd(), theirs.as_raw_fd()))
+            .env(WORKER_ENV, numbers.join(","))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The numbers stay as they are here: moving them to chosen ones could overwrite the
             // descriptor on which the standard library reports that the program does not start.
-            .preserved_fds(vec![file, theirs]);
+            .preserved_fds(inherited);
         let mut process = Process::spawn(command, &groups)
             .map_err(|e| format!("cannot start {}: {e}", show::path(&launch.executable)))?;
         let output = Output::of(process.child())
@@ -245,6 +266,7 @@ impl Worker {
             source,
             rss_limit,
             mapping,
+            journal,
             turn: Some(turn),
             process,
             channel,
@@ -341,6 +363,9 @@ impl Worker {
                 harvest.stack = self.last_stack();
                 harvest.resident = self.process.gauge().resident();
                 harvest.slow = std::mem::take(&mut self.slowness).into_slow();
+                if InputArea::after(&reply) == InputArea::Filled {
+                    harvest.life = self.life();
+                }
                 if let Reply::Replayed(replayed) = &reply {
                     harvest.cpu = self.cpu_of_job();
                     if replayed.end == JobEnd::Failed {
@@ -356,6 +381,11 @@ impl Worker {
             (Stage::Busy { .. }, _) => Err(lied("its answer does not belong to the request")),
             (Stage::Idle | Stage::Stopping, _) => Err(lied("it spoke without being asked")),
         }
+    }
+
+    /// All that the worker has run, where that is on record.
+    fn life(&self) -> Option<Arc<Life>> {
+        self.journal.as_ref()?.read().map(Arc::new)
     }
 
     fn obey(&mut self, order: Order) -> Result<(), Ending> {
@@ -506,6 +536,9 @@ impl Worker {
         };
         let turn = self.mapping.reclaim();
         let mut harvest = harvest(&self.mapping, &turn, InputArea::IfRunning);
+        if harvest.raw_in_mem {
+            harvest.life = self.life();
+        }
         // Looking up names takes a while, so it comes after the end.
         harvest.stack = match killed {
             Some(_) => {

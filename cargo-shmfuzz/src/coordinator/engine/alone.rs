@@ -47,6 +47,7 @@ impl Engine {
             shelf: Shelf::Testdata,
             is_shown: false,
             is_withdrawn: false,
+            life: None,
             worker: None,
             used: Duration::ZERO,
         });

@@ -36,6 +36,9 @@ impl Engine {
             return self.reject(id, "it claims more counters than a binary can have");
         }
         let cost = self.charge(idx, role, since);
+        if let Role::Chore(finding) = role {
+            self.spend_on_start(finding, cost);
+        }
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.slice_left = worker.slice_left.saturating_sub(cost).max(request::JOB);
         }
@@ -133,6 +136,9 @@ impl Engine {
             (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
                 self.fuzzed(id, *granted, &fuzzed, harvest);
             }
+            (JobKind::Recall(nth), Reply::Replayed(replayed)) => {
+                self.recalled(id, *nth, replayed, &harvest);
+            }
             (kind, _) => {
                 if let JobKind::Fuzz { .. } = kind {
                     self.count_calls_of_lost(idx, kind, &harvest);
@@ -184,6 +190,9 @@ impl Engine {
                         are passed over";
             self.warn_once(idx, "invalid", text.to_owned());
         }
+        if loaded.end == JobEnd::JournalFull {
+            self.end_journal(id);
+        }
         self.note_coverage(id, loaded.first_moved, loaded.coverage);
     }
 
@@ -211,10 +220,11 @@ impl Engine {
         match fuzzed.end {
             JobEnd::Failed => {
                 let failure = classify::words(&harvest);
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
             }
             JobEnd::LargeEntry => self.take_large(id, &mut harvest),
             JobEnd::NeedsCapacity { bytes } => self.make_room(id, bytes),
+            JobEnd::JournalFull => self.end_journal(id),
             JobEnd::Done | JobEnd::Stopped | JobEnd::LogFull => {}
         }
         if self.stalled(id, fuzzed.execs) {
@@ -307,7 +317,7 @@ impl Engine {
         match name {
             Some(name) if is_as_sent => self.seed_failed(idx, name, failure),
             // Other bytes than the seed's: the tag is not believed, but the failure is.
-            _ => self.failure_found(idx, failure, Some(ran)),
+            _ => self.failure_found(idx, failure, ran.into()),
         }
     }
 
@@ -323,7 +333,7 @@ impl Engine {
         let logged = self.tests[idx.0].pool.attribute(seed);
         let is_other = |ran: &Vec<u8>| logged.is_some_and(|seed| *seed.bytes != **ran);
         match ran.filter(is_other) {
-            Some(ran) => self.failure_found(idx, failure, Some(ran)),
+            Some(ran) => self.failure_found(idx, failure, ran.into()),
             None => self.seed_failed(idx, format!("seed#{seed}"), failure),
         }
     }
@@ -331,7 +341,7 @@ impl Engine {
     /// A committed seed failed: said once, and its bucket is silent from now on.
     pub(super) fn seed_failed(&mut self, test: TestIdx, seed: String, failure: Failure) {
         if self.is_mutated(Mutant::SeedIsFinding) {
-            return self.failure_found(test, failure, Some(seed.into_bytes()));
+            return self.failure_found(test, failure, seed.into_bytes().into());
         }
         self.note_failure(test, &failure);
         if self.tests[test.0].known.insert(seed.clone()) {

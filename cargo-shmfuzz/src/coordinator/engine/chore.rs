@@ -12,7 +12,7 @@ use super::silence::{BUCKETS, MESSAGES, MOST, Novelty};
 use super::worker::{Job, JobKind, Role};
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
-use crate::coordinator::event::{Harvest, PlainVerdict};
+use crate::coordinator::event::{Culprit, Harvest, PlainVerdict};
 use crate::coordinator::notice::{End, Failure, Finding, Limit, Notice, Reproducible};
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Reply, Request};
 use std::time::Duration;
@@ -26,12 +26,11 @@ const LOSSES: u32 = 4;
 
 impl Engine {
     /// A failure: the first of its bucket is a finding, and is written at once.
-    pub(super) fn failure_found(
-        &mut self,
-        test: TestIdx,
-        failure: Failure,
-        input: Option<Vec<u8>>,
-    ) {
+    pub(super) fn failure_found(&mut self, test: TestIdx, failure: Failure, culprit: Culprit) {
+        if self.is_met_again(test, &failure, &culprit) {
+            return;
+        }
+        let Culprit { input, life } = culprit;
         let Some(input) = input.map(Bytes::from) else {
             let text = format!("a failure was seen but not its input: {}", failure.message);
             return self.warn_once(test, "no input", text);
@@ -62,6 +61,7 @@ impl Engine {
             shelf: Shelf::Testdata,
             is_shown: false,
             is_withdrawn: false,
+            life,
             worker: None,
             used: self.clock.floor(),
         });
@@ -132,7 +132,13 @@ impl Engine {
                 let parcel = minimization.next(bucket, id.0 + 1);
                 parcel.expect("there is something to try, or it would have ended")
             }
-            Stage::Checkable | Stage::Checking | Stage::Settled => return self.kill(worker),
+            Stage::Sequence(_) => match self.sequence_parcel(id) {
+                Some(parcel) => parcel,
+                None => return self.end_sequence(id),
+            },
+            Stage::Await { .. } | Stage::Checkable | Stage::Checking | Stage::Settled => {
+                return self.kill(worker);
+            }
         };
         self.send(worker, parcel);
     }
@@ -155,6 +161,9 @@ impl Engine {
             (JobKind::Replay, Reply::Replayed(replayed)) => {
                 let took = self.now.saturating_sub(job.since);
                 self.replayed(worker, id, replayed, &harvest, took);
+            }
+            (JobKind::Sequence, Reply::Replayed(replayed)) => {
+                self.sequence_replayed(worker, id, job, replayed, harvest);
             }
             (JobKind::Minimize, Reply::Minimized(minimized)) => {
                 self.spend_on_minimization(id, job);
@@ -211,6 +220,12 @@ impl Engine {
     /// It failed again in a fresh worker, in whatever way. `took` is how long that was.
     pub(super) fn failed_again(&mut self, id: FindingId, again: Failure, took: Duration) {
         self.learn(id, &again);
+        let Finding { test, failure, input, .. } = &self.findings[id].finding;
+        if again.bucket != failure.bucket {
+            // Another failure of the same input.
+            let (test, culprit) = (*test, Culprit::from(input.to_vec()));
+            self.failure_found(test, again.clone(), culprit);
+        }
         let Stage::Confirm { runs, failures, .. } = &mut self.findings[id].stage else { return };
         (*runs, *failures) = (*runs + 1, *failures + 1);
         let is_first = *runs == 1;
@@ -235,11 +250,17 @@ impl Engine {
     fn judge_flaky(&mut self, id: FindingId) {
         let Stage::Confirm { runs, failures, .. } = self.findings[id].stage else { return };
         if runs >= CONFIRMATIONS {
+            if let Some(worker) = self.findings[id].worker {
+                self.kill(worker);
+            }
             self.findings[id].finding.reproducible = match failures {
                 0 => Reproducible::No,
                 failures => Reproducible::Sometimes { failures, runs },
             };
-            self.flaky(id);
+            match failures {
+                0 if !self.has_crept(id) => self.seek_sequence(id),
+                _ => self.flaky(id),
+            }
         }
     }
 
@@ -261,7 +282,7 @@ impl Engine {
     }
 
     /// It does not fail again each time: kept, but where it fails no test run of others.
-    fn flaky(&mut self, id: FindingId) {
+    pub(super) fn flaky(&mut self, id: FindingId) {
         // Before it is shown, so that the path shown is where it is.
         self.shelve(id, Shelf::Cache);
         self.show_finding(id);
@@ -270,6 +291,9 @@ impl Engine {
 
     /// No worker can serve it: it stays as it is.
     pub(super) fn give_up(&mut self, id: FindingId) {
+        if matches!(self.findings[id].stage, Stage::Sequence(_)) {
+            return self.end_sequence(id);
+        }
         if self.findings[id].is_shrinking() {
             let is_broken = self.tests[self.findings[id].finding.test.0].is_broken;
             let limit = if is_broken { Limit::Setbacks } else { Limit::Time };
@@ -292,7 +316,8 @@ impl Engine {
             Stage::Hunt(_) => self.hunter_lost(id),
             Stage::Minimize(_) => self.minimizer_lost(id),
             Stage::Verify { .. } => self.not_verified(id),
-            Stage::Checkable | Stage::Checking | Stage::Settled => {}
+            Stage::Sequence(_) => self.sequence_lost(id),
+            Stage::Await { .. } | Stage::Checkable | Stage::Checking | Stage::Settled => {}
         }
     }
 
@@ -362,6 +387,6 @@ impl Engine {
 
 /// An input, to be run once.
 pub(super) fn replay(input: &Bytes, kind: JobKind) -> Parcel {
-    let request = Request::Replay(Replay { times: 1 });
+    let request = Request::Replay(Replay { times: 1, is_sequence: false });
     Parcel { request, freight: Freight::Input(input.clone()), kind }
 }

@@ -7,7 +7,7 @@ use super::request::worker_did;
 use super::test::FuzzTest;
 use super::worker::{Job, JobKind, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
-use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::Failure;
 use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::layout::Phase;
@@ -132,6 +132,9 @@ impl Engine {
         let output = &death.output;
         match (meaning, kind) {
             (Meaning::Asked, _) => {}
+            (Meaning::Failure(failure), JobKind::Recall(nth)) => {
+                self.sequence_is_known(idx, *nth, failure);
+            }
             (Meaning::Failure(failure), JobKind::Attribute { first }) => {
                 self.back_off(idx);
                 self.seed_died(idx, *first, &harvest, Some(failure));
@@ -140,12 +143,12 @@ impl Engine {
                 self.back_off(idx);
                 match self.at_fault(idx, kind.tags(), &harvest) {
                     Some(tag) => self.input_failed(idx, tag, failure, harvest.input.take()),
-                    None => self.failure_found(idx, failure, harvest.input.take()),
+                    None => self.failure_found(idx, failure, harvest.take_culprit()),
                 }
             }
             (Meaning::Failure(failure), _) => {
                 self.back_off(idx);
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
             }
             (Meaning::Outside(how), kind) => {
                 self.back_off(idx);
@@ -212,7 +215,7 @@ impl Engine {
         match failure {
             // What is traced was run before, and lived.
             Some(failure) if harvest.phase == Some(Phase::Tracing) => {
-                self.failure_found(idx, failure, ran);
+                self.failure_found(idx, failure, Culprit { input: ran, life: None });
             }
             Some(failure) => self.attribute_failed(idx, seed, failure, ran),
             None => {}
@@ -241,6 +244,9 @@ impl Engine {
     }
 
     fn chore_died(&mut self, id: FindingId, job: &Job, death: &Death, mut harvest: Harvest) {
+        if job.kind == JobKind::Sequence {
+            return self.sequence_died(id, job, death, harvest);
+        }
         if let JobKind::Minimize | JobKind::Try = job.kind {
             self.spend_on_minimization(id, job);
             return self.minimizer_died(id, job, death, harvest);
@@ -259,7 +265,7 @@ impl Engine {
                 self.verified(id, &failure);
             }
             Meaning::Failure(failure) => {
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
                 self.chore_lost(id);
             }
             Meaning::Outside(_) | Meaning::Trouble(_) => self.chore_lost(id),

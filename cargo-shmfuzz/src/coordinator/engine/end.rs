@@ -152,7 +152,14 @@ impl Engine {
         match &mut worker.state {
             _ if is_verifying => {}
             Doing::Busy(job)
-                if !matches!(job.kind, JobKind::Setup | JobKind::Replay | JobKind::Try) =>
+                if !matches!(
+                    job.kind,
+                    JobKind::Setup
+                        | JobKind::Replay
+                        | JobKind::Try
+                        | JobKind::Sequence
+                        | JobKind::Recall(_)
+                ) =>
             {
                 if job.interrupted.is_none() {
                     job.interrupted = Some(self.now);

@@ -3,10 +3,13 @@
 
 use super::leak::Hunt;
 use super::minimization::Minimization;
+use super::sequence::Sequence;
 use crate::coordinator::action::Shelf;
 use crate::coordinator::campaign::{FindingId, WorkerId};
 use crate::coordinator::notice::{Finding, Limit};
+use shmfuzz_runtime::journal::Life;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is to be done about a finding next.
@@ -23,6 +26,13 @@ pub(super) enum Stage {
     },
     /// It passes alone, after memory ran out: look for the input that leaks.
     Hunt(Box<Hunt>),
+    /// Nothing, until a worker with a journal meets it again.
+    Await {
+        /// What its fuzz test had spent on fuzzing when the wait began.
+        since: Duration,
+    },
+    /// Find out which inputs before it it needs.
+    Sequence(Box<Sequence>),
     /// Make it smaller.
     Minimize(Minimization),
     /// Run the smaller input again, since the message shown must belong to what is written.
@@ -55,6 +65,8 @@ pub(super) struct Found {
     pub(super) is_shown: bool,
     /// Whether it turned out to be what a committed seed does, and counts as no finding.
     pub(super) is_withdrawn: bool,
+    /// All that the worker had run that found it, until it is known whether that matters.
+    pub(super) life: Option<Arc<Life>>,
     /// The worker that serves it.
     pub(super) worker: Option<WorkerId>,
     /// Its virtual time.
@@ -87,7 +99,9 @@ impl Found {
 
     /// Whether it needs a worker.
     pub(super) fn is_open(&self) -> bool {
-        self.is_urgent() || matches!(self.stage, Stage::Hunt(_) | Stage::Minimize(_))
+        let is_long =
+            matches!(self.stage, Stage::Hunt(_) | Stage::Minimize(_) | Stage::Sequence(_));
+        self.is_urgent() || is_long
     }
 }
 

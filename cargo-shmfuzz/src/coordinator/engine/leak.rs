@@ -14,7 +14,7 @@ use super::request::Parcel;
 use super::worker::JobKind;
 use crate::coordinator::action::{Action, Freight, Shelf};
 use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
-use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::Reproducible;
 use crate::stack::Trace;
 use shmfuzz_runtime::child::Calls;
@@ -75,7 +75,7 @@ impl Hunt {
     /// The next request. The first of an input makes no call: it is there for the look at memory.
     pub(super) fn next(&self) -> Parcel {
         let input = self.candidates.front().expect("the hunt would be over").input.clone();
-        let request = Request::Replay(Replay { times: self.times });
+        let request = Request::Replay(Replay { times: self.times, is_sequence: false });
         Parcel { request, freight: Freight::Input(input), kind: JobKind::Replay }
     }
 
@@ -112,6 +112,8 @@ impl Hunt {
 pub(super) struct Memory {
     /// After its first answer, in bytes.
     first: Option<u64>,
+    /// After its last answer.
+    last: u64,
     /// Calls that its answers told of.
     calls: u64,
 }
@@ -120,6 +122,7 @@ impl Memory {
     /// Takes a look after an answer.
     pub(super) fn look(&mut self, harvest: &Harvest) {
         self.first = self.first.or(harvest.resident);
+        self.last = harvest.resident.unwrap_or(self.last);
         self.calls = self.calls.saturating_add(harvest.count);
     }
 }
@@ -128,6 +131,8 @@ impl Memory {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grown {
     from: u64,
+    /// Before the job in which it did.
+    before: u64,
     to: u64,
     calls: u64,
 }
@@ -143,7 +148,12 @@ impl Engine {
     ) {
         if let (Cause::OutOfMemory(to), Some(from)) = (&death.cause, memory.first) {
             let calls = memory.calls.saturating_add(harvest.count);
-            self.tests[idx.0].grown.get_or_insert(Grown { from, to: *to, calls });
+            self.tests[idx.0].grown.get_or_insert(Grown {
+                from,
+                before: memory.last,
+                to: *to,
+                calls,
+            });
         }
     }
 
@@ -189,7 +199,8 @@ impl Engine {
     ) {
         if replayed.end == JobEnd::Failed {
             let idx = self.findings[id].finding.test;
-            self.failure_found(idx, classify::words(harvest), harvest.input.clone());
+            let culprit = Culprit { input: harvest.input.clone(), life: None };
+            self.failure_found(idx, classify::words(harvest), culprit);
         }
         let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
         let is_done = replayed.end == JobEnd::Done && replayed.execs == u64::from(hunt.times);
@@ -277,11 +288,20 @@ impl Engine {
         }
     }
 
+    /// Whether memory ran out by and by, so that most of what a worker ran in its life is to blame: no
+    /// short sequence of inputs would do it again.
+    pub(super) fn has_crept(&self, id: FindingId) -> bool {
+        let finding = &self.findings[id].finding;
+        let grown = self.tests[finding.test.0].grown;
+        let has_crept = grown.is_some_and(|grown| grown.before >= grown.to / 2);
+        has_crept && finding.failure.kind == FailureKind::Oom
+    }
+
     /// Has the message of a finding for which there was a hunt say how memory grew.
     pub(super) fn tell_growth(&mut self, id: FindingId) {
         let found = &mut self.findings[id];
         let Some(grown) = self.tests[found.finding.test.0].grown else { return };
-        let Grown { from, to, calls } = grown;
+        let Grown { from, to, calls, .. } = grown;
         if !matches!(found.stage, Stage::Hunt(_)) || from > to / 2 {
             return;
         }

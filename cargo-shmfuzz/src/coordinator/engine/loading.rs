@@ -154,7 +154,7 @@ impl Engine {
                 let failure = classify::words(&harvest);
                 match ran.last() {
                     Some(tag) => self.input_failed(idx, *tag, failure, harvest.input.take()),
-                    None => self.failure_found(idx, failure, harvest.input.take()),
+                    None => self.failure_found(idx, failure, harvest.take_culprit()),
                 }
             }
             JobEnd::LargeEntry => self.take_large(id, &mut harvest),

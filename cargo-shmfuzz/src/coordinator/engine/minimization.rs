@@ -132,7 +132,7 @@ impl Minimization {
 
 /// How a candidate does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fails {
+pub(super) enum Fails {
     /// In the finding's bucket.
     Alike,
     /// In another way, or not at all.
@@ -142,7 +142,7 @@ enum Fails {
 impl Engine {
     /// Whether a failure is the finding's. Where in its loop a hang was stopped is chance, so any
     /// hang is.
-    fn compare(&self, id: FindingId, failure: &Failure) -> Fails {
+    pub(super) fn compare(&self, id: FindingId, failure: &Failure) -> Fails {
         let own = &self.findings[id].finding.failure;
         let is_alike = match own.kind {
             FailureKind::Timeout => failure.kind == FailureKind::Timeout,
@@ -163,6 +163,16 @@ impl Engine {
         }
     }
 
+    /// Accounts for the start of a worker. Where the clock must not be read, tries stand for it.
+    pub(super) fn spend_on_start(&mut self, id: FindingId, cost: Duration) {
+        match &mut self.findings[id].stage {
+            _ if self.campaign.by_work => {}
+            Stage::Minimize(minimization) => minimization.spent += cost,
+            Stage::Sequence(sequence) => sequence.spent += cost,
+            _ => {}
+        }
+    }
+
     /// Ends a minimization that has nothing left to try.
     pub(super) fn end_if_smallest(&mut self, id: FindingId) {
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
@@ -180,7 +190,7 @@ impl Engine {
         if minimized.end == JobEnd::Failed {
             let failure = classify::words(&harvest);
             let place = failure.place;
-            self.failure_found(idx, failure, harvest.input.take());
+            self.failure_found(idx, failure, harvest.take_culprit());
             // Its worker was not told that the place is silent: another one will be.
             if self.tests[idx.0].silence.buckets().contains(&place)
                 && let Some(worker) = self.findings[id].worker
@@ -211,7 +221,7 @@ impl Engine {
             let failure = classify::words(&harvest);
             let fails = self.compare(id, &failure);
             if fails == Fails::Otherwise {
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
             }
             return self.judge_try(id, fails);
         }
@@ -247,7 +257,7 @@ impl Engine {
             // It may have come to an end, had it been let.
             Meaning::Failure(_) if is_cut_short => Fails::Otherwise,
             Meaning::Failure(failure) => {
-                self.failure_found(idx, failure, harvest.input.take());
+                self.failure_found(idx, failure, harvest.take_culprit());
                 Fails::Otherwise
             }
             Meaning::Outside(_) | Meaning::Trouble(_) => {

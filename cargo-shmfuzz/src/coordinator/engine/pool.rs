@@ -386,6 +386,7 @@ mod tests {
             tokens: Vec::new(),
             ignored: Default::default(),
             corpus: inputs.iter().map(input).collect(),
+            sequences: Vec::new(),
         })
     }
 

@@ -36,6 +36,9 @@ pub(super) struct Parcel {
 impl Engine {
     /// Gives an idle fuzzer its next request, if there is one for it.
     pub(super) fn ask(&mut self, id: WorkerId) {
+        if self.retire(id) {
+            return;
+        }
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let idx = worker.test;
         // Another worker may have met a seed that ends the process meanwhile.
@@ -43,6 +46,13 @@ impl Engine {
         if worker.next_seed < first_seed {
             (worker.first_seed, worker.next_seed) = (first_seed, first_seed);
         }
+        if worker.is_set_up
+            && worker.n_jobs == 1
+            && let Some(parcel) = self.recall(idx)
+        {
+            return self.send(id, parcel);
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         let parcel = if !worker.is_set_up {
             let role = worker.role;
             worker.n_silent = self.tests[idx.0].silence.buckets().len();
@@ -75,8 +85,13 @@ impl Engine {
             _ => None,
         };
         let timeout = timeout.unwrap_or(self.campaign.tests[idx.0].timeout);
-        let until = self.now + ANSWER_LIMIT + timeout.saturating_mul(SLOW_CALLS);
         let Parcel { request, freight, kind } = parcel;
+        let longest = match kind {
+            // As many calls as were made in a life.
+            JobKind::Sequence | JobKind::Recall(_) => self.campaign.sequence_time,
+            _ => Duration::ZERO,
+        };
+        let until = self.now + ANSWER_LIMIT + longest + timeout.saturating_mul(SLOW_CALLS);
         worker.n_jobs += 1;
         self.n_sent += 1;
         worker.last_used = self.n_sent;
@@ -90,13 +105,13 @@ impl Engine {
     pub(super) fn setup(&self, idx: TestIdx, role: Role) -> Parcel {
         let (test, state) = (&self.campaign.tests[idx.0], &self.tests[idx.0]);
         let (own, tokens) = match role {
-            Role::Fuzzer => (None, &test.tokens[..]),
-            Role::Chore(id) => (Some(self.findings[id].finding.failure.bucket), &[][..]),
+            Role::Fuzzer => (self.silent_but(idx), &test.tokens[..]),
+            Role::Chore(id) => ([self.findings[id].finding.failure.bucket].into(), &[][..]),
         };
         let by_work = self.campaign.by_work;
         let setup = Setup {
             max_len: test.max_len.max(1),
-            silent: state.silence.all_but(own),
+            silent: state.silence.all_but(&own),
             data_limit: test.rss_limit.saturating_add(test.rss_limit / 4),
             random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
             by_work,

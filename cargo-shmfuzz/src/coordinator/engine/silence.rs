@@ -111,10 +111,10 @@ impl Silence {
         self.met.get(&bucket).copied().unwrap_or(0)
     }
 
-    /// All that is silent, but what belongs to this bucket.
-    pub(super) fn all_but(&self, bucket: Option<Bucket>) -> Vec<Bucket> {
+    /// All that is silent, but what belongs to these buckets.
+    pub(super) fn all_but(&self, buckets: &BTreeSet<Bucket>) -> Vec<Bucket> {
         let is_others =
-            |silent: &Bucket| bucket.is_none() || self.names.get(silent).copied() != bucket;
+            |silent: &Bucket| self.names.get(silent).is_none_or(|bucket| !buckets.contains(bucket));
         self.buckets.iter().copied().filter(is_others).collect()
     }
 
@@ -197,7 +197,7 @@ mod tests {
         silence.passed_over(Bucket(11), 5);
         let times = [2, 3, 4].map(|bucket| silence.times(Bucket(bucket)));
         assert_eq!(times, [u64::MAX, 1, 0]);
-        assert_eq!(silence.all_but(Some(Bucket(2))), [Bucket(20)]);
-        assert_eq!(silence.all_but(None).len(), 3);
+        assert_eq!(silence.all_but(&[Bucket(2)].into()), [Bucket(20)]);
+        assert_eq!(silence.all_but(&BTreeSet::new()).len(), 3);
     }
 }

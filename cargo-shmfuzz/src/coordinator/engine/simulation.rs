@@ -40,7 +40,7 @@ fn a_campaign_repeats() {
 
 /// Whether some seed of the batch shows that an invariant does not hold in the mutant.
 fn is_caught(mutant: Mutant, invariant: Invariant) -> bool {
-    (0..300).any(|seed| violation(seed, Some(mutant)).is_some_and(|(found, _)| found == invariant))
+    (0..1000).any(|seed| violation(seed, Some(mutant)).is_some_and(|(found, _)| found == invariant))
 }
 
 #[test]

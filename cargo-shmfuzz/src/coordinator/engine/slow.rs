@@ -6,14 +6,15 @@
 //! after that; the number of such runs is bounded; where runs must repeat, none is made.
 
 use super::Engine;
+use super::chore;
 use super::classify;
 use super::request::Parcel;
 use super::worker::JobKind;
-use crate::coordinator::action::{Action, Freight};
+use crate::coordinator::action::Action;
 use crate::coordinator::campaign::{Bytes, TestIdx, WorkerId};
 use crate::coordinator::event::{Harvest, Slow};
 use crate::coordinator::notice::{Notice, Slowest};
-use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
+use shmfuzz_runtime::message::{JobEnd, Replayed};
 use std::time::Duration;
 
 /// How long a call takes at least that is worth telling of.
@@ -78,9 +79,8 @@ impl Engine {
     /// Has a worker that fuzzes run a slow input again, if one waits for that.
     pub(super) fn run_slow(&mut self, idx: TestIdx) -> Option<Parcel> {
         let suspect = self.tests[idx.0].slow.suspects.pop()?;
-        let request = Request::Replay(Replay { times: 1 });
-        let freight = Freight::Input(suspect.input.clone());
-        Some(Parcel { request, freight, kind: JobKind::Time(suspect) })
+        let input = suspect.input.clone();
+        Some(chore::replay(&input, JobKind::Time(suspect)))
     }
 
     /// It did, in this time.
@@ -100,7 +100,7 @@ impl Engine {
             JobEnd::Done if replayed.execs == 1 => {}
             JobEnd::Failed => {
                 let failure = classify::words(&harvest);
-                return self.failure_found(idx, failure, harvest.input.take());
+                return self.failure_found(idx, failure, harvest.take_culprit());
             }
             _ => return,
         }

@@ -109,6 +109,8 @@ pub(super) struct FuzzTest {
     pub(super) first_seed: u32,
     /// Failures that must not end a job.
     pub(super) silence: Silence,
+    /// How many of the committed sequences were given to a worker.
+    pub(super) n_sequences_run: usize,
     /// Seeds that are known to fail.
     pub(super) known: BTreeSet<String>,
     /// Its calls.
@@ -175,6 +177,7 @@ impl FuzzTest {
             n_seeds: test.n_attribute_seeds,
             first_seed: 0,
             silence: Silence::default(),
+            n_sequences_run: 0,
             known: BTreeSet::new(),
             budget: Budget::new(runs),
             execs: 0,

@@ -5,6 +5,7 @@ mod ends;
 mod findings;
 mod leaks;
 mod minimization;
+mod sequences;
 mod sharing;
 mod slow;
 
@@ -38,6 +39,7 @@ fn campaign(n: usize) -> Campaign {
         tokens: Vec::new(),
         ignored: Default::default(),
         corpus: Vec::new(),
+        sequences: Vec::new(),
     };
     Campaign {
         tests: (0..n).map(test).collect(),
@@ -48,6 +50,7 @@ fn campaign(n: usize) -> Campaign {
         until_plateau: None,
         stop_on_crash: false,
         minimize_time: MS * 1000,
+        sequence_time: Duration::ZERO,
         fail_known: false,
         by_work: false,
     }

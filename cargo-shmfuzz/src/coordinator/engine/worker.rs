@@ -86,6 +86,10 @@ pub(super) enum JobKind {
     Try,
     /// To run an input that seemed slow.
     Time(Suspect),
+    /// To run a committed sequence of inputs, by its number.
+    Recall(usize),
+    /// To run inputs one after the other that may bring its finding about.
+    Sequence,
 }
 
 impl JobKind {
@@ -141,6 +145,10 @@ pub(super) struct Worker {
     pub(super) coverage: Coverage,
     /// Its memory so far.
     pub(super) memory: Memory,
+    /// Whether all that it runs is on record.
+    pub(super) has_journal: bool,
+    /// Whether that is at an end.
+    pub(super) is_journal_full: bool,
 }
 
 impl Worker {
@@ -167,6 +175,8 @@ impl Worker {
             entries: BTreeMap::new(),
             coverage: Coverage::default(),
             memory: Memory::default(),
+            has_journal: false,
+            is_journal_full: false,
         }
     }
 

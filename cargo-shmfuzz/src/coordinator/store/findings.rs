@@ -10,6 +10,7 @@ use crate::coordinator::campaign::{Bytes, TestIdx};
 use crate::show;
 use anyhow::Context as _;
 use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::{limits, testdata};
 use std::path::PathBuf;
 
@@ -175,5 +176,6 @@ const fn kind_before(kind: FailureKind) -> FailureKind {
 }
 
 fn file_name(kind: FailureKind, input: &[u8]) -> String {
-    format!("{}-{}", kind.file_prefix(), hash(input))
+    let ending = if sequence::is_sequence(input) { sequence::ENDING } else { "" };
+    format!("{}-{}{ending}", kind.file_prefix(), hash(input))
 }

@@ -3,11 +3,12 @@
 //! Invariant: no file is passed over without a warning that names it, and none ends the campaign.
 
 use super::{Shelves, disk, hash};
-use crate::coordinator::campaign::{CorpusInput, Place};
+use crate::coordinator::campaign::{CommittedSequence, CorpusInput, Place};
 use crate::show;
 use anyhow::Context as _;
 use shmfuzz_runtime::layout::MAX_VALUE_LEN;
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::testdata::{self, SeedFiles};
 use std::collections::HashSet;
 use std::fs;
@@ -18,6 +19,8 @@ use std::path::Path;
 pub(crate) struct Loaded {
     /// Seeds, then cached entries; each by size, then by name.
     pub(crate) inputs: Vec<CorpusInput>,
+    /// Committed sequences, by name.
+    pub(crate) sequences: Vec<CommittedSequence>,
     /// What is wrong with some files.
     pub(crate) warnings: Vec<String>,
 }
@@ -67,6 +70,10 @@ impl Loaded {
         }
         for file in files {
             match read(&file.path) {
+                // An entry of the cache is an input whatever it looks like.
+                Ok(bytes) if place == Place::Seed && sequence::is_sequence(&bytes) => {
+                    self.add_sequence(file.name, &bytes);
+                }
                 Ok(bytes) => {
                     if seen.insert(blake3::hash(&bytes)) {
                         let bytes = bytes.into();
@@ -77,6 +84,22 @@ impl Loaded {
                     self.warnings.push(format!("{}; it is passed over", show::error(&error)));
                 }
             }
+        }
+    }
+}
+
+impl Loaded {
+    fn add_sequence(&mut self, name: String, bytes: &[u8]) {
+        match sequence::from_file(bytes) {
+            Ok(inputs) => {
+                let mut packed = Vec::new();
+                inputs.iter().for_each(|input| sequence::pack(&mut packed, input));
+                self.sequences.push(CommittedSequence { name, packed: packed.into() });
+            }
+            Err(error) => self.warnings.push(format!(
+                "{} begins like a sequence of inputs and is none: {error}; it is passed over",
+                show::line(&name)
+            )),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use shmfuzz_parsers::limits::{Limits, RecordedLimits};
 use shmfuzz_parsers::record::{InputKind, Options, Record};
+use shmfuzz_parsers::sequence;
 use shmfuzz_parsers::testdata;
 use shmfuzz_runtime::fuzz_test;
 use std::time::Duration;
@@ -86,7 +87,10 @@ fn folders_of_fuzz_tests_are_never_stray(text: &str) {
     let stray = testdata::stray_folders(&folders, &records);
     let mut rest = stray.iter().peekable();
     for name in &folders {
-        let is_test = |r: &Record<&str>| [r.folder(), r.path().replace("::", ".")].contains(name);
+        let short = |r: &Record<&str>| r.path().replace("::", ".");
+        let is_test = |r: &Record<&str>| {
+            r.folder() == *name || (short(r) == *name && !folders.contains(&r.folder()))
+        };
         if name.starts_with('.') || records.iter().any(is_test) {
             continue;
         }
@@ -94,8 +98,45 @@ fn folders_of_fuzz_tests_are_never_stray(text: &str) {
         assert_eq!(stray.name, *name, "in their order");
         let Some(nearest) = &stray.nearest else { continue };
         assert!(records.iter().any(|record| record.folder() == *nearest));
+        if records.iter().any(|record| short(record) == *name) {
+            assert!(folders.contains(nearest), "{name} is passed over for {nearest}");
+            continue;
+        }
         let (a, b) = (name.chars().count(), nearest.chars().count());
         assert!(a.abs_diff(b) <= a.div_ceil(2), "{nearest} is nothing like {name}");
     }
     assert_eq!(rest.next(), None);
+}
+
+/// A sequence is understood as it is written down again, whoever wrote it.
+#[fuzz_test(seeds = [
+    "b\"a\\n\\x7F\\0 \u{fc}\"\r\n# why\n\nb\"\"",
+    "b\"\\q\"",
+    "b\"open",
+    "b\"a\" b",
+])]
+fn sequences_come_back(lines: &[u8]) {
+    let file = [sequence::FIRST_LINE.as_bytes(), lines].concat();
+    let n_lines = file.split(|byte| *byte == b'\n').count();
+    match sequence::from_file(&file) {
+        Ok(inputs) => {
+            assert!((1..n_lines).contains(&inputs.len()), "{inputs:?}");
+            let written = sequence::to_file(&inputs);
+            assert!(sequence::is_sequence(&written) && written.is_ascii());
+            assert_eq!(sequence::from_file(&written), Ok(inputs));
+        }
+        Err(error) => {
+            let line = file.split(|byte| *byte == b'\n').nth(error.line - 1).unwrap();
+            assert!((1..=line.len() + 1).contains(&error.column), "{error}: {line:?}");
+        }
+    }
+}
+
+/// Inputs on their way to a worker are unpacked exactly if they may have been packed.
+#[fuzz_test(seeds = ["\x03\0\0\0abc\0\0\0\0", "\x03\0\0\0ab", "\0\0\0"])]
+fn packed_inputs_come_back(packed: &[u8]) {
+    let Some(inputs) = sequence::unpack(packed) else { return };
+    let mut again = Vec::new();
+    inputs.iter().for_each(|input| sequence::pack(&mut again, input));
+    assert_eq!(again, packed);
 }

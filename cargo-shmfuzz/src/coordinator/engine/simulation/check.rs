@@ -95,7 +95,7 @@ impl Check {
     pub(super) fn action(&mut self, action: &Action) {
         self.require(!self.is_finished, Invariant::FinishLast, "an action after the end");
         match action {
-            Action::Spawn { worker, test } => {
+            Action::Spawn { worker, test, .. } => {
                 let old = self.doing.insert(*worker, (test.0, Doing::Starting));
                 self.require(old.is_none(), Invariant::LivingOnly, "a name was used twice");
             }

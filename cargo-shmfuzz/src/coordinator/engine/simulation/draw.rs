@@ -99,6 +99,7 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
         tokens: if n.is_multiple_of(2) { Vec::new() } else { vec![b"word"[..].into()] },
         ignored: Default::default(),
         corpus: corpus.collect(),
+        sequences: Vec::new(),
     }
 }
 

@@ -90,6 +90,7 @@ impl World {
             until_plateau: None,
             stop_on_crash: random.chance(200),
             minimize_time: MS * (random.below(3) * 500) as u32,
+            sequence_time: MS * (random.below(3) * 500) as u32,
             fail_known: random.chance(500),
             by_work: random.chance(200),
         };
@@ -181,7 +182,7 @@ impl World {
             self.check.action(&action);
             self.trace.push(format!("{:?} {action:?}", self.now));
             match action {
-                Action::Spawn { worker, test } => self.spawn(worker, test.0),
+                Action::Spawn { worker, test, .. } => self.spawn(worker, test.0),
                 Action::Send { worker, request, freight, timeout, .. } => {
                     self.send(worker, request, freight, timeout);
                 }

@@ -366,7 +366,7 @@ fn a_test_at_its_plateau_leaves_its_time_to_the_others() {
     while driver.now < MS * 300_000 && !matches!(driver.actions.last(), Some(Action::Finish)) {
         notices.extend(driver.notices().into_iter().cloned());
         let spawned = driver.actions.iter().find_map(|action| match action {
-            Action::Spawn { worker, test } => Some((*worker, test.0)),
+            Action::Spawn { worker, test, .. } => Some((*worker, test.0)),
             _ => None,
         });
         if let Some((worker, test)) = spawned {

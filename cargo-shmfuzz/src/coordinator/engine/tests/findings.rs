@@ -223,3 +223,14 @@ fn a_finding_does_not_keep_others_from_being_fuzzed() {
     let second = driver.set_up();
     assert!(matches!(driver.sent(), (worker, Request::Replay(_), _) if worker == second));
 }
+
+#[test]
+fn another_failure_of_the_same_input_is_another_finding() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
+    find(&mut driver, b"f", "first");
+    driver.answer(replayed(JobEnd::Failed), panicked(b"f", "second"));
+    assert_eq!(driver.saved(), [(FindingId(1), &b"f"[..], false, Shelf::Testdata)]);
+    let [Notice::Finding(finding)] = driver.notices()[..] else { panic!("{:?}", driver.actions) };
+    assert_eq!((finding.id, &finding.failure.message[..]), (FindingId(0), "first"));
+}

@@ -110,7 +110,7 @@ impl Leaky {
             (Request::Load(_), Freight::Known(known)) => loaded(JobEnd::Done, known.len()),
             (Request::Load(_), Freight::Inbox(inputs)) => loaded(JobEnd::Done, inputs.len()),
             (Request::Fuzz(_), _) => fuzzed(JobEnd::Done, 10),
-            (Request::Replay(Replay { times }), Freight::Input(input)) => {
+            (Request::Replay(Replay { times, .. }), Freight::Input(input)) => {
                 let execs = u64::from(times);
                 *self.resident.get_mut(&worker).unwrap() += execs * (self.leaks)(&input);
                 let is_known = self.called.iter().any(|call| *call == (worker, input.clone()));
@@ -263,7 +263,7 @@ fn what_leaks_in_one_worker_only_is_no_leak() {
         }
         let is_sent = driver.actions.iter().any(|a| matches!(a, Action::Send { .. }));
         match is_sent.then(|| driver.sent().1.clone()) {
-            Some(Request::Replay(Replay { times })) if n_measured < 4 => {
+            Some(Request::Replay(Replay { times, .. })) if n_measured < 4 => {
                 let execs = u64::from(times);
                 // It grows in the first of the hunt's workers.
                 resident += if n_measured == 2 { execs * 5000 } else { 0 };

@@ -43,7 +43,7 @@ fn a_harness_that_dies_at_start_is_broken_and_others_go_on() {
     let mut n_deaths = 0;
     while driver.now < MS * 5000 {
         let first = driver.actions.iter().find_map(|action| match action {
-            Action::Spawn { worker, test: TestIdx(0) } => Some(*worker),
+            Action::Spawn { worker, test: TestIdx(0), .. } => Some(*worker),
             _ => None,
         });
         if let Some(worker) = first {
