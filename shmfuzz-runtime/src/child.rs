@@ -11,10 +11,13 @@ use std::io;
 use std::path::Path;
 
 use crate::kind::FailureKind;
+use crate::leak::LEAKS;
 use crate::limits::Limits;
 #[cfg(feature = "fuzz-test")]
 use crate::sequence;
 
+#[cfg(feature = "fuzz-test")]
+mod calls;
 #[cfg(all(unix, feature = "fuzz-test"))]
 mod parent;
 #[cfg(unix)]
@@ -28,6 +31,10 @@ const VERDICT: &str = "SHMFUZZ_REPLAY_VERDICT";
 /// The environment variable with the limits, as [`Limits`] prints them.
 #[cfg(unix)]
 const LIMITS: &str = "SHMFUZZ_REPLAY_LIMITS";
+
+/// The environment variable that asks for [`Calls::Many`], with any value.
+#[cfg(unix)]
+const MANY_CALLS: &str = "SHMFUZZ_REPLAY_MANY_CALLS";
 
 /// What the child says, one line each: before the call, and after it.
 #[cfg(unix)]
@@ -55,6 +62,36 @@ pub struct Request<'a> {
     pub file: &'a Path,
     /// What the call may use.
     pub limits: Limits,
+    /// How often it is called.
+    pub calls: Calls,
+}
+
+/// How often a replay calls the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// Once.
+    One,
+    /// As often as it takes to see whether memory grows: see [`leak`](crate::leak).
+    Many,
+}
+
+impl Calls {
+    /// Those that show a failure of this kind.
+    pub const fn of_kind(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Leak => Self::Many,
+            _ => Self::One,
+        }
+    }
+
+    /// Those that a committed file of this name wants.
+    pub fn of_file(file_name: &str) -> Self {
+        let leak = FailureKind::Leak.file_prefix();
+        match file_name.strip_prefix(leak) {
+            Some(rest) if rest.starts_with('-') => Self::Many,
+            _ => Self::One,
+        }
+    }
 }
 
 /// How a replay ended.
@@ -62,7 +99,7 @@ pub struct Request<'a> {
 pub enum End {
     /// The body returned and the process ended well.
     Passed,
-    /// The body panicked or returned `Err`: how, on one line.
+    /// The body panicked, returned `Err`, or leaks: how, on one line.
     Failed(String),
     /// The process ended itself with this status before the body returned, or badly after it.
     Exited(i32),
@@ -84,6 +121,7 @@ impl End {
         match self {
             Self::Passed | Self::NeverStarted => None,
             Self::Failed(how) if how.starts_with(RETURNED_ERR) => Some(FailureKind::Error),
+            Self::Failed(how) if how.starts_with(LEAKS) => Some(FailureKind::Leak),
             Self::Failed(_) => Some(FailureKind::Panic),
             Self::Exited(_) => Some(FailureKind::Exit),
             Self::Signal(SIGABRT) => Some(FailureKind::Abort),
@@ -203,7 +241,7 @@ pub(crate) fn replay_here(test: &crate::fuzz_test::FuzzTest, file: &Path) -> Res
     let run = || {
         #[cfg(unix)]
         parent.say_started();
-        let result = replay_file(test, &bytes);
+        let result = calls::make(test, &bytes);
         #[cfg(unix)]
         parent.say_result(&result);
         result
@@ -231,6 +269,17 @@ pub(crate) fn replay_file(test: &crate::fuzz_test::FuzzTest, bytes: &[u8]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_leaks_are_called_many_times() {
+        for kind in FailureKind::ALL {
+            let name = format!("{}-0123", kind.file_prefix());
+            assert_eq!(Calls::of_file(&name), Calls::of_kind(kind), "{name}");
+        }
+        assert_eq!(Calls::of_file("leaks-on-empty"), Calls::One);
+        let leak = End::Failed(crate::leak::message(96));
+        assert_eq!(leak.kind(), Some(FailureKind::Leak));
+    }
 
     #[test]
     fn ends_are_told_in_words() {

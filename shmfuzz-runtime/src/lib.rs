@@ -76,6 +76,7 @@ pub mod hang;
 pub mod journal;
 pub mod kind;
 pub mod layout;
+pub mod leak;
 pub mod limits;
 pub mod mapping;
 pub mod message;

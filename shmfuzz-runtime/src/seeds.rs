@@ -140,8 +140,9 @@ impl Seeds {
             .map_err(|error| format!("cannot find this test's executable: {error}"))?;
         let path = self.test.path();
         let (folder, env) = (None, &[][..]);
-        let request =
-            child::Request { program: &program, folder, env, path: &path, file: &file, limits };
+        let (path, file, calls) = (&*path, &*file, child::Calls::of_file(&seed.name));
+        let program = &*program;
+        let request = child::Request { program, folder, env, path, file, limits, calls };
         let Replay { end, output } = child::replay(&request, child::Output::Kept)
             .map_err(|error| format!("cannot be replayed in a child: {error}"))?;
         if end == child::End::Passed {

@@ -6,9 +6,11 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use shmfuzz_runtime::child::{self, End, Replay, Request};
+use shmfuzz_runtime::child::{self, Calls, End, Replay, Request};
 use shmfuzz_runtime::fuzz_test;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::limits::Limits;
@@ -24,6 +26,12 @@ fn ends(how: &str) -> Result<(), String> {
         "overflow" => drop(recurse(1)),
         "allocate" => drop(std::hint::black_box(vec![0_u8; 1 << 46])),
         "grow" => grow(),
+        "leak" => std::mem::forget(std::hint::black_box(vec![1_u8; 1000])),
+        "fill a cache" => fill_a_cache(),
+        "leak and panic" => {
+            std::mem::forget(std::hint::black_box(vec![1_u8; 1000]));
+            assert!(!is_call(100), "the hundredth call");
+        }
         "hang" => hang(),
         "spin" => loop {
             std::hint::spin_loop();
@@ -60,6 +68,20 @@ fn ends(how: &str) -> Result<(), String> {
 #[fuzz_test(seeds = ["own seed"])]
 fn passes_on_its_seed(text: &str) {
     assert_eq!(text, "own seed");
+}
+
+fn fill_a_cache() {
+    static CACHE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    let mut cache = CACHE.lock().expect("nobody panics with it");
+    if cache.len() < 300 {
+        cache.push(std::hint::black_box(vec![1; 10_000]));
+    }
+}
+
+/// Whether it is called for the n-th time in this process.
+fn is_call(n: u32) -> bool {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    CALLS.fetch_add(1, Ordering::Relaxed) + 1 == n
 }
 
 fn hang() {
@@ -115,12 +137,16 @@ fn print_much() {
 }
 
 fn replay(input: &str, limits: Limits) -> Replay {
+    replay_calls(input, limits, Calls::One)
+}
+
+fn replay_calls(input: &str, limits: Limits, calls: Calls) -> Replay {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("input");
     std::fs::write(&file, input).expect("a file in it");
     let program = std::env::current_exe().expect("the executable has a path");
-    let request =
-        Request { program: &program, folder: None, env: &[], path: "ends", file: &file, limits };
+    let (program, file) = (&*program, &*file);
+    let request = Request { program, folder: None, env: &[], path: "ends", file, limits, calls };
     child::replay(&request, child::Output::Kept).expect("the child starts")
 }
 
@@ -157,6 +183,20 @@ fn each_death_has_its_kind() {
     assert_eq!(end("overflow"), End::StackOverflow);
     assert_eq!(end("allocate").kind(), Some(FailureKind::Oom));
     assert_eq!(end("grow").kind(), Some(FailureKind::Oom));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn many_calls_show_a_leak_and_nothing_else() {
+    let end = |input: &str, calls| replay_calls(input, Limits::DEFAULT, calls).end;
+    let End::Failed(how) = end("leak", Calls::Many) else { panic!("it did not fail") };
+    assert!(how.starts_with("memory grows by about 10"), "{how}");
+    assert_eq!(End::Failed(how).kind(), Some(FailureKind::Leak));
+    assert_eq!(end("leak", Calls::One), End::Passed);
+    assert_eq!(end("nothing", Calls::Many), End::Passed);
+    assert_eq!(end("fill a cache", Calls::Many), End::Passed);
+    let End::Failed(how) = end("leak and panic", Calls::Many) else { panic!("it did not fail") };
+    assert!(how.contains("the hundredth call"), "{how}");
 }
 
 #[test]
@@ -199,6 +239,7 @@ fn a_program_without_the_fuzz_test_is_no_failure_of_it() {
         path: "no_such",
         file: &file,
         limits: Limits::DEFAULT,
+        calls: Calls::One,
     };
     let end = child::replay(&request, child::Output::Kept).unwrap().end;
     assert_eq!((end.kind(), end), (None, End::NeverStarted));

@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context as _, anyhow, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::record::InputKind;
 use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::testdata;
@@ -33,7 +34,7 @@ Examples:
 What is written fails in the same way as INPUT: the same kind, place and message, numbers and quoted
 text in it aside. It ends when nothing simpler does, after the time, or with Ctrl-C; the smallest
 input until then is written. An input that ends the process costs a fresh worker for each try that
-does, one that hangs a part of the timeout.
+does, one that hangs a part of the timeout. One that leaks (leak-<hash>) is not made smaller.
 
 Exit code 0 if INPUT fails, be there a smaller one or not, 2 if it does not fail, 130 if Ctrl-C came
 before that was known; others as for all commands.";
@@ -126,6 +127,10 @@ enum Place {
 
 fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
     let path = repro::find(one, &arguments.input)?;
+    if Calls::of_file(path.file_name().unwrap_or_default()) == Calls::Many {
+        let path = show::path(&path);
+        bail!("{path} is named as an input that leaks: a leak is not made smaller");
+    }
     let input =
         std::fs::read(&path).with_context(|| format!("cannot read {}", show::path(&path)))?;
     if sequence::is_sequence(&input) {

@@ -166,6 +166,7 @@ fn replay(selected: &Selected, file: &Utf8PathBuf, console: &mut Console) -> any
         path: &launch.test_path,
         file: file.as_std_path(),
         limits,
+        calls: child::Calls::of_file(file_name),
     };
     let replay = child::replay(&request, Output::PassedOn)
         .with_context(|| format!("cannot run {}", show::path(&test.binary.executable)))?;

@@ -54,6 +54,13 @@ pub(crate) enum Action {
         /// The cached entry whose place it takes, to be deleted afterwards.
         replaces: Option<Bytes>,
     },
+    /// Write the slowest input of a fuzz test, over the one before it.
+    SaveSlowest {
+        /// Of which fuzz test.
+        test: TestIdx,
+        /// Its bytes.
+        input: Bytes,
+    },
     /// Write a failing input, before anything else is done about it.
     SaveFinding {
         /// Its name in the campaign.
@@ -64,7 +71,8 @@ pub(crate) enum Action {
         kind: FailureKind,
         /// Its bytes.
         input: Bytes,
-        /// The larger input of the same finding whose file it replaces.
+        /// The larger input of the same finding whose file it replaces; for a leak, the input that was
+        /// run when memory ran out.
         replaces: Option<Bytes>,
         /// Where to.
         shelf: Shelf,

@@ -10,6 +10,7 @@ mod launch;
 mod ledger;
 mod output;
 mod process;
+mod slow;
 mod watch;
 mod worker;
 
@@ -224,6 +225,7 @@ impl<'a> Driver<'a> {
                 let failing = Failing { test, kind, input, replaces, shelf };
                 self.ledger.save_finding(finding, failing);
             }
+            Action::SaveSlowest { test, input } => self.ledger.save_slowest(test, &input),
             Action::CheckPlain { finding, test, kind, input, bucket: _ } => {
                 let Test { timeout, rss_limit, .. } = self.tests[test.0];
                 self.check(Check { finding, test, kind, input, timeout, rss_limit })?;
@@ -285,6 +287,9 @@ impl<'a> Driver<'a> {
             let (totals, met, end) = (totals.clone(), met.clone(), *end);
             let finish = Notice::Finish { totals, met, end, exit };
             return (self.report)(&finish, None);
+        }
+        if let Notice::Slowest { test, .. } = notice {
+            return (self.report)(notice, self.ledger.slowest(*test));
         }
         let finding = match notice {
             Notice::Finding(finding)

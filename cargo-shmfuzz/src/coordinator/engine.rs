@@ -21,6 +21,7 @@ mod death;
 mod end;
 mod finding;
 mod forecast;
+mod leak;
 mod loading;
 mod minimization;
 mod mutant;
@@ -33,6 +34,7 @@ mod silence;
 #[cfg(test)]
 mod simulation;
 mod slots;
+mod slow;
 mod stats;
 mod test;
 #[cfg(test)]

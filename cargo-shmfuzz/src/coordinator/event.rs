@@ -1,6 +1,6 @@
 //! What happens to a campaign.
 
-use super::campaign::{FindingId, WorkerId};
+use super::campaign::{Bytes, FindingId, WorkerId};
 use crate::stack::Trace;
 use shmfuzz_runtime::entries::LogEntry;
 use shmfuzz_runtime::journal::Life;
@@ -74,6 +74,12 @@ pub(crate) struct Harvest {
     pub(crate) stack: Option<Trace>,
     /// The end of what was printed while one input was run again and failed.
     pub(crate) output: String,
+    /// Resident memory after an answer, in bytes, if the system tells.
+    pub(crate) resident: Option<u64>,
+    /// The slowest call that was seen to go on during the job that was answered, if one was long.
+    pub(crate) slow: Option<Slow>,
+    /// What a replay used of the processor, all threads together, if the system tells.
+    pub(crate) cpu: Option<Duration>,
     /// Calls of this job.
     pub(crate) count: u64,
     /// How many of them were none of the phase: traces, second runs of entries, trimming.
@@ -108,6 +114,15 @@ impl From<Vec<u8>> for Culprit {
     fn from(input: Vec<u8>) -> Self {
         Self { input: Some(input), life: None }
     }
+}
+
+/// A call that took long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slow {
+    /// Its input.
+    pub(crate) input: Bytes,
+    /// How long, at least.
+    pub(crate) took: Duration,
 }
 
 /// How a worker's process ended.

@@ -89,6 +89,14 @@ pub(crate) enum Notice {
         /// Its figures.
         stats: Stats,
     },
+    /// The slowest input of a fuzz test, if it takes far longer than others; it is in the cache. Comes
+    /// right before the end.
+    Slowest {
+        /// Which test.
+        test: TestIdx,
+        /// The input.
+        slowest: Slowest,
+    },
     /// Fuzzing is over, and the plain build is waited for: it decides where findings belong.
     Checking {
         /// How many findings are still to be run there.
@@ -168,6 +176,15 @@ pub(crate) struct Forecast {
     pub(crate) probability: f64,
     /// Discoveries in the next minute, if all workers of the campaign spend it on this test.
     pub(crate) next_minute: f64,
+}
+
+/// The slowest input of a fuzz test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slowest {
+    /// How long a call of it takes, at least.
+    pub(crate) took: Duration,
+    /// Its size in bytes.
+    pub(crate) size: usize,
 }
 
 /// A failure, as shown.

@@ -107,6 +107,7 @@ fn run(launch: &Launch, check: &Check) -> anyhow::Result<PlainVerdict> {
         path: &launch.test_path,
         file: &path,
         limits,
+        calls: child::Calls::of_kind(check.kind),
     };
     let replay = child::replay(&request, child::Output::Kept)
         .with_context(|| format!("cannot run {}", show::path(&launch.executable)))?;

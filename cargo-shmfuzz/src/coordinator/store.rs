@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 /// Name of the folder in a test's cache that holds findings which do not belong in `testdata`.
 const FINDINGS: &str = ".findings";
+/// Name of the folder in a test's cache that holds its slowest input, and of the file in it.
+const SLOW: &str = ".slow";
+const SLOWEST: &str = "slowest";
 
 /// Where the caches of all fuzz tests stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +143,14 @@ impl Store {
         let Some(old) = replaces.map(hash).filter(|old| *old != name) else { return Ok(()) };
         let misnamed = shelves.misnamed.remove(&old);
         disk::remove(&misnamed.unwrap_or_else(|| shelves.cache.join(old)))
+    }
+
+    /// Writes a test's slowest input, over the one of an earlier call or campaign; -> its file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn save_slowest(&self, test: TestIdx, input: &[u8]) -> anyhow::Result<PathBuf> {
+        disk::write(&self.cache_dir(test).join(SLOW), SLOWEST, input, disk::Care::Cache)
     }
 
     /// Removes all of a test's cached entries, and its folder if nothing else is in it. Findings

@@ -7,7 +7,7 @@ use super::console::{Console, Tone};
 use super::{Label, Opening, Smaller, label};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
-    End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Stats, Trial,
+    End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Slowest, Stats, Trial,
 };
 use crate::show;
 use shmfuzz_runtime::kind::FailureKind;
@@ -41,6 +41,8 @@ pub(crate) struct Human {
     loading: Vec<Duration>,
     /// The file of each finding, as last shown.
     paths: HashMap<FindingId, PathBuf>,
+    /// The slowest inputs, with their files.
+    slowest: HashMap<TestIdx, (Slowest, Option<PathBuf>)>,
 }
 
 impl Human {
@@ -52,6 +54,7 @@ impl Human {
             printed: Vec::new(),
             loading: Vec::new(),
             paths: HashMap::new(),
+            slowest: HashMap::new(),
         }
     }
 
@@ -178,6 +181,10 @@ impl Human {
                 self.minimized(finding, *before, *limit, path);
             }
             Notice::PassesPlain(finding) => self.passes_plain(finding, path),
+            // It is told with the totals.
+            Notice::Slowest { test, slowest } => {
+                self.slowest.insert(*test, (*slowest, path.map(Path::to_owned)));
+            }
             Notice::Checking { n_findings } => {
                 let findings = show::count(*n_findings, "finding");
                 let text = format!("{findings} in the ordinary build, as `cargo test` makes it");
@@ -426,6 +433,11 @@ impl Human {
             }
             if let Some(forecast) = &stats.forecast {
                 self.console.detail(&format!("left to find: {}", outlook(forecast)));
+            }
+            if let Some((slowest, path)) = self.slowest.get(test) {
+                let path = path.as_ref().map(|path| format!(", {}", shown_path(path)));
+                let (ms, path) = (slowest.took.as_millis(), path.unwrap_or_default());
+                self.console.detail(&format!("slowest input: {ms} ms{path}"));
             }
         }
         for met in met {

@@ -11,6 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::show;
 use crate::stack::Trace;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::path::Path;
@@ -26,6 +27,8 @@ pub(crate) struct Json {
     has_finished: bool,
     /// The figures last printed, by test.
     last: Vec<Option<Stats>>,
+    /// The slowest inputs, by test.
+    slowest: BTreeMap<TestIdx, Slow>,
 }
 
 impl fmt::Debug for Json {
@@ -223,12 +226,29 @@ struct Total<'a> {
     of: Of<'a>,
     #[serde(flatten)]
     figures: Figures,
+    /// If it takes far longer than others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slowest_input: Option<&'a Slow>,
+}
+
+#[derive(Debug, Serialize)]
+struct Slow {
+    time: f64,
+    size: usize,
+    path: Option<String>,
 }
 
 impl Json {
     /// Prints to `out`.
     pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, labels: Vec::new(), seed: 0, has_finished: false, last: Vec::new() }
+        Self {
+            out,
+            labels: Vec::new(),
+            seed: 0,
+            has_finished: false,
+            last: Vec::new(),
+            slowest: BTreeMap::new(),
+        }
     }
 
     /// The build is done.
@@ -321,6 +341,13 @@ impl Json {
             Notice::PassesPlain(finding) => {
                 Event::PassesPlain { of: of(labels, finding.test), found: Found::of(finding, path) }
             }
+            // It is told with the totals.
+            Notice::Slowest { test, slowest } => {
+                let path = path.map(|path| path.display().to_string());
+                let slow = Slow { time: slowest.took.as_secs_f64(), size: slowest.size, path };
+                self.slowest.insert(*test, slow);
+                return;
+            }
             // No event: what comes of it has its own.
             Notice::Checking { .. } => return,
             Notice::Warning { test, text } => {
@@ -359,6 +386,7 @@ impl Json {
         let total = |(test, stats): &(TestIdx, Stats)| Total {
             of: of(&self.labels, *test),
             figures: Figures::of(stats),
+            slowest_input: self.slowest.get(test),
         };
         let tests = totals.iter().map(total).collect();
         let times = met.iter().map(|met| Times {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::coordinator::campaign::FindingId;
 use crate::coordinator::notice::{
-    End, Exit, Failure, Finding, Forecast, Limit, Met, Reproducible, Stats, Trial,
+    End, Exit, Failure, Finding, Forecast, Limit, Met, Reproducible, Slowest, Stats, Trial,
 };
 use crate::stack::{Frame, Origin, Trace};
 use shmfuzz_runtime::bucket::Bucket;
@@ -191,6 +191,28 @@ fn play(report: &mut Report) {
     }];
     show(report, Notice::Finish { totals, met, end: End::Time, exit: Exit::Found });
     report.end(ExitCode::Found);
+}
+
+#[test]
+fn the_slowest_input_is_told_with_the_totals() {
+    for format in [MessageFormat::Human, MessageFormat::Json] {
+        let (mut report, out, err) = report_in(format);
+        report.begin(opening());
+        let slowest = Slowest { took: Duration::from_millis(812), size: 3 };
+        let path = Path::new("/cache/parse/.slow/slowest");
+        report.show(&Notice::Slowest { test: TestIdx(0), slowest }, Some(path));
+        let told = "slowest input: 812 ms, /cache/parse/.slow/slowest";
+        let field =
+            r#""slowest_input":{"time":0.812,"size":3,"path":"/cache/parse/.slow/slowest"}"#;
+        let has_told = || [err.text().contains(told), out.text().contains(field)];
+        assert_eq!(has_told(), [false, false], "not before the end");
+        let totals = vec![(TestIdx(0), Stats::default()), (TestIdx(1), Stats::default())];
+        let (met, end, exit) = (Vec::new(), End::Time, Exit::Nothing);
+        report.show(&Notice::Finish { totals, met, end, exit }, None);
+        let is_json = format == MessageFormat::Json;
+        assert_eq!(has_told(), [!is_json, is_json]);
+        assert_eq!(out.text().matches("slowest_input").count(), usize::from(is_json));
+    }
 }
 
 #[test]

@@ -1,21 +1,26 @@
 //! The parent's end on Unix: sockets, a process group, and a loop with limits.
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    End, FAILED, LIMITS, Output, PASSED, REPLAY, Replay, Request, SIGABRT, STARTED, VERDICT,
+    Calls, End, FAILED, LIMITS, MANY_CALLS, Output, PASSED, REPLAY, Replay, Request, SIGABRT,
+    STARTED, VERDICT,
 };
 use crate::gauge::Gauge;
 use crate::hang::CallWatch;
+use crate::leak;
 use crate::limits::Limits;
 use crate::process;
+use crate::sequence;
 
 /// How often memory, time and the child's state are looked at.
 const TICK: Duration = Duration::from_millis(5);
@@ -32,7 +37,8 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 
 pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay> {
     let mut watch = Watch::start(request, output)?;
-    let stopped = watch.run(request.limits);
+    let limits = limits(request);
+    let stopped = watch.run(limits);
     // Before the child is reaped: until then, nobody else can get its number.
     process::kill_group(watch.child.id())?;
     let status = watch.child.wait()?;
@@ -40,8 +46,32 @@ pub(super) fn replay(request: &Request<'_>, output: Output) -> io::Result<Replay
     watch.take_words();
     watch.take_rest_of_output();
     let output = String::from_utf8_lossy(&watch.printed).into_owned();
-    let end = stopped.unwrap_or_else(|| watch.end(status, &output, request.limits));
+    let end = stopped.unwrap_or_else(|| watch.end(status, &output, limits));
     Ok(Replay { end, output })
+}
+
+/// The limits of all calls together: many of them are watched as if they were one.
+fn limits(request: &Request<'_>) -> Limits {
+    let Limits { timeout, rss_limit } = request.limits;
+    match request.calls {
+        Calls::One => Limits { timeout: timeout.saturating_mul(n_inputs(request.file)), rss_limit },
+        Calls::Many => Limits { timeout: timeout.saturating_add(leak::LONGEST), rss_limit },
+    }
+}
+
+/// How many inputs are in a file: one, unless it is a sequence.
+fn n_inputs(file: &Path) -> u32 {
+    let is_sequence = || {
+        let mut start = [0; sequence::FIRST_LINE.len()];
+        let is_read = File::open(file)?.read_exact(&mut start);
+        io::Result::Ok(is_read.is_ok() && sequence::is_sequence(&start))
+    };
+    // What cannot be read is for the child to tell.
+    let inputs = match is_sequence() {
+        Ok(true) => fs::read(file).ok().and_then(|bytes| sequence::from_file(&bytes).ok()),
+        _ => None,
+    };
+    inputs.and_then(|inputs| u32::try_from(inputs.len()).ok()).unwrap_or(1)
 }
 
 /// A running child.
@@ -92,7 +122,7 @@ impl Watch {
         if let Some(folder) = request.folder {
             command.current_dir(folder);
         }
-        let mut child = command
+        command
             .args(["--exact", request.path, "--nocapture", "--test-threads=1"])
             .arg("--include-ignored")
             .envs(request.env.iter().map(|(name, value)| (name, value)))
@@ -103,8 +133,14 @@ impl Watch {
             .stdin(Stdio::from(OwnedFd::from(stdin)))
             .stderr(Stdio::from(OwnedFd::from(stdout.try_clone()?)))
             .stdout(Stdio::from(OwnedFd::from(stdout)))
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        match request.calls {
+            Calls::One => command.env_remove(MANY_CALLS),
+            Calls::Many => command.env(MANY_CALLS, "1"),
+        };
+        let mut child = command.spawn()?;
+        // It holds the child's ends of the sockets.
+        drop(command);
         let gauge = match Gauge::open(child.id()) {
             Ok(gauge) => gauge,
             Err(error) => {

@@ -83,6 +83,10 @@ pub(super) fn harvest(mapping: &Mapping, turn: &Turn, area: InputArea) -> Harves
         stack: None,
         // Whoever reads the pipes adds it.
         output: String::new(),
+        // Whoever watches the process does.
+        resident: None,
+        slow: None,
+        cpu: None,
         count: count(&header.count),
         extra_count: count(&header.extra_count),
         phase,

@@ -29,6 +29,8 @@ pub(super) struct Entry {
 pub(super) struct Ledger {
     store: Store,
     paths: HashMap<FindingId, PathBuf>,
+    /// The slowest input of each fuzz test.
+    slowest: HashMap<TestIdx, PathBuf>,
     waiting_entries: VecDeque<Entry>,
     waiting_bytes: usize,
     n_dropped: usize,
@@ -43,6 +45,7 @@ impl Ledger {
         Self {
             store,
             paths: HashMap::new(),
+            slowest: HashMap::new(),
             waiting_entries: VecDeque::new(),
             waiting_bytes: 0,
             n_dropped: 0,
@@ -56,6 +59,22 @@ impl Ledger {
     /// The file of a finding, once it has one.
     pub(super) fn path(&self, finding: FindingId) -> Option<&Path> {
         self.paths.get(&finding).map(PathBuf::as_path)
+    }
+
+    /// The file of a fuzz test's slowest input, if it could be written.
+    pub(super) fn slowest(&self, test: TestIdx) -> Option<&Path> {
+        self.slowest.get(&test).map(PathBuf::as_path)
+    }
+
+    /// It is no finding, and not tried again where the disk refuses it.
+    pub(super) fn save_slowest(&mut self, test: TestIdx, input: &[u8]) {
+        match self.store.save_slowest(test, input) {
+            Ok(path) => drop(self.slowest.insert(test, path)),
+            Err(error) => {
+                self.slowest.remove(&test);
+                self.warn(test, show::error(&error));
+            }
+        }
     }
 
     /// What should be told, once.

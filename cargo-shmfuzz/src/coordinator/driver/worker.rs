@@ -9,6 +9,7 @@ use super::harvest::{InputArea, harvest};
 use super::launch::Launch;
 use super::output::Output;
 use super::process::{Groups, Process, timespec};
+use super::slow::Slowness;
 use super::watch::{Verdict, Watch};
 use crate::coordinator::action::{Freight, Known};
 use crate::coordinator::campaign::WorkerId;
@@ -20,8 +21,9 @@ use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
 use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::journal::{Journal, Life};
+use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::mapping::Mapping;
-use shmfuzz_runtime::message::{ChannelError, JobEnd, Replayed, Reply, Request, WORKER_ENV};
+use shmfuzz_runtime::message::{ChannelError, JobEnd, Reply, Request, WORKER_ENV};
 use shmfuzz_runtime::stack::{self, Stack};
 use shmfuzz_runtime::turn::Turn;
 use std::io::{self, Read as _, Write as _};
@@ -214,6 +216,9 @@ struct Worker {
     began: Instant,
     next_look: Instant,
     next_memory: Instant,
+    slowness: Slowness,
+    /// Processor time at the start of the stage, if it is a replay.
+    cpu_before: Option<Duration>,
 }
 
 impl Worker {
@@ -279,6 +284,8 @@ impl Worker {
             began: now,
             next_look: now,
             next_memory: now,
+            slowness: Slowness::default(),
+            cpu_before: None,
         })
     }
 
@@ -361,11 +368,16 @@ impl Worker {
                 };
                 let mut harvest = harvest(&self.mapping, &turn, InputArea::after(&reply));
                 harvest.stack = self.last_stack();
+                harvest.resident = self.process.gauge().resident();
+                harvest.slow = std::mem::take(&mut self.slowness).into_slow();
                 if has_failed(&reply) {
                     harvest.life = self.life();
                 }
-                if let Reply::Replayed(Replayed { end: JobEnd::Failed, .. }) = &reply {
-                    harvest.output = self.output.so_far();
+                if let Reply::Replayed(replayed) = &reply {
+                    harvest.cpu = self.cpu_of_job();
+                    if replayed.end == JobEnd::Failed {
+                        harvest.output = self.output.so_far();
+                    }
                 }
                 self.turn = Some(turn);
                 self.stage = Stage::Idle;
@@ -414,6 +426,11 @@ impl Worker {
         let now = Instant::now();
         let watch = Watch::request(&job.request, job.timeout);
         (self.began, self.next_look, self.next_memory) = (now, now + watch.interval(), now);
+        self.slowness = Slowness::default();
+        self.cpu_before = match job.request {
+            Request::Replay(_) => self.process.gauge().cpu_time(),
+            _ => None,
+        };
         let sent = self.channel.send(&job.request).map_err(broken);
         self.stage = match job.request {
             Request::Stop {} => Stage::Stopping,
@@ -441,6 +458,10 @@ impl Worker {
                 return Err(Ending::Kill(Cause::OutOfMemory(bytes)));
             }
         }
+        if !matches!(self.mapping.phase(), Some(Phase::Starting | Phase::Idle)) {
+            let count = self.mapping.header().count.load(Ordering::Relaxed);
+            self.slowness.look(now - self.began, count, || self.mapping.peek());
+        }
         if now >= self.next_look {
             self.next_look = now + watch.interval();
             let count = self.mapping.header().count.load(Ordering::Relaxed);
@@ -454,6 +475,11 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// What the replay that was answered used of the processor.
+    fn cpu_of_job(&self) -> Option<Duration> {
+        Some(self.process.gauge().cpu_time()?.saturating_sub(self.cpu_before?))
     }
 
     /// The stack that the worker published last.

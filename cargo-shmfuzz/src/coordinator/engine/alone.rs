@@ -46,6 +46,7 @@ impl Engine {
             stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
+            is_withdrawn: false,
             life: None,
             worker: None,
             used: Duration::ZERO,

@@ -74,6 +74,7 @@ impl Engine {
     pub(super) fn answered(&mut self, id: WorkerId, reply: Reply, mut harvest: Harvest) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let (idx, role) = (worker.test, worker.role);
+        worker.memory.look(&harvest);
         let job = match std::mem::replace(&mut worker.state, State::Idle) {
             State::Busy(job) => Some(job),
             // The answer crossed the order to end: what it brings is taken, and no more.
@@ -98,7 +99,11 @@ impl Engine {
             _ => {}
         }
         match role {
-            Role::Fuzzer => self.judge(id, &job, reply, harvest),
+            Role::Fuzzer => {
+                let slow = harvest.slow.take();
+                self.judge(id, &job, reply, harvest);
+                self.note_slow(idx, slow);
+            }
             Role::Chore(finding) => self.judge_chore(id, finding, &job, reply, harvest),
         }
         if let JobKind::Load(tags) = &job.kind {
@@ -125,6 +130,10 @@ impl Engine {
             }
             (JobKind::Load(_) | JobKind::Feed { .. }, Reply::Loaded(loaded)) => {
                 self.loaded(id, &job.kind, &loaded, harvest);
+            }
+            (JobKind::Time(suspect), Reply::Replayed(replayed)) => {
+                let took = self.now.saturating_sub(job.since);
+                self.timed(id, suspect.clone(), took, replayed, harvest);
             }
             (JobKind::Fuzz { granted }, Reply::Fuzzed(fuzzed)) => {
                 self.fuzzed(id, *granted, &fuzzed, harvest);

@@ -60,6 +60,7 @@ impl Engine {
             stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
             shelf: Shelf::Testdata,
             is_shown: false,
+            is_withdrawn: false,
             life,
             worker: None,
             used: self.clock.floor(),
@@ -124,6 +125,7 @@ impl Engine {
         let found = &mut self.findings[id];
         let parcel = match &mut found.stage {
             Stage::Confirm { .. } => replay(&found.finding.input, JobKind::Replay),
+            Stage::Hunt(hunt) => hunt.next(),
             Stage::Verify { minimization, .. } => replay(&minimization.best, JobKind::Replay),
             Stage::Minimize(minimization) => {
                 let bucket = found.finding.failure.any_way;
@@ -197,6 +199,7 @@ impl Engine {
                 self.kill(worker);
                 self.passed_again(id);
             }
+            Stage::Hunt(_) => self.measured(worker, id, replayed, harvest, took),
             Stage::Verify { .. } if has_failed => {
                 self.verified(id, &classify::words(harvest));
             }
@@ -251,6 +254,7 @@ impl Engine {
         if let Some(worker) = self.findings[id].worker {
             self.kill(worker);
         }
+        self.begin_hunt(id);
         self.judge_flaky(id);
     }
 
@@ -263,7 +267,7 @@ impl Engine {
                 failures => Reproducible::Sometimes { failures, runs },
             };
             match failures {
-                0 => self.seek_sequence(id),
+                0 if !self.has_crept(id) => self.seek_sequence(id),
                 _ => self.flaky(id),
             }
         }
@@ -307,6 +311,7 @@ impl Engine {
             return self.cannot_shrink(id, limit);
         }
         self.findings[id].life = None;
+        self.tell_growth(id);
         self.show_finding(id);
         self.check(id);
     }
@@ -320,6 +325,7 @@ impl Engine {
                     self.give_up(id);
                 }
             }
+            Stage::Hunt(_) => self.hunter_lost(id),
             Stage::Minimize(_) => self.minimizer_lost(id),
             Stage::Verify { .. } => self.not_verified(id),
             Stage::Sequence(_) => self.sequence_lost(id),

@@ -246,6 +246,11 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// About so many bytes.
+pub(super) fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.saturating_add(1 << 19) >> 20)
+}
+
 fn signal_name(signal: i32) -> String {
     let name = match signal {
         SIGHUP => "SIGHUP",

@@ -34,10 +34,11 @@ impl Engine {
         }
         let Some(mut worker) = self.workers.remove(&id) else { return };
         let (idx, role) = (worker.test, worker.role);
-        if let Role::Chore(finding) = role {
-            // Another one may serve it by now.
-            let serving = &mut self.findings[finding].worker;
-            *serving = serving.filter(|serving| *serving != id);
+        // One that was told to end may have a successor already.
+        if let Role::Chore(finding) = role
+            && self.findings[finding].worker == Some(id)
+        {
+            self.findings[finding].worker = None;
         }
         let job = match std::mem::replace(&mut worker.state, State::Idle) {
             State::Starting { since } => {
@@ -60,6 +61,7 @@ impl Engine {
         let rss_limit = self.campaign.tests[idx.0].rss_limit;
         match role {
             Role::Fuzzer => {
+                self.note_growth(idx, worker.memory, death, &harvest);
                 let meaning = classify::death(death, &harvest, rss_limit);
                 self.fuzzer_died(&worker, &job.kind, meaning, death, harvest);
             }

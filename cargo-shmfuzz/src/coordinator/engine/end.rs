@@ -276,10 +276,11 @@ impl Engine {
         }
         if !self.is_alone() {
             self.name_unfuzzed(end);
+            self.show_slowest();
         }
         self.state = State::Finished;
         let exit = self.exit(end);
-        let met = self.findings.iter().map(|found| {
+        let met = self.findings.iter().filter(|found| !found.is_withdrawn).map(|found| {
             let Finding { id, test, failure, .. } = &found.finding;
             Met {
                 finding: *id,

@@ -1,6 +1,7 @@
 //! The findings of a campaign, and where each stands in its life: found and saved, confirmed,
 //! minimized, checked in the plain build, settled.
 
+use super::leak::Hunt;
 use super::minimization::Minimization;
 use super::sequence::Sequence;
 use crate::coordinator::action::Shelf;
@@ -23,6 +24,8 @@ pub(super) enum Stage {
         /// How many workers were lost over it.
         losses: u32,
     },
+    /// It passes alone, after memory ran out: look for the input that leaks.
+    Hunt(Box<Hunt>),
     /// Nothing, until a worker with a journal meets it again.
     Await {
         /// What its fuzz test had spent on fuzzing when the wait began.
@@ -60,6 +63,8 @@ pub(super) struct Found {
     pub(super) shelf: Shelf,
     /// Whether the user was told.
     pub(super) is_shown: bool,
+    /// Whether it turned out to be what a committed seed does, and counts as no finding.
+    pub(super) is_withdrawn: bool,
     /// All that the worker had run that found it, until it is known whether that matters.
     pub(super) life: Option<Arc<Life>>,
     /// The worker that serves it.
@@ -94,7 +99,9 @@ impl Found {
 
     /// Whether it needs a worker.
     pub(super) fn is_open(&self) -> bool {
-        self.is_urgent() || matches!(self.stage, Stage::Minimize(_) | Stage::Sequence(_))
+        let is_long =
+            matches!(self.stage, Stage::Hunt(_) | Stage::Minimize(_) | Stage::Sequence(_));
+        self.is_urgent() || is_long
     }
 }
 
@@ -129,9 +136,9 @@ impl Findings {
         self.0.iter().filter(|f| are(f)).map(|f| f.finding.id).collect()
     }
 
-    /// Whether there is none.
+    /// Whether there is none that counts.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|found| found.is_withdrawn)
     }
 }
 

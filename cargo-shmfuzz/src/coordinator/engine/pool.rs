@@ -319,6 +319,21 @@ impl Pool {
         }
     }
 
+    /// The committed files that may be run, with their names.
+    pub(super) fn seeds(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        let inputs = self.inputs.iter().filter(|input| input.standing != Standing::Dropped);
+        inputs.filter_map(|input| match &input.origin {
+            PoolOrigin::Seed(name) => Some((&name[..], &input.bytes)),
+            _ => None,
+        })
+    }
+
+    /// The inputs in use, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Bytes> {
+        let inputs = self.feed.iter().rev().filter_map(|tag| self.inputs.get(*tag));
+        inputs.filter(|input| input.standing == Standing::InUse).map(|input| &input.bytes)
+    }
+
     /// The tag at this place of the feed, if there is one.
     pub(super) fn fed(&self, at: usize) -> Option<usize> {
         self.feed.get(at).copied()

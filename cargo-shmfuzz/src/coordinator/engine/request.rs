@@ -62,6 +62,8 @@ impl Engine {
             self.setup(id)
         } else if worker.next_seed < self.tests[idx.0].n_seeds {
             self.attribute(id)
+        } else if let Some(parcel) = self.run_slow(idx) {
+            parcel
         } else {
             match self.try_out(id) {
                 Some(load) => load,

@@ -1,8 +1,10 @@
 //! One fuzz test of a campaign: what its inputs reach, its budget of calls, its troubles.
 
 use super::forecast::{Curve, Past};
+use super::leak::Grown;
 use super::pool::Pool;
 use super::silence::Silence;
+use super::slow::SlowInputs;
 use super::stats::Speed;
 use crate::coordinator::campaign::Test;
 use crate::coordinator::notice::{Stats, Trial};
@@ -147,6 +149,10 @@ pub(super) struct FuzzTest {
     pub(super) n_findings: usize,
     /// Warnings that were given: each is given once.
     pub(super) warned: BTreeSet<&'static str>,
+    /// How memory grew in the first worker that passed the limit.
+    pub(super) grown: Option<Grown>,
+    /// Its slow inputs.
+    pub(super) slow: SlowInputs,
     /// How fast it is.
     pub(super) speed: Speed,
     /// Its figures as last shown, without the time.
@@ -193,6 +199,8 @@ impl FuzzTest {
             new_entries: 0,
             n_findings: 0,
             warned: BTreeSet::new(),
+            grown: None,
+            slow: SlowInputs::default(),
             speed: Speed::default(),
             shown: None,
             loading_since: None,

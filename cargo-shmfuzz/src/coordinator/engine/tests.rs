@@ -3,9 +3,11 @@
 mod corpus;
 mod ends;
 mod findings;
+mod leaks;
 mod minimization;
 mod sequences;
 mod sharing;
+mod slow;
 
 use super::Engine;
 use crate::coordinator::action::{Action, Freight, Shelf};

@@ -4,6 +4,8 @@
 //! its answer, by its death, or by being killed.
 
 use super::finding::Findings;
+use super::leak::Memory;
+use super::slow::Suspect;
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::message::Coverage;
@@ -83,6 +85,8 @@ pub(super) enum JobKind {
     Replay,
     /// To run what may be a smaller input of its finding.
     Try,
+    /// To run an input that seemed slow.
+    Time(Suspect),
     /// To run a committed sequence of inputs, by its number.
     Recall(usize),
     /// To run inputs one after the other that may bring its finding about: the try of this number.
@@ -140,6 +144,8 @@ pub(super) struct Worker {
     pub(super) entries: BTreeMap<u64, usize>,
     /// What it has seen.
     pub(super) coverage: Coverage,
+    /// Its memory so far.
+    pub(super) memory: Memory,
     /// Failures that it is to meet again: all that it runs is on record then.
     pub(super) heeds: BTreeSet<Bucket>,
     /// Whether the record is at an end.
@@ -172,6 +178,7 @@ impl Worker {
             entries: BTreeMap::new(),
             coverage: Coverage::default(),
             heeds: BTreeSet::new(),
+            memory: Memory::default(),
             is_journal_full: false,
             spare: 0,
         }

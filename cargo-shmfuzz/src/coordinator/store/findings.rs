@@ -23,7 +23,7 @@ pub(crate) struct Failing {
     pub(crate) kind: FailureKind,
     /// Its bytes.
     pub(crate) input: Bytes,
-    /// The larger input of the same finding.
+    /// The larger input of the same finding; of a leak, the one that was run when memory ran out.
     pub(crate) replaces: Option<Bytes>,
     /// Where to.
     pub(crate) shelf: Shelf,
@@ -51,10 +51,13 @@ impl Store {
         };
         let mut withdrawn = Vec::new();
         if failing.shelf == Shelf::Cache {
-            withdrawn.push((name, &failing.input));
+            withdrawn.push((name.clone(), &failing.input));
         }
-        if let Some(larger) = failing.replaces.as_ref().filter(|larger| **larger != failing.input) {
-            withdrawn.push((file_name(failing.kind, larger), larger));
+        if let Some(larger) = &failing.replaces {
+            let old_name = file_name(kind_before(failing.kind), larger);
+            if old_name != name {
+                withdrawn.push((old_name, larger));
+            }
         }
         for (name, input) in withdrawn {
             if let Err(error) = self.withdraw(failing.test, &name, input) {
@@ -169,6 +172,15 @@ impl Saved {
             Some(before) => format!("{before}; {text}"),
             None => text,
         });
+    }
+}
+
+/// What an input counted as that one of this kind takes the place of: before the input that leaks is
+/// known, memory has run out.
+const fn kind_before(kind: FailureKind) -> FailureKind {
+    match kind {
+        FailureKind::Leak => FailureKind::Oom,
+        kind => kind,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What simulated workers do with their requests, and what they leave in the mapping.
 
-use super::draw::{CROWD, class_of, entry, loaded, words};
+use super::draw::{CROWD, LEAK, class_of, entry, leaked_by, loaded, words};
 use super::world::World;
 use crate::coordinator::action::Freight;
 use crate::coordinator::campaign::{Bytes, WorkerId};
@@ -173,16 +173,25 @@ impl World {
 
     pub(super) fn replay(
         &mut self,
-        test: usize,
+        id: WorkerId,
+        times: u32,
         freight: &Freight,
         harvest: &mut Harvest,
     ) -> Replayed {
         let Freight::Input(input) = freight else {
             return Replayed { end: JobEnd::Done, execs: 0, rejected: true };
         };
-        let fails = matches!(**input, [b'P', _, ..]);
+        let test = self.workers[&id].test;
+        let fails = times > 0 && matches!(**input, [b'P', _, ..]);
         if !fails || self.random.chance(200) {
-            return Replayed { end: JobEnd::Done, execs: 1, rejected: false };
+            let execs = u64::from(times);
+            if self.is_leaky && leaked_by(input) > 0 {
+                self.workers.get_mut(&id).expect("checked").resident += leaked_by(input) * execs;
+            }
+            if self.is_leaky && leaked_by(input) > 0 && times > 1 {
+                self.check.failed.entry((test, input.clone())).or_insert((b'K', LEAK));
+            }
+            return Replayed { end: JobEnd::Done, execs, rejected: false };
         }
         self.fails(test, input, (b'P', input[1]));
         harvest.words = Some(words(input));

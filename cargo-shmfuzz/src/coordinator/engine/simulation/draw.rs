@@ -103,10 +103,19 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
     }
 }
 
+/// The class of failures by which memory runs out.
+pub(super) const LEAK: u8 = 101;
+
+/// What a call of an input leaks, in bytes, in a fuzz test that leaks.
+pub(super) fn leaked_by(input: &[u8]) -> u64 {
+    let is_even = input.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)).is_multiple_of(2);
+    if is_even { 32 << 20 } else { 0 }
+}
+
 pub(super) fn class_of(cause: &Cause) -> u8 {
     match cause {
         Cause::Exited(_) => 100,
-        Cause::OutOfMemory(_) => 101,
+        Cause::OutOfMemory(_) => LEAK,
         Cause::TimedOut(_) => 102,
         Cause::Signaled(signal) => *signal as u8,
         _ => 0,

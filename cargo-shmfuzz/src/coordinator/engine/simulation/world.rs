@@ -14,6 +14,9 @@ use shmfuzz_runtime::message::{Hello, JobEnd, Minimized, Reply, Request, Source}
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// From this seed on, campaigns are of fuzz tests that leak and do nothing else wrong.
+pub(super) const LEAKY: u64 = 1 << 32;
+
 const N_COUNTERS: u64 = 32;
 /// Longest time from an interrupt or a deadline to the end: the sum of the engine's limits.
 const BOUND: Duration = Duration::from_secs(135);
@@ -37,6 +40,14 @@ pub(super) struct SimWorker {
     n_jobs: u64,
     request: Option<(Request, Freight)>,
     pub(super) n_entries: u64,
+    /// Resident memory, in bytes.
+    pub(super) resident: u64,
+}
+
+impl SimWorker {
+    fn new(test: usize) -> Self {
+        Self { test, n_jobs: 0, request: None, n_entries: 0, resident: 1 << 16 }
+    }
 }
 
 /// A campaign.
@@ -56,6 +67,8 @@ pub(super) struct World {
     pub(super) seeds: Vec<BTreeSet<Bytes>>,
     pub(super) execs: Vec<u64>,
     is_lossy: bool,
+    /// Whether some inputs leak in each call.
+    pub(super) is_leaky: bool,
     runs: Option<u64>,
     ends_by: Option<(Duration, Invariant)>,
     trace: Vec<String>,
@@ -81,7 +94,13 @@ impl World {
             fail_known: random.chance(500),
             by_work: random.chance(200),
         };
-        let manners: Vec<_> = tests.iter().map(|_| draw::manners(&mut random)).collect();
+        let manners: Vec<_> = tests
+            .iter()
+            .map(|_| match seed >= LEAKY {
+                true => Manners { dies: 30, ..Manners::default() },
+                false => draw::manners(&mut random),
+            })
+            .collect();
         let bytes_of = |t: &Test, place: Option<Place>| {
             let wanted = t.corpus.iter().filter(|i| place.is_none_or(|p| p == i.place));
             wanted.map(|i| i.bytes.clone()).collect::<BTreeSet<_>>()
@@ -98,6 +117,7 @@ impl World {
             seeds: tests.iter().map(|t| bytes_of(t, Some(Place::Seed))).collect(),
             execs: vec![0; tests.len()],
             is_lossy: random.chance(200),
+            is_leaky: seed >= LEAKY,
             runs,
             ends_by: time.map(|time| (time + BOUND, Invariant::DeadlineEnds)),
             trace: Vec::new(),
@@ -216,7 +236,7 @@ impl World {
 
     fn spawn(&mut self, id: WorkerId, test: usize) {
         let manners = self.manners[test];
-        self.workers.insert(id, SimWorker { test, n_jobs: 0, request: None, n_entries: 0 });
+        self.workers.insert(id, SimWorker::new(test));
         let after = MS * self.random.below(30) as u32;
         if self.random.chance(manners.dies_at_start) {
             let cause = match self.random.below(4) {
@@ -243,6 +263,7 @@ impl World {
         }
         let (after, coming) = if self.random.chance(manners.dies) {
             let cause = match self.random.below(3) {
+                _ if self.is_leaky => Cause::OutOfMemory(1 << 20),
                 0 => Cause::Exited(3),
                 1 => Cause::OutOfMemory(1 << 20),
                 _ => Cause::Signaled([6, 11, 8][self.random.below(3) as usize]),
@@ -349,8 +370,11 @@ impl World {
                 Reply::Fuzzed(fuzzed(end, execs))
             }
             Request::Minimize(_) => Reply::Minimized(self.minimize(test, &freight, &mut harvest)),
-            Request::Replay(_) => Reply::Replayed(self.replay(test, &freight, &mut harvest)),
+            Request::Replay(replay) => {
+                Reply::Replayed(self.replay(id, replay.times, &freight, &mut harvest))
+            }
         };
+        harvest.resident = (!n_jobs.is_multiple_of(50)).then_some(self.workers[&id].resident);
         self.expect(id, &harvest);
         if self.check.doing[&id].1 == Doing::Busy {
             self.check.set(id, Doing::Idle);

@@ -1,0 +1,315 @@
+//! Memory that grows over a worker's life: which input leaks?
+//!
+//! Where a worker passes its memory limit and the input that it ran then needs little in a fresh
+//! one, calls before that one may have leaked. That input, and then the newest of the corpus, are
+//! called many times each in one fresh worker, until one of them leaks; it is measured again in
+//! another, and then it is the finding's input. Invariants: the number of inputs and the time are
+//! bounded; an input that is called a leak was measured to be one in two workers; where none is
+//! found, the finding is confirmed like any other, and says how memory grew.
+
+use super::Engine;
+use super::classify;
+use super::finding::Stage;
+use super::request::Parcel;
+use super::worker::JobKind;
+use crate::coordinator::action::{Action, Freight, Shelf};
+use crate::coordinator::campaign::{Bytes, FindingId, TestIdx, WorkerId};
+use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
+use crate::coordinator::notice::Reproducible;
+use crate::stack::Trace;
+use shmfuzz_runtime::child::Calls;
+use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::leak::{self, Growth, Measure, Verdict};
+use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Inputs that are measured at most.
+const CANDIDATES: usize = 100;
+/// Job time after which no further input is measured.
+const TIME: Duration = Duration::from_secs(20);
+/// Workers that may be lost over a hunt.
+const LOSSES: u32 = 4;
+
+/// An input that may leak.
+#[derive(Clone, Debug)]
+struct Candidate {
+    input: Bytes,
+    /// The committed file's name, if it is named as an input that leaks.
+    seed: Option<String>,
+}
+
+/// The hunt for the input that leaks.
+#[derive(Clone, Debug)]
+pub(super) struct Hunt {
+    /// The input that is measured, and those after it.
+    candidates: VecDeque<Candidate>,
+    growth: Growth,
+    /// Calls of the request that is next, or in flight.
+    times: u32,
+    /// Whether the first candidate has leaked in another worker.
+    is_suspect: bool,
+    /// Job time spent on the first candidate, and on all.
+    spent: Duration,
+    spent_in_all: Duration,
+    losses: u32,
+    measure: Measure,
+    rss_limit: u64,
+}
+
+impl Hunt {
+    fn new(candidates: VecDeque<Candidate>, measure: Measure, rss_limit: u64) -> Self {
+        Self {
+            candidates,
+            growth: Growth::new(measure, rss_limit),
+            times: 0,
+            is_suspect: false,
+            spent: Duration::ZERO,
+            spent_in_all: Duration::ZERO,
+            losses: 0,
+            measure,
+            rss_limit,
+        }
+    }
+
+    /// The next request. The first of an input makes no call: it is there for the look at memory.
+    pub(super) fn next(&self) -> Parcel {
+        let input = self.candidates.front().expect("the hunt would be over").input.clone();
+        let request = Request::Replay(Replay { times: self.times, is_sequence: false });
+        Parcel { request, freight: Freight::Input(input), kind: JobKind::Replay }
+    }
+
+    /// Measures the first candidate from the start.
+    fn begin(&mut self) {
+        self.growth = Growth::new(self.measure, self.rss_limit);
+        (self.times, self.spent) = (0, Duration::ZERO);
+    }
+
+    /// Goes on to the next candidate.
+    fn pass(&mut self) {
+        self.candidates.pop_front();
+        self.is_suspect = false;
+        self.begin();
+    }
+
+    fn is_over(&self) -> bool {
+        let has_time = self.measure == Measure::Calls || self.spent_in_all < TIME;
+        self.candidates.is_empty() || !has_time || self.losses >= LOSSES
+    }
+
+    /// The calls that were asked for took this long, and this much memory is resident now.
+    fn look(&mut self, took: Duration, resident: u64) -> Verdict {
+        if self.measure == Measure::Clock {
+            self.spent += took;
+            self.spent_in_all += took;
+        }
+        self.growth.look(resident, self.spent)
+    }
+}
+
+/// The memory of a worker over its life.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memory {
+    /// After its first answer, in bytes.
+    first: Option<u64>,
+    /// After its last answer.
+    last: u64,
+    /// Calls that its answers told of.
+    calls: u64,
+}
+
+impl Memory {
+    /// Takes a look after an answer.
+    pub(super) fn look(&mut self, harvest: &Harvest) {
+        self.first = self.first.or(harvest.resident);
+        self.last = harvest.resident.unwrap_or(self.last);
+        self.calls = self.calls.saturating_add(harvest.count);
+    }
+}
+
+/// How memory grew until a worker passed its limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grown {
+    from: u64,
+    /// Before the job in which it did.
+    before: u64,
+    to: u64,
+    calls: u64,
+}
+
+impl Engine {
+    /// Remembers how memory grew in a worker that fuzzed, if it died of that.
+    pub(super) fn note_growth(
+        &mut self,
+        idx: TestIdx,
+        memory: Memory,
+        death: &Death,
+        harvest: &Harvest,
+    ) {
+        if let (Cause::OutOfMemory(to), Some(from)) = (&death.cause, memory.first) {
+            let calls = memory.calls.saturating_add(harvest.count);
+            self.tests[idx.0].grown.get_or_insert(Grown {
+                from,
+                before: memory.last,
+                to: *to,
+                calls,
+            });
+        }
+    }
+
+    /// Begins a hunt if a finding wants one: it has just passed alone in its first worker.
+    pub(super) fn begin_hunt(&mut self, id: FindingId) {
+        let found = &self.findings[id];
+        let Stage::Confirm { runs: 1, failures: 0, .. } = found.stage else { return };
+        let is_oom = found.finding.failure.kind == FailureKind::Oom;
+        if !is_oom || self.is_alone() || !self.gives_jobs() {
+            return;
+        }
+        let (own, test) = (found.finding.input.clone(), found.finding.test);
+        let candidates = self.candidates(test, &own);
+        let measure = if self.campaign.by_work { Measure::Calls } else { Measure::Clock };
+        let rss_limit = self.campaign.tests[test.0].rss_limit;
+        let hunt = Hunt::new(candidates, measure, rss_limit);
+        self.findings[id].used = self.findings[id].used.max(self.clock.floor());
+        self.findings[id].stage = Stage::Hunt(Box::new(hunt));
+    }
+
+    /// What may leak: what is known to have leaked before, what was run at the end, and then the
+    /// newest of the corpus.
+    fn candidates(&self, test: TestIdx, own: &Bytes) -> VecDeque<Candidate> {
+        let pool = &self.tests[test.0].pool;
+        let is_known = |name: &str| Calls::of_file(name) == Calls::Many;
+        let seeds: Vec<_> = pool.seeds().filter(|(name, _)| is_known(name)).collect();
+        let is_seed = |input: &Bytes| seeds.iter().any(|(_, seed)| *seed == input);
+        let known = seeds.iter().map(|(name, input)| (Some((*name).to_owned()), *input));
+        let others = std::iter::once(own).chain(pool.newest().filter(|input| *input != own));
+        let others = others.filter(|input| !is_seed(input)).map(|input| (None, input));
+        let all = known.chain(others).take(CANDIDATES);
+        all.map(|(seed, input)| Candidate { input: input.clone(), seed }).collect()
+    }
+
+    /// The calls of a hunt were made.
+    pub(super) fn measured(
+        &mut self,
+        worker: WorkerId,
+        id: FindingId,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) {
+        if replayed.end == JobEnd::Failed {
+            let idx = self.findings[id].finding.test;
+            let culprit = Culprit { input: harvest.input.clone(), life: None };
+            self.failure_found(idx, classify::words(harvest), culprit);
+        }
+        let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
+        let is_done = replayed.end == JobEnd::Done && replayed.execs == u64::from(hunt.times);
+        let verdict = match harvest.resident.filter(|_| is_done) {
+            Some(resident) => hunt.look(took, resident),
+            None => Verdict::Steady,
+        };
+        match verdict {
+            Verdict::Call(times) => hunt.times = u32::try_from(times).unwrap_or(u32::MAX),
+            Verdict::Leaks(bytes) if hunt.is_suspect => self.leaks(id, bytes),
+            Verdict::Leaks(_) => {
+                hunt.is_suspect = true;
+                hunt.begin();
+                self.kill(worker);
+            }
+            Verdict::Steady => {
+                hunt.pass();
+                self.end_hunt_if_over(id);
+            }
+        }
+    }
+
+    /// A worker was lost over the hunt: the input that it called is passed over.
+    pub(super) fn hunter_lost(&mut self, id: FindingId) {
+        let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
+        hunt.losses += 1;
+        match hunt.times {
+            0 => hunt.begin(),
+            _ => hunt.pass(),
+        }
+        self.end_hunt_if_over(id);
+    }
+
+    /// The input that leaks is known: it takes the place of the one that was run at the end. What the
+    /// failure counts as stays, which is that the limit was passed.
+    fn leaks(&mut self, id: FindingId, bytes: u64) {
+        let found = &mut self.findings[id];
+        let Stage::Hunt(hunt) = &mut found.stage else { return };
+        let leaks = hunt.candidates.pop_front().expect("it was measured");
+        let finding = &mut found.finding;
+        let failure = &mut finding.failure;
+        (failure.kind, failure.message) = (FailureKind::Leak, leak::message(bytes));
+        // Those of the call that passed the limit, which is none of its doing.
+        (failure.stack, failure.output) = (Trace::default(), String::new());
+        if let Some(seed) = leaks.seed {
+            return self.withdraw(id, seed);
+        }
+        let old = std::mem::replace(&mut finding.input, leaks.input);
+        finding.reproducible = Reproducible::Yes;
+        let (test, kind, input) = (finding.test, failure.kind, finding.input.clone());
+        let (replaces, shelf) = (Some(old), found.shelf);
+        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
+        self.show_finding(id);
+        self.check(id);
+    }
+
+    /// A committed seed leaks, as it did before: what seemed to be a finding is none. The input that
+    /// was run at the end is kept in the cache all the same.
+    fn withdraw(&mut self, id: FindingId, seed: String) {
+        let found = &mut self.findings[id];
+        (found.stage, found.shelf) = (Stage::Settled, Shelf::Cache);
+        (found.is_shown, found.is_withdrawn) = (true, true);
+        let (test, failure) = (found.finding.test, found.finding.failure.clone());
+        let (kind, input) = (FailureKind::Oom, found.finding.input.clone());
+        let (replaces, shelf) = (None, Shelf::Cache);
+        let worker = found.worker;
+        self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
+        self.tests[test.0].n_findings -= 1;
+        self.seed_failed(test, seed, failure);
+        if let Some(worker) = worker {
+            self.kill(worker);
+        }
+    }
+
+    /// Nothing was seen to leak: the input is confirmed as others are.
+    fn end_hunt_if_over(&mut self, id: FindingId) {
+        let Stage::Hunt(hunt) = &self.findings[id].stage else { return };
+        if !hunt.is_over() {
+            return;
+        }
+        self.tell_growth(id);
+        self.findings[id].stage = Stage::Confirm { runs: 1, failures: 0, losses: 0 };
+        if let Some(worker) = self.findings[id].worker {
+            self.kill(worker);
+        }
+    }
+
+    /// Whether memory ran out by and by, so that most of what a worker ran in its life is to blame: no
+    /// short sequence of inputs would do it again.
+    pub(super) fn has_crept(&self, id: FindingId) -> bool {
+        let finding = &self.findings[id].finding;
+        let grown = self.tests[finding.test.0].grown;
+        let has_crept = grown.is_some_and(|grown| grown.before >= grown.to / 2);
+        has_crept && finding.failure.kind == FailureKind::Oom
+    }
+
+    /// Has the message of a finding for which there was a hunt say how memory grew.
+    pub(super) fn tell_growth(&mut self, id: FindingId) {
+        let found = &mut self.findings[id];
+        let Some(grown) = self.tests[found.finding.test.0].grown else { return };
+        let Grown { from, to, calls, .. } = grown;
+        if !matches!(found.stage, Stage::Hunt(_)) || from > to / 2 {
+            return;
+        }
+        let (from, to) = (classify::mebibytes(from), classify::mebibytes(to));
+        let growth = format!(
+            ": memory grew from {from} to {to} over {calls} calls in the life of a worker, and no \
+             input was seen to leak alone"
+        );
+        found.finding.failure.message.push_str(&growth);
+    }
+}
