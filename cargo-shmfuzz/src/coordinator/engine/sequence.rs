@@ -45,10 +45,10 @@ pub(super) struct Sequence {
     /// Time used by jobs and starts.
     pub(super) spent: Duration,
     /// How many tries were judged: the answer to an earlier one says nothing of the next.
-    n_tries: u32,
+    pub(super) n_tries: u32,
     n_losses: u32,
     /// Whether any try has failed as it should.
-    has_failed: bool,
+    pub(super) has_failed: bool,
 }
 
 /// What is tried next.
@@ -141,7 +141,7 @@ impl Sequence {
     }
 
     /// The candidate has passed, or failed in another way.
-    fn passed(&mut self) {
+    pub(super) fn passed(&mut self) {
         self.n_tries += 1;
         self.step = match std::mem::replace(&mut self.step, Step::Over) {
             Step::Span(n) if n < self.inputs.len() => Step::Span(n.saturating_mul(2)),

@@ -125,7 +125,8 @@ fn of_a_failure_that_passes_once_the_rate_is_told() {
         }
     }
     let [Notice::Finding(finding)] = driver.notices()[..] else { panic!("{:?}", driver.actions) };
-    assert_eq!(finding.reproducible, Reproducible::Sometimes { failures: 3, runs: 10 });
+    // The exit is another failure of the same input.
+    assert_eq!(finding.reproducible, Reproducible::Sometimes { failures: 2, runs: 10 });
     assert_eq!(finding.failure.output, "said\n");
     assert_eq!(driver.saved(), [(FindingId(0), &b"f"[..], false, Shelf::Cache)]);
 }
@@ -228,9 +229,19 @@ fn a_finding_does_not_keep_others_from_being_fuzzed() {
 fn another_failure_of_the_same_input_is_another_finding() {
     let mut driver = Driver::start(campaign(1));
     driver.set_up();
+    let worker = find(&mut driver, b"f", "first");
+    driver.die(worker, Cause::Exited(3), in_call(b"f"));
+    assert_eq!(driver.saved(), [(FindingId(1), &b"f"[..], false, Shelf::Testdata)]);
+    assert!(driver.notices().is_empty(), "that confirms neither: {:?}", driver.actions);
+}
+
+#[test]
+fn what_is_said_elsewhere_in_the_same_place_is_the_same_failure() {
+    let mut driver = Driver::start(campaign(1));
+    driver.set_up();
     find(&mut driver, b"f", "first");
     driver.answer(replayed(JobEnd::Failed), panicked(b"f", "second"));
-    assert_eq!(driver.saved(), [(FindingId(1), &b"f"[..], false, Shelf::Testdata)]);
+    assert_eq!(driver.saved(), []);
     let [Notice::Finding(finding)] = driver.notices()[..] else { panic!("{:?}", driver.actions) };
-    assert_eq!((finding.id, &finding.failure.message[..]), (FindingId(0), "first"));
+    assert_eq!((&finding.failure.message[..], finding.reproducible), ("first", Reproducible::Yes));
 }

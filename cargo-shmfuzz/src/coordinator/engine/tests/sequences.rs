@@ -1,9 +1,13 @@
 //! Failures that need the inputs before them.
 
+use super::super::finding::Stage;
+use super::super::sequence::Sequence;
+use super::super::worker::{Job, JobKind};
 use super::*;
 use crate::coordinator::campaign::CommittedSequence;
 use shmfuzz_runtime::journal::Life;
 use shmfuzz_runtime::message::Setup;
+use shmfuzz_runtime::record::InputKind;
 use shmfuzz_runtime::sequence;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +23,8 @@ struct Script {
     n_replays: usize,
     n_tries: usize,
     n_fuzz_jobs: usize,
+    /// Whether time passes while a job runs.
+    ticks: bool,
     notices: Vec<Notice>,
     saved: Vec<(Vec<u8>, Shelf)>,
 }
@@ -32,6 +38,7 @@ impl Script {
             n_replays: 0,
             n_tries: 0,
             n_fuzz_jobs: 0,
+            ticks: false,
             notices: Vec::new(),
             saved: Vec::new(),
         }
@@ -86,6 +93,11 @@ impl Script {
                 (Reply::Ready {}, Harvest::default())
             }
             Request::Fuzz(_) => {
+                if self.ticks {
+                    let sent = std::mem::take(&mut self.driver.actions);
+                    self.driver.step(Event::Tick);
+                    self.driver.actions.splice(0..0, sent);
+                }
                 self.n_fuzz_jobs += 1;
                 fuzz(self.journals[&worker])
             }
@@ -250,4 +262,50 @@ fn committed_sequences_are_run_first_and_their_failures_are_known() {
     assert!(script.saved.iter().all(|(input, _)| input == b"n"), "{:?}", script.saved);
     let first = script.setups.values().nth(2).unwrap();
     assert_eq!(first.silent, [words(MESSAGE).bucket()], "workers after it are told");
+}
+
+#[test]
+fn a_wait_goes_on_while_the_whole_budget_is_handed_out() {
+    let mut script = Script::new(Campaign { runs: Some(100_000), ..of_a_minute() });
+    let mut n_jobs = 0;
+    let fails_first_and_on_record = |has_journal| {
+        n_jobs += 1;
+        if n_jobs == 1 || has_journal {
+            fail(has_journal)
+        } else {
+            (fuzzed(JobEnd::Done, 10), Harvest::default())
+        }
+    };
+    script.ticks = true;
+    script.run(fails_first_and_on_record, |notice| matches!(notice, Notice::Finding(_)));
+    let Some(Notice::Finding(finding)) = script.notices.last() else { panic!() };
+    assert_eq!(finding.reproducible, Reproducible::InSequence { n_inputs: 2 });
+}
+
+#[test]
+fn the_answer_to_an_earlier_try_says_nothing_of_the_next() {
+    let mut sequence = Sequence::new(&Life::of(LIFE), InputKind::Bytes);
+    let numbers: Vec<u32> = (0..3)
+        .map(|_| {
+            sequence.passed();
+            sequence.n_tries
+        })
+        .collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let mut driver = Driver::start(of_a_minute());
+    driver.set_up();
+    let first = find(&mut driver, b"bb", MESSAGE);
+    driver.engine.findings[FindingId(0)].stage =
+        Stage::Sequence(Box::new(Sequence::new(&Life::of(LIFE), InputKind::Bytes)));
+    let job = Job {
+        kind: JobKind::Sequence(7),
+        since: Duration::ZERO,
+        until: MS * 1000,
+        interrupted: None,
+    };
+    let (reply, harvest) = run_in_a_row(&LIFE[..4]);
+    let Reply::Replayed(replayed) = reply else { panic!() };
+    driver.engine.sequence_replayed(first, FindingId(0), &job, replayed, harvest);
+    let Stage::Sequence(search) = &driver.engine.findings[FindingId(0)].stage else { panic!() };
+    assert!(!search.has_failed && search.n_tries == 0);
 }
