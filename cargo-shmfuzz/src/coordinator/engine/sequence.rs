@@ -7,6 +7,7 @@
 //! bucket as it stands; each try has a fresh worker; waiting and trying are bounded in time.
 
 use super::Engine;
+use super::chore::CONFIRMATIONS;
 use super::classify::{self, Meaning};
 use super::finding::{Found, Stage};
 use super::minimization::Fails;
@@ -490,8 +491,9 @@ impl Engine {
             Fails::Alike => sequence.failed(usize::try_from(n_run).unwrap_or(usize::MAX)),
             Fails::Otherwise => sequence.passed(),
         }
-        let is_over = matches!(sequence.step, Step::Over);
         let is_short = matches!(sequence.step, Step::Unify | Step::Shrink { .. });
+        let is_single = is_short && sequence.inputs.len() == 1;
+        let is_over = is_single || matches!(sequence.step, Step::Over);
         if is_over || sequence.spent >= limit || !self.gives_jobs() {
             self.end_sequence(id);
         } else if is_short && !self.findings[id].is_shown {
@@ -533,6 +535,15 @@ impl Engine {
         // The sources are no place for what is larger, and each `cargo test` would run it.
         let is_small = search.inputs.len() <= MOST_INPUTS && search.packed_len() <= MOST_BYTES;
         if !search.has_failed || !is_small {
+            return self.flaky(id);
+        }
+        if let [input] = &search.inputs[..] {
+            // One that failed alone after all: it does so rarely.
+            let is_own = **input == *self.findings[id].finding.input;
+            if is_own {
+                let (failures, runs) = (1, CONFIRMATIONS + 1);
+                self.findings[id].finding.reproducible = Reproducible::Sometimes { failures, runs };
+            }
             return self.flaky(id);
         }
         self.tell_sequence(id);
