@@ -10,7 +10,7 @@ mod world;
 use super::mutant::Mutant;
 use check::Invariant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use world::{LEAKY, World};
+use world::{LEAKY, STATEFUL, World};
 
 /// Runs the campaign of a seed; -> the first invariant that did not hold.
 fn violation(seed: u64, mutant: Option<Mutant>) -> Option<(Invariant, String)> {
@@ -23,7 +23,7 @@ fn violation(seed: u64, mutant: Option<Mutant>) -> Option<(Invariant, String)> {
 
 #[test]
 fn invariants_hold_in_thousands_of_campaigns() {
-    for seed in (0..3000).chain(LEAKY..LEAKY + 500) {
+    for seed in (0..3000).chain(LEAKY..LEAKY + 500).chain(STATEFUL..STATEFUL + 300) {
         if let Some((invariant, what)) = violation(seed, None) {
             panic!("seed {seed}: {invariant:?}: {what}");
         }
@@ -71,12 +71,17 @@ fn every_mutant_is_caught_by_its_invariant() {
 fn the_campaigns_reach_what_they_check() {
     let traces: Vec<_> = (0..600)
         .chain(LEAKY..LEAKY + 100)
+        .chain(STATEFUL..STATEFUL + 50)
         .flat_map(|seed| World::new(seed, None).trace())
         .collect();
     for what in [
         "Show(Finding(",
         "reproducible: Yes",
         "reproducible: NotTried",
+        "reproducible: InSequence { n_inputs: 2 }",
+        "reproducible: Sometimes {",
+        "has_journal: true",
+        "seed: \"sequence-1\"",
         "Show(Minimized",
         "replaces: Some",
         "Show(PassesPlain",

@@ -6,8 +6,11 @@ use crate::coordinator::action::Freight;
 use crate::coordinator::campaign::{Bytes, WorkerId};
 use crate::coordinator::event::{Cause, Harvest};
 use shmfuzz_runtime::entries::{EntryChange, Origin};
+use shmfuzz_runtime::journal::Life;
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::message::{JobEnd, Loaded, Minimized, Replayed, Request, Source};
+use shmfuzz_runtime::sequence::unpack;
+use std::sync::Arc;
 
 impl World {
     /// What is in the mapping of a worker that died over a request.
@@ -54,6 +57,15 @@ impl World {
                 harvest.input = Some(vec![b'A', seed as u8]);
                 if is_fault {
                     self.check.fatal_seeds.insert((test, seed));
+                }
+            }
+            (Request::Replay(replay), Freight::Input(packed)) if replay.is_sequence => {
+                let inputs: Vec<Bytes> = unpack(packed).flatten().map(Bytes::from).collect();
+                let at = self.random.below(inputs.len() as u64) as usize;
+                harvest.count = at as u64 + 1;
+                harvest.input = Some(inputs[at].to_vec());
+                if is_fault {
+                    self.fails(test, &inputs[at], (b'K', class_of(cause)));
                 }
             }
             (_, Freight::Input(input)) => {
@@ -171,6 +183,39 @@ impl World {
         Minimized { end, execs: 10, reproduced: true }
     }
 
+    /// What a worker has run in its life, where that is on record.
+    pub(super) fn life(&mut self, id: WorkerId, last: &[u8]) -> Option<Arc<Life>> {
+        if !self.workers[&id].has_journal || self.random.chance(100) {
+            return None;
+        }
+        let n_others = self.random.below(40);
+        let others = (0..n_others).map(|n| vec![b'o', (n % 7) as u8]);
+        let inputs: Vec<Vec<u8>> = others.chain([last.to_vec()]).collect();
+        Some(Arc::new(Life::of(inputs)))
+    }
+
+    /// Fails at the first input that may, most of the time, if others were run before it.
+    pub(super) fn replay_sequence(
+        &mut self,
+        test: usize,
+        freight: &Freight,
+        harvest: &mut Harvest,
+    ) -> Replayed {
+        let Freight::Input(packed) = freight else { unreachable!("it has no inputs") };
+        let inputs: Vec<Bytes> = unpack(packed).flatten().map(Bytes::from).collect();
+        let execs = inputs.len() as u64;
+        let end = if self.random.chance(30) { JobEnd::Stopped } else { JobEnd::Done };
+        let culprit = inputs.iter().position(|input| matches!(**input, [b'P', _, ..]));
+        let Some(at) = culprit.filter(|at| *at > 0 && self.random.chance(900)) else {
+            return Replayed { end, execs, rejected: false };
+        };
+        let input = &inputs[at];
+        self.fails(test, input, (b'P', input[1]));
+        harvest.words = Some(words(input));
+        harvest.input = Some(input.to_vec());
+        Replayed { end: JobEnd::Failed, execs: at as u64 + 1, rejected: false }
+    }
+
     pub(super) fn replay(
         &mut self,
         id: WorkerId,
@@ -183,7 +228,7 @@ impl World {
         };
         let test = self.workers[&id].test;
         let fails = times > 0 && matches!(**input, [b'P', _, ..]);
-        if !fails || self.random.chance(200) {
+        if !fails || self.manners[test].needs_others || self.random.chance(200) {
             let execs = u64::from(times);
             if self.is_leaky && leaked_by(input) > 0 {
                 self.workers.get_mut(&id).expect("checked").resident += leaked_by(input) * execs;

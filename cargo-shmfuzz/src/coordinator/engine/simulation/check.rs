@@ -7,6 +7,7 @@ use crate::coordinator::campaign::{Bytes, FindingId, WorkerId};
 use crate::coordinator::notice::Notice;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::message::{Request, Source};
+use shmfuzz_runtime::sequence::{from_file, is_sequence};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What must hold.
@@ -171,6 +172,9 @@ impl Check {
     }
 
     fn finding(&mut self, id: FindingId, test: usize, input: &Bytes, is_smaller: bool) {
+        // Of a sequence, the last input is the one that fails.
+        let last = is_sequence(input).then(|| from_file(input).ok()?.pop()).flatten();
+        let input = &last.map_or_else(|| input.clone(), Bytes::from);
         let class = self.failed.get(&(test, input.clone())).copied();
         self.require(class.is_some(), Invariant::FindingsReal, "what is saved never failed");
         if self.findings.insert(id) {

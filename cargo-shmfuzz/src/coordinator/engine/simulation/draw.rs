@@ -1,10 +1,11 @@
 //! What campaigns are drawn from: randomness, manners, fuzz tests, and replies.
 
-use crate::coordinator::campaign::{CorpusInput, Place, Test};
+use crate::coordinator::campaign::{CommittedSequence, CorpusInput, Place, Test};
 use crate::coordinator::event::Cause;
 use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::message::{Coverage, Fuzzed, JobEnd, Loaded};
+use shmfuzz_runtime::sequence::pack;
 use shmfuzz_runtime::words::LastWords;
 use std::time::Duration;
 
@@ -47,17 +48,21 @@ pub(super) struct Manners {
     pub(super) dies_idle: u64,
     pub(super) outside: u64,
     pub(super) no_counters: u64,
+    /// Whether what panics does so only after other inputs.
+    pub(super) needs_others: bool,
 }
 
 impl Manners {
     /// Whether so much goes wrong that the engine may give the test up.
     pub(super) fn breaks(&self) -> bool {
-        self.dies_at_start + self.no_counters + self.mute + self.outside + self.dies_idle > 0
+        let is_hopeless = self.dies > 500;
+        let chances = self.dies_at_start + self.no_counters + self.mute + self.outside;
+        is_hopeless || chances + self.dies_idle > 0
     }
 }
 
 pub(super) fn manners(random: &mut Random) -> Manners {
-    let mut manners = Manners::default();
+    let mut manners = Manners { needs_others: random.chance(150), ..Manners::default() };
     if random.chance(200) {
         return manners;
     }
@@ -89,6 +94,15 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
     };
     let n_inputs = random.below(6);
     let corpus = (0..n_inputs).map(|i| input(i, if random.chance(300) { b'P' } else { b'o' }));
+    let corpus = corpus.collect();
+    let sequence = |nth: u64| {
+        let mut packed = Vec::new();
+        for input in [&[b'o', 1][..], &[b'P', nth as u8, b's']] {
+            pack(&mut packed, input);
+        }
+        CommittedSequence { name: format!("sequence-{nth}"), packed: packed.into() }
+    };
+    let n_sequences = if random.chance(300) { random.below(4) } else { 0 };
     Test {
         name: format!("test{n}"),
         kind: shmfuzz_runtime::record::InputKind::Bytes,
@@ -98,8 +112,8 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
         n_attribute_seeds: 3,
         tokens: if n.is_multiple_of(2) { Vec::new() } else { vec![b"word"[..].into()] },
         ignored: Default::default(),
-        corpus: corpus.collect(),
-        sequences: Vec::new(),
+        corpus,
+        sequences: (0..n_sequences).map(sequence).collect(),
     }
 }
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// From this seed on, campaigns are of fuzz tests that leak and do nothing else wrong.
 pub(super) const LEAKY: u64 = 1 << 32;
 
+/// From this seed on, campaigns are long, and of fuzz tests whose failures need others before them.
+pub(super) const STATEFUL: u64 = 1 << 33;
+
 const N_COUNTERS: u64 = 32;
 /// Longest time from an interrupt or a deadline to the end: the sum of the engine's limits.
 const BOUND: Duration = Duration::from_secs(135);
@@ -40,13 +43,15 @@ pub(super) struct SimWorker {
     n_jobs: u64,
     request: Option<(Request, Freight)>,
     pub(super) n_entries: u64,
+    /// Whether all that it runs is on record.
+    pub(super) has_journal: bool,
     /// Resident memory, in bytes.
     pub(super) resident: u64,
 }
 
 impl SimWorker {
-    fn new(test: usize) -> Self {
-        Self { test, n_jobs: 0, request: None, n_entries: 0, resident: 1 << 16 }
+    fn new(test: usize, has_journal: bool) -> Self {
+        Self { test, n_jobs: 0, request: None, n_entries: 0, has_journal, resident: 1 << 16 }
     }
 }
 
@@ -79,8 +84,10 @@ impl World {
         let mut random = Random(seed);
         let tests: Vec<Test> =
             (0..1 + random.below(3)).map(|i| draw::test(&mut random, i)).collect();
-        let runs = random.chance(400).then(|| random.below(4000));
+        let is_stateful = seed >= STATEFUL;
+        let runs = random.chance(400).then(|| random.below(4000)).filter(|_| !is_stateful);
         let time = random.chance(300).then(|| MS * random.below(2500) as u32);
+        let time = time.map(|time| if is_stateful { time * 20 } else { time });
         let campaign = Campaign {
             tests: tests.clone(),
             jobs: 1 + random.below(4) as usize,
@@ -90,15 +97,16 @@ impl World {
             until_plateau: None,
             stop_on_crash: random.chance(200),
             minimize_time: MS * (random.below(3) * 500) as u32,
-            sequence_time: MS * (random.below(3) * 500) as u32,
+            sequence_time: MS * (random.below(3) * 4000) as u32,
             fail_known: random.chance(500),
             by_work: random.chance(200),
         };
         let manners: Vec<_> = tests
             .iter()
-            .map(|_| match seed >= LEAKY {
-                true => Manners { dies: 30, ..Manners::default() },
-                false => draw::manners(&mut random),
+            .map(|_| match seed {
+                STATEFUL.. => Manners { fails: 30, needs_others: true, ..Manners::default() },
+                LEAKY.. => Manners { dies: 30, ..Manners::default() },
+                _ => draw::manners(&mut random),
             })
             .collect();
         let bytes_of = |t: &Test, place: Option<Place>| {
@@ -117,7 +125,7 @@ impl World {
             seeds: tests.iter().map(|t| bytes_of(t, Some(Place::Seed))).collect(),
             execs: vec![0; tests.len()],
             is_lossy: random.chance(200),
-            is_leaky: seed >= LEAKY,
+            is_leaky: (LEAKY..STATEFUL).contains(&seed),
             runs,
             ends_by: time.map(|time| (time + BOUND, Invariant::DeadlineEnds)),
             trace: Vec::new(),
@@ -127,7 +135,8 @@ impl World {
         world.engine.mutant = mutant;
         world.schedule(MS * 100, Coming::Tick);
         if time.is_none() || world.random.chance(300) {
-            let at = MS * world.random.below(3000) as u32;
+            let most = if is_stateful { 60_000 } else { 3000 };
+            let at = MS * world.random.below(most) as u32;
             world.schedule(at, Coming::Interrupt);
             if world.random.chance(200) {
                 let later = MS * world.random.below(3000) as u32;
@@ -182,7 +191,9 @@ impl World {
             self.check.action(&action);
             self.trace.push(format!("{:?} {action:?}", self.now));
             match action {
-                Action::Spawn { worker, test, .. } => self.spawn(worker, test.0),
+                Action::Spawn { worker, test, has_journal, .. } => {
+                    self.spawn(worker, test.0, has_journal);
+                }
                 Action::Send { worker, request, freight, timeout, .. } => {
                     self.send(worker, request, freight, timeout);
                 }
@@ -234,9 +245,9 @@ impl World {
         }
     }
 
-    fn spawn(&mut self, id: WorkerId, test: usize) {
+    fn spawn(&mut self, id: WorkerId, test: usize, has_journal: bool) {
         let manners = self.manners[test];
-        self.workers.insert(id, SimWorker::new(test));
+        self.workers.insert(id, SimWorker::new(test, has_journal));
         let after = MS * self.random.below(30) as u32;
         if self.random.chance(manners.dies_at_start) {
             let cause = match self.random.below(4) {
@@ -362,6 +373,9 @@ impl World {
                     let input = self.failing(test, b'P');
                     harvest.words = Some(words(&input));
                     harvest.input = Some(input.to_vec());
+                    harvest.life = self.life(id, &input);
+                } else if self.workers[&id].has_journal && self.random.chance(100) {
+                    end = JobEnd::JournalFull;
                 } else if self.random.chance(50) {
                     end = JobEnd::NeedsCapacity { bytes: 1 << 16 };
                 } else if self.random.chance(50) {
@@ -370,6 +384,9 @@ impl World {
                 Reply::Fuzzed(fuzzed(end, execs))
             }
             Request::Minimize(_) => Reply::Minimized(self.minimize(test, &freight, &mut harvest)),
+            Request::Replay(replay) if replay.is_sequence => {
+                Reply::Replayed(self.replay_sequence(test, &freight, &mut harvest))
+            }
             Request::Replay(replay) => {
                 Reply::Replayed(self.replay(id, replay.times, &freight, &mut harvest))
             }
