@@ -10,7 +10,8 @@ use std::path::Path;
 fn a_worker_that_ends_without_a_word_leaves_the_input_it_had() {
     let zoo = Project::zoo("hundredth");
     let args = ["--time", "60s", "--jobs", "1", "--stop-on-crash"];
-    let output = zoo.fuzz("log::ends_on_its_hundredth_call", &args).run().code(100);
+    let alone = [&args[..], &["--sequence-time", "0"]].concat();
+    let output = zoo.fuzz("log::ends_on_its_hundredth_call", &alone).run().code(100);
     let finding = &output.events_named("finding")[0];
     assert_eq!(finding["kind"], "exit", "{output}");
     // It passes where it is the first call, so it is in the cache, as one that does not repeat.
@@ -19,6 +20,9 @@ fn a_worker_that_ends_without_a_word_leaves_the_input_it_had() {
     let logs = logs(&zoo, "hundred");
     let had: Vec<_> = logs.iter().filter_map(|(_, inputs)| inputs.get(99)).collect();
     assert_eq!(had.first(), Some(&&written), "{output}");
+    // A hundred calls are what it takes.
+    let output = zoo.fuzz("log::ends_on_its_hundredth_call", &args).run().code(100);
+    assert_eq!(output.events_named("finding")[0]["sequence"], 100, "{output}");
 }
 
 /// Go's script tests pin this: G24.

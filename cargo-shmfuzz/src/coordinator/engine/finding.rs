@@ -97,6 +97,14 @@ impl Found {
         }
     }
 
+    /// Which stream of the system's randomness its next worker is to have.
+    pub(super) fn stream(&self) -> u64 {
+        match &self.stage {
+            Stage::Sequence(search) => search.stream(),
+            _ => 0,
+        }
+    }
+
     /// Whether it needs a worker.
     pub(super) fn is_open(&self) -> bool {
         let is_long =

@@ -114,6 +114,11 @@ impl Engine {
             Role::Chore(id) => ([self.findings[id].finding.failure.bucket].into(), &[][..]),
         };
         let by_work = self.campaign.by_work;
+        let stream = match role {
+            Role::Fuzzer => 0,
+            Role::Chore(id) => self.findings[id].stream(),
+        };
+        let seed = self.campaign.seed.wrapping_add(stream);
         let setup = Setup {
             max_len: test.max_len.max(1),
             silent: state.silence.all_but(&own),
@@ -121,7 +126,7 @@ impl Engine {
                 0 => 0,
                 limit => limit.saturating_add(limit / 4).saturating_add(worker.spare),
             },
-            random: by_work.then(|| random::of_system(self.campaign.seed, idx.0)),
+            random: by_work.then(|| random::of_system(seed, idx.0)),
             by_work,
             n_tokens: tokens.len(),
         };

@@ -66,7 +66,8 @@ impl Engine {
     }
 
     fn sequence_of(&self, idx: TestIdx, life: &Life) -> Stage {
-        Stage::Sequence(Box::new(Sequence::new(life, self.campaign.tests[idx.0].kind)))
+        let kind = self.campaign.tests[idx.0].kind;
+        Stage::Sequence(Box::new(Sequence::new(life, kind, self.campaign.by_work)))
     }
 
     fn waiting(&self, idx: TestIdx) -> impl Iterator<Item = FindingId> {

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// Fresh workers in which what was reached is run before it counts as not failing after all.
 const CHECKS: u32 = 3;
+/// The same where the system's randomness is a stream that begins alike in each process: so many, each
+/// with another stream, must all fail, or it is the stream that needs the inputs.
+const SEEDED_CHECKS: u32 = 4;
 
 /// A search for the shortest sequence of inputs that fails.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub(in super::super) struct Sequence {
     /// What is known to fail; all that was run, until something is.
     pub(super) inputs: Vec<Bytes>,
     kind: InputKind,
+    /// Whether the system's randomness begins alike in each process.
+    is_seeded: bool,
     step: Step,
     /// Time used by jobs and starts.
     pub(in super::super) spent: Duration,
@@ -39,21 +44,22 @@ enum Step {
     Unify,
     /// To put something smaller in the place of this input and of all that are equal to it.
     Shrink { nth: usize, smaller: Bytes, minimizer: Box<Minimizer> },
-    /// The fewest inputs once more, which have passed so often since.
-    Check { n_passed: u32 },
+    /// The fewest inputs once more, which were run so often since.
+    Check { n_run: u32 },
     /// Nothing.
     Over,
 }
 
 impl Sequence {
     /// Of all that a worker has run, with the input that failed at the end.
-    pub(in super::super) fn new(life: &Life, kind: InputKind) -> Self {
+    pub(in super::super) fn new(life: &Life, kind: InputKind, is_seeded: bool) -> Self {
         let inputs: Vec<Bytes> = life.inputs().into_iter().map(Bytes::from).collect();
         // Alone, the last one passes.
         let step = if inputs.len() < 2 { Step::Over } else { Step::Span(2) };
         Self {
             inputs,
             kind,
+            is_seeded,
             step,
             spent: Duration::ZERO,
             n_tries: 0,
@@ -70,6 +76,14 @@ impl Sequence {
     /// Whether nothing is left to try.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.step, Step::Over)
+    }
+
+    /// Which stream of randomness the next worker is to have: 0 is that of all others.
+    pub(in super::super) fn stream(&self) -> u64 {
+        match self.step {
+            Step::Check { n_run } => u64::from(n_run) + 1,
+            _ => 0,
+        }
     }
 
     /// Whether the fewest inputs are known: what is left is to make them smaller.
@@ -122,6 +136,9 @@ impl Sequence {
                 minimizer.accept();
                 self.shrink(nth, minimizer)
             }
+            Step::Check { n_run } if self.is_seeded && n_run + 1 < SEEDED_CHECKS => {
+                Step::Check { n_run: n_run + 1 }
+            }
             Step::Check { .. } => self.begin_to_shrink(),
             Step::Over => Step::Over,
         };
@@ -138,8 +155,8 @@ impl Sequence {
                 minimizer.reject();
                 self.shrink(nth, minimizer)
             }
-            Step::Check { n_passed } if n_passed + 1 < CHECKS => {
-                Step::Check { n_passed: n_passed + 1 }
+            Step::Check { n_run } if !self.is_seeded && n_run + 1 < CHECKS => {
+                Step::Check { n_run: n_run + 1 }
             }
             Step::Check { .. } => {
                 self.has_failed = false;
@@ -164,7 +181,7 @@ impl Sequence {
             (false, _) if has_dropped && n_others > 0 => {
                 Step::Drop { size: 1, at: 0, has_dropped: false }
             }
-            (false, _) => Step::Check { n_passed: 0 },
+            (false, _) => Step::Check { n_run: 0 },
         }
     }
 
@@ -197,7 +214,7 @@ mod tests {
     use shmfuzz_runtime::sequence::{pack, unpack};
 
     fn life(inputs: &[Vec<u8>]) -> Sequence {
-        Sequence::new(&Life::of(inputs), InputKind::Bytes)
+        Sequence::new(&Life::of(inputs), InputKind::Bytes, false)
     }
 
     /// Searches with a process that fails as the function says: at the input of which number, from
@@ -243,6 +260,25 @@ mod tests {
         let n_failures = std::cell::Cell::new(0);
         let fails_once = |run: &[&[u8]]| (n_failures.replace(1) == 0).then_some(run.len());
         assert_eq!(search(life(&inputs), fails_once).0, None, "it is checked in the end");
+    }
+
+    #[test]
+    fn where_randomness_begins_alike_others_must_fail_as_well() {
+        let inputs = [b"a".to_vec(), b"b".to_vec()];
+        for (n_fail, fails) in [(SEEDED_CHECKS, true), (SEEDED_CHECKS - 1, false)] {
+            let mut sequence = Sequence { is_seeded: true, ..life(&inputs) };
+            let mut streams = Vec::new();
+            while let Some(candidate) = sequence.candidate() {
+                let (stream, is_whole) = (sequence.stream(), candidate.len() == 2);
+                streams.push(stream);
+                match is_whole && stream <= u64::from(n_fail) {
+                    true => sequence.failed(2),
+                    false => sequence.passed(),
+                }
+            }
+            assert_eq!(sequence.has_failed, fails, "{streams:?}");
+            assert!(streams.contains(&u64::from(SEEDED_CHECKS)), "{streams:?}");
+        }
     }
 
     proptest! {
