@@ -267,7 +267,7 @@ impl Engine {
                 failures => Reproducible::Sometimes { failures, runs },
             };
             match failures {
-                0 if !self.has_crept(id) => self.seek_sequence(id),
+                0 => self.seek_sequence(id),
                 _ => self.flaky(id),
             }
         }

@@ -112,8 +112,6 @@ impl Hunt {
 pub(super) struct Memory {
     /// After its first answer, in bytes.
     first: Option<u64>,
-    /// After its last answer.
-    last: u64,
     /// Calls that its answers told of.
     calls: u64,
 }
@@ -122,7 +120,6 @@ impl Memory {
     /// Takes a look after an answer.
     pub(super) fn look(&mut self, harvest: &Harvest) {
         self.first = self.first.or(harvest.resident);
-        self.last = harvest.resident.unwrap_or(self.last);
         self.calls = self.calls.saturating_add(harvest.count);
     }
 }
@@ -131,8 +128,6 @@ impl Memory {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grown {
     from: u64,
-    /// Before the job in which it did.
-    before: u64,
     to: u64,
     calls: u64,
 }
@@ -148,12 +143,7 @@ impl Engine {
     ) {
         if let (Cause::OutOfMemory(to), Some(from)) = (&death.cause, memory.first) {
             let calls = memory.calls.saturating_add(harvest.count);
-            self.tests[idx.0].grown.get_or_insert(Grown {
-                from,
-                before: memory.last,
-                to: *to,
-                calls,
-            });
+            self.tests[idx.0].grown.get_or_insert(Grown { from, to: *to, calls });
         }
     }
 
@@ -286,15 +276,6 @@ impl Engine {
         if let Some(worker) = self.findings[id].worker {
             self.kill(worker);
         }
-    }
-
-    /// Whether memory ran out by and by, so that most of what a worker ran in its life is to blame: no
-    /// short sequence of inputs would do it again.
-    pub(super) fn has_crept(&self, id: FindingId) -> bool {
-        let finding = &self.findings[id].finding;
-        let grown = self.tests[finding.test.0].grown;
-        let has_crept = grown.is_some_and(|grown| grown.before >= grown.to / 2);
-        has_crept && finding.failure.kind == FailureKind::Oom
     }
 
     /// Has the message of a finding for which there was a hunt say how memory grew.

@@ -23,6 +23,7 @@ use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::{Failure, Limit, Notice, Reproducible};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::journal::{self, Life};
+use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::message::{JobEnd, Replay, Replayed, Request};
 use shmfuzz_runtime::sequence;
 use std::collections::BTreeSet;
@@ -46,7 +47,12 @@ impl Engine {
     /// A finding has passed in every fresh worker: it may need what its worker ran before.
     pub(super) fn seek_sequence(&mut self, id: FindingId) {
         let idx = self.findings[id].finding.test;
-        let is_wanted = !self.campaign.sequence_time.is_zero() && !self.is_alone();
+        // What took too long once took long for the machine's sake far more often than for that of
+        // inputs before it; where memory runs out by and by, leaks were looked for.
+        let kind = self.findings[id].finding.failure.kind;
+        let is_of_limits = matches!(kind, FailureKind::Timeout | FailureKind::Oom);
+        let is_possible = !is_of_limits && !self.is_alone();
+        let is_wanted = is_possible && !self.campaign.sequence_time.is_zero();
         if !is_wanted || !self.gives_jobs() || self.stop.is_some() {
             return self.flaky(id);
         }
