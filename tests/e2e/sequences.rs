@@ -5,6 +5,16 @@ use crate::run::Output;
 use fs_err as fs;
 use serde_json::Value;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A search starts thousands of workers, and each copy of the fixture is built over the others in
+/// their target directory: these tests have one of their own, and go one after the other.
+static TARGET: Mutex<()> = Mutex::new(());
+
+fn hostile(label: &str) -> (Project, MutexGuard<'static, ()>) {
+    let guard = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
+    (Project::from_fixture("hostile", label).with_target("sequences"), guard)
+}
 
 /// Fuzzes until the failure is found with the inputs that it needs, and these are small; -> what was
 /// said, and the file of the sequence.
@@ -38,7 +48,7 @@ fn fails_again(hostile: &Project, test: &str, file: &PathBuf, says: &[&str]) {
 
 #[test]
 fn four_hits_are_a_sequence_of_four_inputs() {
-    let hostile = Project::from_fixture("hostile", "fourth-hit");
+    let (hostile, _guard) = hostile("fourth-hit");
     let test = "panics_at_the_fourth_hit";
     let (output, file) = search(&hostile, test);
     let finding = output.event("finding");
@@ -71,7 +81,7 @@ fn four_hits_are_a_sequence_of_four_inputs() {
 
 #[test]
 fn a_sequence_may_end_the_process() {
-    let hostile = Project::from_fixture("hostile", "second-hit");
+    let (hostile, _guard) = hostile("second-hit");
     let test = "aborts_at_the_second_hit";
     let (output, file) = search(&hostile, test);
     assert_eq!(output.event("finding")["kind"], "abort", "{output}");
@@ -82,7 +92,7 @@ fn a_sequence_may_end_the_process() {
 
 #[test]
 fn inputs_that_differ_keep_their_order() {
-    let hostile = Project::from_fixture("hostile", "two-others");
+    let (hostile, _guard) = hostile("two-others");
     let test = "fails_after_two_others";
     let (output, file) = search(&hostile, test);
     assert_eq!(inputs(&file), ["b\"o\"", "b\"l\"", "b\"c\""], "{output}");
@@ -91,7 +101,7 @@ fn inputs_that_differ_keep_their_order() {
 
 #[test]
 fn no_time_for_sequences_leaves_the_input_marked_as_it_was() {
-    let hostile = Project::from_fixture("hostile", "no-sequence");
+    let (hostile, _guard) = hostile("no-sequence");
     let args = ["--jobs", "1", "--time", "60s", "--stop-on-crash", "--sequence-time", "0"];
     let output = hostile.fuzz("sequences::panics_at_the_fourth_hit", &args).run().code(100);
     let finding = output.event("finding");
