@@ -33,7 +33,9 @@ use crate::source;
 use anyhow::Context as _;
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -108,6 +110,8 @@ pub(crate) fn run(
 struct Driver<'a> {
     tests: &'a [Test],
     launches: Vec<Launch>,
+    /// Their executables, held open: all workers of a campaign are of one build.
+    images: Vec<Option<Arc<File>>>,
     sources: Vec<source::Lazy>,
     addresses: Addresses,
     ledger: Ledger,
@@ -131,6 +135,11 @@ impl<'a> Driver<'a> {
     fn new(crew: Crew<'a>, sender: Sender<Event>, groups: Groups) -> Self {
         Self {
             tests: crew.tests,
+            images: crew
+                .launches
+                .iter()
+                .map(|launch| File::open(&launch.executable).ok().map(Arc::new))
+                .collect(),
             launches: crew.launches,
             sources: crew.sources,
             addresses: crew.addresses,
@@ -240,6 +249,7 @@ impl<'a> Driver<'a> {
         let recruit = Recruit {
             worker,
             launch: self.launches[test.0].clone(),
+            image: self.images[test.0].clone(),
             source: self.sources[test.0].clone(),
             capacity: first_capacity(&self.tests[test.0]),
             rss_limit: match self.tests[test.0].rss_limit {

@@ -3,6 +3,9 @@
 //! It owns the command line and the environment; not the process.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -22,7 +25,21 @@ pub(crate) struct Launch {
 impl Launch {
     /// The command that runs this one test and no other.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.executable);
+        self.command_for(Command::new(&self.executable))
+    }
+
+    /// The same of an executable that was opened: also when another build has put another one in
+    /// its place, or is about to. The file must stay open until the process has started.
+    pub(super) fn command_of(&self, image: Option<&File>) -> Command {
+        let Some(image) = image.filter(|_| cfg!(target_os = "linux")) else {
+            return self.command();
+        };
+        let mut program = Command::new(format!("/proc/self/fd/{}", image.as_raw_fd()));
+        program.arg0(&self.executable);
+        self.command_for(program)
+    }
+
+    fn command_for(&self, mut command: Command) -> Command {
         command
             .args(["--exact", &self.test_path, "--nocapture"])
             .args(["--test-threads=1", "--include-ignored"])

@@ -14,7 +14,9 @@ use shmfuzz_runtime::limits::Limits;
 use shmfuzz_runtime::message::{Load, Minimize, Replay, Reply, Request, Source};
 use shmfuzz_runtime::record::InputKind;
 use std::env;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 const WORKER: WorkerId = WorkerId(7);
@@ -42,10 +44,15 @@ struct Rig {
 
 impl Rig {
     fn start(launch: Launch, rss_limit: u64) -> Self {
+        Self::start_of(launch, None, rss_limit)
+    }
+
+    fn start_of(launch: Launch, image: Option<Arc<File>>, rss_limit: u64) -> Self {
         let (sender, events) = channel();
         let groups = Groups::default();
         let recruit = Recruit {
             has_journal: false,
+            image,
             worker: WORKER,
             source: source(&launch),
             launch,
@@ -96,6 +103,19 @@ impl Rig {
         assert!(self.events.recv().is_err(), "nothing comes after the death");
         (death, harvest)
     }
+}
+
+/// As while another build replaces it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_is_started_although_its_executable_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let executable = folder.path().join("test");
+    fs_err::copy(env::current_exe().unwrap(), &executable).unwrap();
+    let image = Some(Arc::new(File::open(&executable).unwrap()));
+    fs_err::remove_file(&executable).unwrap();
+    let rig = Rig::start_of(Launch { executable, ..launch("") }, image, 0);
+    assert!(matches!(rig.next(), Event::Started { worker: WORKER, .. }));
 }
 
 /// How a worker dies of an input.

@@ -26,6 +26,7 @@ use shmfuzz_runtime::mapping::Mapping;
 use shmfuzz_runtime::message::{ChannelError, JobEnd, Reply, Request, WORKER_ENV};
 use shmfuzz_runtime::stack::{self, Stack};
 use shmfuzz_runtime::turn::Turn;
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -74,6 +75,8 @@ pub(super) struct Job {
 pub(super) struct Recruit {
     pub(super) worker: WorkerId,
     pub(super) launch: Launch,
+    /// Its executable, if that could be opened.
+    pub(super) image: Option<Arc<File>>,
     /// The test binary's.
     pub(super) source: source::Lazy,
     /// Bytes that the input area holds at first.
@@ -226,6 +229,7 @@ impl Worker {
         let Recruit {
             worker,
             launch,
+            image,
             source,
             capacity,
             rss_limit,
@@ -255,7 +259,7 @@ impl Worker {
             }
         }
         let numbers: Vec<String> = inherited.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
-        let mut command = launch.command();
+        let mut command = launch.command_of(image.as_deref());
         command
             .env(WORKER_ENV, numbers.join(","))
             .stdout(Stdio::piped())
