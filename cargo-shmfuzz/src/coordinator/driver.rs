@@ -5,6 +5,7 @@
 //! that a finding is on disk before it is shown; when [`run`] returns, no worker is alive.
 
 mod channel;
+mod exchange;
 mod harvest;
 mod launch;
 mod ledger;

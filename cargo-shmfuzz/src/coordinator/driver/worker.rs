@@ -5,13 +5,14 @@
 //! with the turn; after `Died` nothing more is sent, and before it the process was waited for.
 
 use super::channel::Channel;
+use super::exchange::{self, has_failed, is_answer};
 use super::harvest::{InputArea, harvest};
 use super::launch::Launch;
 use super::output::Output;
 use super::process::{Groups, Process, timespec};
 use super::slow::Slowness;
 use super::watch::{Verdict, Watch};
-use crate::coordinator::action::{Freight, Known};
+use crate::coordinator::action::Freight;
 use crate::coordinator::campaign::WorkerId;
 use crate::coordinator::event::{Cause, Death, Event, Harvest};
 use crate::show;
@@ -19,7 +20,6 @@ use crate::source;
 use crate::stack::Trace;
 use command_fds::CommandFdExt as _;
 use rustix::event::{PollFd, PollFlags};
-use shmfuzz_runtime::entries::{self, EntryChange, InboxInput, LogEntry, Origin};
 use shmfuzz_runtime::journal::{Journal, Life};
 use shmfuzz_runtime::layout::Phase;
 use shmfuzz_runtime::mapping::Mapping;
@@ -424,7 +424,7 @@ impl Worker {
             header.rand_state.store(state, Ordering::Relaxed);
             header.rand_inc.store(increment, Ordering::Relaxed);
         }
-        let loaded = load(&self.mapping, &mut turn, job.freight);
+        let loaded = exchange::load(&self.mapping, &mut turn, job.freight);
         loaded.map_err(|why| Ending::Kill(Cause::NotStarted(why)))?;
         self.mapping.give(turn);
         let now = Instant::now();
@@ -588,68 +588,5 @@ fn broken(error: ChannelError) -> Ending {
     match error {
         ChannelError::Closed => Ending::Closed,
         error => Ending::Kill(Cause::BrokeProtocol(error.to_string())),
-    }
-}
-
-fn is_answer(request: &Request, reply: &Reply) -> bool {
-    matches!(
-        (request, reply),
-        (Request::Ping {}, Reply::Pong {})
-            | (Request::Setup(_), Reply::Ready {})
-            | (Request::Load(_), Reply::Loaded(_))
-            | (Request::Fuzz(_), Reply::Fuzzed(_))
-            | (Request::Minimize(_), Reply::Minimized(_))
-            | (Request::Replay(_), Reply::Replayed(_))
-            | (Request::Survey(_), Reply::Surveyed(_))
-    )
-}
-
-/// Whether a job that may be on record ended with a failure.
-fn has_failed(reply: &Reply) -> bool {
-    let end = match reply {
-        Reply::Loaded(loaded) => loaded.end,
-        Reply::Fuzzed(fuzzed) => fuzzed.end,
-        _ => return false,
-    };
-    end == JobEnd::Failed
-}
-
-/// Puts the freight into the mapping.
-fn load(mapping: &Mapping, turn: &mut Turn, freight: Freight) -> Result<(), String> {
-    match freight {
-        Freight::None => Ok(()),
-        Freight::Inbox(inputs) => {
-            let n_inputs = inputs.len();
-            let inputs = inputs.into_iter().map(|(tag, input)| InboxInput { tag, input });
-            match entries::fill_inbox(mapping, turn, inputs) {
-                n if n == n_inputs => Ok(()),
-                n => Err(format!("internal error: {n} of {n_inputs} inputs fit the inbox")),
-            }
-        }
-        Freight::Known(known) => {
-            let n_known = known.len();
-            match entries::fill_known(mapping, turn, known.iter().map(as_entry)) {
-                n if n == n_known => Ok(()),
-                n => Err(format!("internal error: {n} of {n_known} entries fit the inbox")),
-            }
-        }
-        Freight::Input(input) => mapping
-            .grow(turn, input.len())
-            .and_then(|()| mapping.set_value(turn, &input))
-            .map_err(|e| e.to_string()),
-        Freight::Room(bytes) => mapping.grow(turn, bytes).map_err(|e| e.to_string()),
-    }
-}
-
-/// As it goes through the inbox. The receiver numbers its entries itself.
-fn as_entry(known: &Known) -> LogEntry<&[u8], &[u32]> {
-    LogEntry {
-        change: EntryChange::New,
-        id: 0,
-        parent: None,
-        origin: Origin::Inbox(known.tag),
-        work: known.work,
-        features: &known.features,
-        input: &known.input,
     }
 }

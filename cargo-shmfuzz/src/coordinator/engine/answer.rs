@@ -183,7 +183,7 @@ impl Engine {
     pub(super) fn count_load(&mut self, id: WorkerId, loaded: &Loaded) {
         let Some(idx) = self.workers.get(&id).map(|w| w.test) else { return };
         let state = &mut self.tests[idx.0];
-        state.extra_execs = state.extra_execs.saturating_add(loaded.execs);
+        state.count_extra(loaded.execs);
         if loaded.execs > 0 {
             state.dead_starts = 0;
         }
@@ -209,7 +209,7 @@ impl Engine {
         let is_over = granted.is_some_and(|granted| fuzzed.execs > granted);
         self.count_execs(idx, granted, fuzzed.execs);
         let state = &mut self.tests[idx.0];
-        state.extra_execs = state.extra_execs.saturating_add(fuzzed.extra_execs);
+        state.count_extra(fuzzed.extra_execs);
         state.deaths = 0;
         if is_over {
             return self.reject(id, "it made more calls than it was given");

@@ -186,8 +186,7 @@ impl Engine {
         took: Duration,
     ) {
         let idx = self.findings[id].finding.test;
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(replayed.execs);
+        self.tests[idx.0].count_extra(replayed.execs);
         let has_failed = replayed.end == JobEnd::Failed;
         match &mut self.findings[id].stage {
             Stage::Confirm { .. } if has_failed => {

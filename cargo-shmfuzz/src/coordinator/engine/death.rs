@@ -86,8 +86,7 @@ impl Engine {
             }
             _ => count,
         };
-        let extra_execs = &mut self.tests[idx.0].extra_execs;
-        *extra_execs = extra_execs.saturating_add(extra);
+        self.tests[idx.0].count_extra(extra);
     }
 
     /// Before it was ready: the harness, or the machine.

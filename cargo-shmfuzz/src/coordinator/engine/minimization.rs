@@ -184,8 +184,7 @@ impl Engine {
     /// A job of a minimization has ended.
     pub(super) fn minimized(&mut self, id: FindingId, minimized: Minimized, mut harvest: Harvest) {
         let idx = self.findings[id].finding.test;
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(minimized.execs);
+        self.tests[idx.0].count_extra(minimized.execs);
         let Stage::Minimize(minimization) = &mut self.findings[id].stage else { return };
         if minimized.end == JobEnd::Failed {
             let failure = classify::words(&harvest);
@@ -215,8 +214,7 @@ impl Engine {
     /// A try has not ended its process.
     pub(super) fn tried(&mut self, id: FindingId, replayed: Replayed, mut harvest: Harvest) {
         let idx = self.findings[id].finding.test;
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(replayed.execs);
+        self.tests[idx.0].count_extra(replayed.execs);
         if replayed.end == JobEnd::Failed {
             let failure = classify::words(&harvest);
             let fails = self.compare(id, &failure);

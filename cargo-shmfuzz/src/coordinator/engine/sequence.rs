@@ -214,8 +214,7 @@ impl Engine {
         harvest: &Harvest,
     ) {
         let Some(idx) = self.workers.get(&worker).map(|worker| worker.test) else { return };
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(replayed.execs);
+        self.tests[idx.0].count_extra(replayed.execs);
         self.kill(worker);
         if replayed.end == JobEnd::Failed {
             self.sequence_is_known(idx, nth, classify::words(harvest));
@@ -246,8 +245,7 @@ impl Engine {
         mut harvest: Harvest,
     ) {
         let idx = self.findings[id].finding.test;
-        let extra = &mut self.tests[idx.0].extra_execs;
-        *extra = extra.saturating_add(replayed.execs);
+        self.tests[idx.0].count_extra(replayed.execs);
         // Another try wants a process that has run nothing.
         self.kill(worker);
         if replayed.end == JobEnd::Failed {

@@ -94,7 +94,7 @@ impl Engine {
     ) {
         let Some(idx) = self.workers.get(&id).map(|worker| worker.test) else { return };
         let state = &mut self.tests[idx.0];
-        state.extra_execs = state.extra_execs.saturating_add(replayed.execs);
+        state.count_extra(replayed.execs);
         state.slow.spent += took;
         match replayed.end {
             JobEnd::Done if replayed.execs == 1 => {}

@@ -209,6 +209,11 @@ impl FuzzTest {
         }
     }
 
+    /// Counts calls that are none of the fuzzing phase.
+    pub(super) fn count_extra(&mut self, n: u64) {
+        self.extra_execs = self.extra_execs.saturating_add(n);
+    }
+
     /// Part of the edges that come back when an input is run again: 1 before any was.
     pub(super) fn stability(&self) -> f64 {
         let (checked, flickering) = self.checked;

@@ -132,6 +132,18 @@ fn fail(has_journal: bool) -> (Reply, Harvest) {
     (fuzzed(JobEnd::Failed, 10), Harvest { life, ..panicked(b"bb", MESSAGE) })
 }
 
+/// Fails in the first job, and in each that is on record.
+fn fails_first_and_on_record() -> impl FnMut(bool) -> (Reply, Harvest) {
+    let mut n_jobs = 0;
+    move |has_journal| {
+        n_jobs += 1;
+        match n_jobs == 1 || has_journal {
+            true => fail(has_journal),
+            false => (fuzzed(JobEnd::Done, 10), Harvest::default()),
+        }
+    }
+}
+
 fn of_a_minute() -> Campaign {
     Campaign { sequence_time: MS * 60_000, ..campaign(1) }
 }
@@ -139,16 +151,7 @@ fn of_a_minute() -> Campaign {
 #[test]
 fn what_passes_alone_is_met_again_on_record_and_kept_as_a_sequence() {
     let mut script = Script::new(of_a_minute());
-    let mut n_jobs = 0;
-    let fails_first_and_on_record = |has_journal| {
-        n_jobs += 1;
-        if n_jobs == 1 || has_journal {
-            fail(has_journal)
-        } else {
-            (fuzzed(JobEnd::Done, 10), Harvest::default())
-        }
-    };
-    script.run(fails_first_and_on_record, |notice| matches!(notice, Notice::Finding(_)));
+    script.run(fails_first_and_on_record(), |notice| matches!(notice, Notice::Finding(_)));
     assert_eq!(script.n_replays, 10, "alone, in as many fresh workers");
     let expected = sequence::to_file(&[&b"a"[..], b"bb"]);
     let told = script.notices.iter().find_map(|notice| match notice {
@@ -267,17 +270,8 @@ fn committed_sequences_are_run_first_and_their_failures_are_known() {
 #[test]
 fn a_wait_goes_on_while_the_whole_budget_is_handed_out() {
     let mut script = Script::new(Campaign { runs: Some(100_000), ..of_a_minute() });
-    let mut n_jobs = 0;
-    let fails_first_and_on_record = |has_journal| {
-        n_jobs += 1;
-        if n_jobs == 1 || has_journal {
-            fail(has_journal)
-        } else {
-            (fuzzed(JobEnd::Done, 10), Harvest::default())
-        }
-    };
     script.ticks = true;
-    script.run(fails_first_and_on_record, |notice| matches!(notice, Notice::Finding(_)));
+    script.run(fails_first_and_on_record(), |notice| matches!(notice, Notice::Finding(_)));
     let Some(Notice::Finding(finding)) = script.notices.last() else { panic!() };
     assert_eq!(finding.reproducible, Reproducible::InSequence { n_inputs: 2 });
 }
