@@ -88,6 +88,11 @@ impl Journal {
         Ok(Self { raw })
     }
 
+    /// Where it is in memory, in bytes.
+    pub fn range(&self) -> (*const u8, usize) {
+        (self.raw.as_ptr(), self.raw.len())
+    }
+
     fn header(&self) -> &Header {
         let header = self.raw.as_ptr().cast::<Header>();
         // SAFETY: the range begins on a page and is longer than the header (see `map`), whose

@@ -274,6 +274,11 @@ impl Mapping {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(offset), bytes.len()) };
     }
 
+    /// Where it is in memory, in bytes.
+    pub fn range(&self) -> (*const u8, usize) {
+        (self.raw.as_ptr(), self.raw.len())
+    }
+
     pub(crate) fn at(&self, offset: usize) -> *mut u8 {
         debug_assert!(offset < SPAN, "offset {offset}");
         // SAFETY: the range spans `SPAN` bytes, and the offset is below that.

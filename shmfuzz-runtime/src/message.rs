@@ -63,6 +63,8 @@ pub struct Setup {
     pub random: Option<u64>,
     /// Decide by work and count alone, never by the clock, so that runs repeat.
     pub by_work: bool,
+    /// Whether the body finds the memory that it shares with the coordinator read-only.
+    pub is_guarded: bool,
     /// How many tokens of the user's dictionary stand in the inbox.
     pub n_tokens: usize,
 }

@@ -28,6 +28,7 @@ mod flicker;
 mod frames;
 mod frontier;
 mod fuzz;
+mod guard;
 mod hash;
 mod hoard;
 mod length;
@@ -389,6 +390,9 @@ impl Worker {
         }
         if setup.by_work {
             compare::make_repeatable();
+        }
+        if setup.is_guarded {
+            guard::turn_on(self.executor.shared_memory(self.mapping));
         }
         if let Some(seed) = setup.random {
             system_random::seed(seed);

@@ -110,6 +110,7 @@ impl Survey {
             data_limit: self.test.rss_limit.saturating_add(self.test.rss_limit / 4),
             random: None,
             by_work: false,
+            is_guarded: false,
             n_tokens: 0,
         };
         self.send(Request::Setup(setup), Freight::None, actions);

@@ -8,6 +8,7 @@
 //! allocation of its own in a call that does not fail.
 
 use super::frames;
+use super::guard;
 use super::panics;
 use super::unix;
 use crate::area::Area;
@@ -60,6 +61,15 @@ impl Executor {
         self.journal.as_ref().is_some_and(Journal::is_full)
     }
 
+    /// All that this process shares with the coordinator.
+    pub(super) fn shared_memory(
+        &self,
+        mapping: &Mapping,
+    ) -> impl Iterator<Item = (*const u8, usize)> {
+        let journal = self.journal.as_ref().map(Journal::range);
+        [Some(mapping.range()), journal].into_iter().flatten()
+    }
+
     /// Says what the following calls are for.
     pub(super) fn set_phase(&self, phase: Phase) {
         self.header.phase.store(phase as u32, Ordering::Relaxed);
@@ -99,11 +109,13 @@ impl Executor {
         panics::begin_call();
         // Release: a reader that sees the mark sees the bytes and their length.
         header.raw_in_mem.store(1, Ordering::Release);
+        guard::close();
         let body = self.test.body;
         let verdict = catch_unwind(AssertUnwindSafe(|| body(area.as_slice())));
         if unix::is_fork() {
             end_of_fork(verdict.is_err());
         }
+        guard::open();
         let panicked = panics::end_call();
         let outcome = match verdict {
             Ok(Verdict::Kept) if !panicked => Outcome::Kept,

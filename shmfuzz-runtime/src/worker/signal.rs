@@ -10,6 +10,7 @@
 
 use super::compare::BODY_THREAD;
 use super::frames::{self, Registers};
+use super::guard;
 use super::panics;
 use super::unix;
 use crate::kind::FailureKind;
@@ -125,11 +126,16 @@ extern "C" fn on_fatal(
         let is_fault = code > 0 && signal != libc::SIGABRT;
         let registers = frames::registers(context);
         let address = if is_fault { address } else { 0 };
+        let was_closed = guard::open();
         speak(installed.words, signal, address, registers);
         frames::in_handler(|frames| {
             frames::interrupted(frames, registers, address as usize);
             frames.publish(installed.stack);
         });
+        if was_closed {
+            // Or the instruction that faulted would come to an end now.
+            guard::close();
+        }
     }
     let is_memory_fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
     let previous = SIGNALS.iter().position(|s| *s == signal).map(|i| &installed.previous[i]);
@@ -173,6 +179,7 @@ fn speak(words: WordsArea, signal: libc::c_int, address: u64, registers: Option<
             (last_words.line, last_words.column) = (note.line(), note.column());
         }
     } else if address != 0
+        && !guard::holds(address as usize)
         && registers.is_some_and(|now| (now.stack as u64).abs_diff(address) <= NEAR_STACK)
     {
         last_words.kind = FailureKind::StackOverflow;
@@ -192,10 +199,14 @@ extern "C" fn on_sample(
         return;
     }
     if BODY_THREAD.get() {
+        let was_closed = guard::open();
         frames::in_handler(|frames| {
             frames::interrupted(frames, frames::registers(context), 0);
             frames.publish(installed.stack);
         });
+        if was_closed {
+            guard::close();
+        }
     } else if body != 0 {
         // The system chose another thread.
         // SAFETY: the body's thread lives as long as the process.
@@ -207,6 +218,7 @@ extern "C" fn on_sample(
 extern "C" fn on_exit() {
     let is_due = panics::is_in_call() && !unix::is_fork();
     if let (Some(installed), true) = (INSTALLED.get(), is_due) {
+        guard::open();
         frames::unwound().publish(installed.stack);
     }
 }

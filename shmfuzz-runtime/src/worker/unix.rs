@@ -56,6 +56,15 @@ pub(super) fn close_here(fd: RawFd) {
     drop(unsafe { File::from_raw_fd(fd) });
 }
 
+/// Makes whole pages of shared memory writable, or readable only. What the system refuses stays as
+/// it was. Async-signal-safe.
+pub(super) fn set_writable(start: usize, len: usize, is_writable: bool) {
+    let protection = libc::PROT_READ | if is_writable { libc::PROT_WRITE } else { 0 };
+    // SAFETY: the pages belong to a mapping that lives as long as the process, to which only raw
+    // pointers exist, and nobody of this crate writes to it while it is readable only.
+    unsafe { libc::mprotect(start as *mut libc::c_void, len, protection) };
+}
+
 /// Notes in each fork of this process that it is one.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use super::mutant::Mutant;
 use super::pool::{PoolOrigin, Reach};
 use super::test::BUCKETS;
 use crate::coordinator::action::Action;
-use crate::coordinator::campaign::{Bytes, WorkerId};
+use crate::coordinator::campaign::{Bytes, TestIdx, WorkerId};
 use crate::coordinator::event::Harvest;
 use crate::coordinator::notice::Notice;
 use shmfuzz_runtime::entries::{EntryChange, LogEntry, Origin};
@@ -31,9 +31,9 @@ impl Engine {
         let n_features = self.tests[idx.0].n_counters.unwrap_or(0) * u64::from(BUCKETS);
         let is_possible = |e: &LogEntry| e.features.iter().all(|f| u64::from(*f) < n_features);
         if !entries.iter().all(is_possible) {
-            let text = "the fuzz test wrote over the log of entries: it names features that do \
-                        not exist; the worker was replaced";
-            self.warn_once(idx, "damage", text.to_owned());
+            let what = "the fuzz test wrote over the log of entries: it names features that do \
+                        not exist";
+            self.guard(idx, what);
             return Integrity::Damaged;
         }
         let is_flicker = |e: &&LogEntry| e.change == EntryChange::Flickering;
@@ -52,10 +52,20 @@ impl Engine {
         match harvest.damage.take() {
             None => Integrity::Sound,
             Some(damage) => {
-                self.warn_once(idx, "damage", format!("{damage}; the worker was replaced"));
+                self.guard(idx, &damage);
                 Integrity::Damaged
             }
         }
+    }
+
+    /// What a fuzz test writes over in one worker it finds read-only in the next, so that the call
+    /// shows that does it.
+    fn guard(&mut self, idx: TestIdx, damage: &str) {
+        let text = match std::mem::replace(&mut self.tests[idx.0].is_guarded, true) {
+            false => "the next workers find the memory read-only, and run slower for it",
+            true => "the worker was replaced",
+        };
+        self.warn_once(idx, "damage", format!("{damage}; {text}"));
     }
 
     fn take_new(&mut self, id: WorkerId, entry: LogEntry) {

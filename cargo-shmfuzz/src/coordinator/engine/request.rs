@@ -128,6 +128,7 @@ impl Engine {
             },
             random: by_work.then(|| random::of_system(seed, idx.0)),
             by_work,
+            is_guarded: state.is_guarded,
             n_tokens: tokens.len(),
         };
         let freight = match tokens {

@@ -133,6 +133,8 @@ pub(super) struct FuzzTest {
     pub(super) is_at_plateau: bool,
     /// Whether it is never fuzzed again.
     pub(super) is_broken: bool,
+    /// Whether it was seen to write over the mapping, so that its workers find that read-only.
+    pub(super) is_guarded: bool,
     /// Workers in a row that died before they were ready.
     pub(super) dead_starts: u32,
     /// Workers in a row that were lost without a call of the fuzzing phase.
@@ -191,6 +193,7 @@ impl FuzzTest {
             promise: None,
             is_at_plateau: false,
             is_broken: false,
+            is_guarded: false,
             dead_starts: 0,
             fruitless: 0,
             deaths: 0,

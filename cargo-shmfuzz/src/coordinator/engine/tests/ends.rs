@@ -410,3 +410,23 @@ fn a_test_at_its_plateau_leaves_its_time_to_the_others() {
     assert!(by_test[0] >= 100 && by_test[1] > 2 * by_test[0], "{by_test:?}");
     assert_eq!(driver.finish().0, End::Plateau);
 }
+
+#[test]
+fn what_one_worker_wrote_over_the_next_finds_read_only() {
+    let mut driver = Driver::start(campaign(1));
+    let worker = driver.set_up();
+    let guarded = |driver: &Driver| match driver.sent().1 {
+        Request::Setup(setup) => setup.is_guarded,
+        request => panic!("{request:?}"),
+    };
+    let harvest = Harvest { damage: Some("damage".to_owned()), ..Harvest::default() };
+    driver.die(worker, Cause::Signaled(6), harvest);
+    let warned = driver.notices().iter().any(|notice| matches!(notice, Notice::Warning { .. }));
+    assert!(warned, "{:?}", driver.actions);
+    if !driver.actions.iter().any(|action| matches!(action, Action::Spawn { .. })) {
+        driver.wait();
+    }
+    let next = driver.spawned();
+    driver.hello(next);
+    assert!(guarded(&driver));
+}
