@@ -154,7 +154,10 @@ impl Engine {
             Event::Tick => {}
             Event::Interrupt => self.interrupt(),
         }
-        self.proceed();
+        // The second interrupt is the end.
+        if !self.is_finished() {
+            self.proceed();
+        }
         actions.append(&mut self.out);
     }
 

@@ -94,7 +94,11 @@ impl Check {
 
     /// Looks at one action.
     pub(super) fn action(&mut self, action: &Action) {
-        self.require(!self.is_finished, Invariant::FinishLast, "an action after the end");
+        self.require(
+            !self.is_finished,
+            Invariant::FinishLast,
+            &format!("an action after the end: {action:?}"),
+        );
         match action {
             Action::Spawn { worker, test, .. } => {
                 let old = self.doing.insert(*worker, (test.0, Doing::Starting));
