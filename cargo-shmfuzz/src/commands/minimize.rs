@@ -34,7 +34,8 @@ Examples:
 What is written fails in the same way as INPUT: the same kind, place and message, numbers and quoted
 text in it aside. It ends when nothing simpler does, after the time, or with Ctrl-C; the smallest
 input until then is written. An input that ends the process costs a fresh worker for each try that
-does, one that hangs a part of the timeout. One that leaks (leak-<hash>) is not made smaller.
+does, one that hangs a part of the timeout; one that leaks (leak-<hash>) is called many times for
+each try.
 
 Exit code 0 if INPUT fails, be there a smaller one or not, 2 if it does not fail, 130 if Ctrl-C came
 before that was known; others as for all commands.";
@@ -127,10 +128,6 @@ enum Place {
 
 fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
     let path = repro::find(one, &arguments.input)?;
-    if Calls::of_file(path.file_name().unwrap_or_default()) == Calls::Many {
-        let path = show::path(&path);
-        bail!("{path} is named as an input that leaks: a leak is not made smaller");
-    }
     let input =
         std::fs::read(&path).with_context(|| format!("cannot read {}", show::path(&path)))?;
     if sequence::is_sequence(&input) {
@@ -240,9 +237,11 @@ impl Task<'_> {
             minimize_time: time,
             sequence_time: Duration::ZERO,
             fail_known: false,
+            idle_memory: None,
             by_work: false,
         };
-        let mut engine = Engine::minimization(campaign, self.given.input.clone());
+        let calls = Calls::of_file(self.given.path.file_name().unwrap_or_default());
+        let mut engine = Engine::minimization(campaign, self.given.input.clone(), calls);
         let (mut finding, mut limit) = (None, None);
         let mut listen = |notice: &Notice, _: Option<&Path>| match notice {
             Notice::Finding(found) => {

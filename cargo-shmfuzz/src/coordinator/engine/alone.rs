@@ -11,12 +11,14 @@ use crate::coordinator::campaign::{Bytes, Campaign, FindingId, TestIdx};
 use crate::coordinator::notice::{End, Failure, Finding, Reproducible};
 use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
+use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::kind::FailureKind;
 use std::time::Duration;
 
 impl Engine {
-    /// The engine that makes an input of the campaign's only fuzz test smaller.
-    pub(crate) fn minimization(campaign: Campaign, input: Bytes) -> Self {
+    /// The engine that makes an input of the campaign's only fuzz test smaller: one that fails when
+    /// it is called so many times.
+    pub(crate) fn minimization(campaign: Campaign, input: Bytes, calls: Calls) -> Self {
         debug_assert_eq!(campaign.tests.len(), 1);
         let mut engine = Self::new(campaign);
         engine.purpose = Purpose::Minimization;
@@ -41,9 +43,13 @@ impl Engine {
             elapsed: Duration::ZERO,
             execs: 0,
         };
+        let stage = match calls {
+            Calls::One => Stage::Confirm { runs: 0, failures: 0, losses: 0 },
+            Calls::Many => engine.hunt_for(&finding.input),
+        };
         engine.findings.push(Found {
             finding,
-            stage: Stage::Confirm { runs: 0, failures: 0, losses: 0 },
+            stage,
             shelf: Shelf::Testdata,
             is_shown: false,
             is_withdrawn: false,

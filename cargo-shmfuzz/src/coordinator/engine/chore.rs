@@ -126,7 +126,7 @@ impl Engine {
         let parcel = match &mut found.stage {
             Stage::Confirm { .. } => replay(&found.finding.input, JobKind::Replay),
             Stage::Hunt(hunt) => hunt.next(),
-            Stage::Verify { minimization, .. } => replay(&minimization.best, JobKind::Replay),
+            Stage::Verify { minimization, .. } => minimization.last(),
             Stage::Minimize(minimization) => {
                 let bucket = found.finding.failure.any_way;
                 let parcel = minimization.next(bucket, id.0 + 1);
@@ -171,7 +171,11 @@ impl Engine {
             }
             (JobKind::Try, Reply::Replayed(replayed)) => {
                 self.spend_on_minimization(id, job);
-                self.tried(id, replayed, harvest);
+                let took = self.now.saturating_sub(job.since);
+                match self.findings[id].is_measured() {
+                    true => self.try_measured(worker, id, replayed, &harvest, took),
+                    false => self.tried(id, replayed, harvest),
+                }
             }
             _ => self.reject(worker, "its answer does not belong to the request"),
         }
@@ -199,6 +203,9 @@ impl Engine {
                 self.passed_again(id);
             }
             Stage::Hunt(_) => self.measured(worker, id, replayed, harvest, took),
+            Stage::Verify { minimization, .. } if minimization.is_measured() => {
+                self.measured_once_more(worker, id, replayed, harvest, took);
+            }
             Stage::Verify { .. } if has_failed => {
                 self.verified(id, &classify::words(harvest));
             }
@@ -278,9 +285,9 @@ impl Engine {
         self.findings[id].finding.reproducible = Reproducible::Yes;
         let is_first = self.stop.is_none() || self.is_alone();
         self.show_finding(id);
+        let can_shrink = self.can_shrink(id);
         let found = &mut self.findings[id];
-        let can_shrink = !found.finding.input.is_empty() && !self.campaign.minimize_time.is_zero();
-        if can_shrink && is_first && matches!(self.state, super::State::Running) {
+        if can_shrink && is_first {
             found.used = found.used.max(self.clock.floor());
             let test = &self.campaign.tests[found.finding.test.0];
             let took = (!self.campaign.by_work).then_some(took);
@@ -288,6 +295,12 @@ impl Engine {
         } else {
             self.check(id);
         }
+    }
+
+    /// Whether there is something to take away from a finding, and time for it.
+    pub(super) fn can_shrink(&self, id: FindingId) -> bool {
+        let is_wanted = !self.campaign.minimize_time.is_zero() && self.gives_jobs();
+        is_wanted && !self.findings[id].finding.input.is_empty()
     }
 
     /// It does not fail again each time: kept, but where it fails no test run of others.

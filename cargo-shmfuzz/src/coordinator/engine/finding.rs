@@ -89,6 +89,16 @@ impl Found {
         matches!(self.stage, Stage::Minimize(_) | Stage::Verify { .. })
     }
 
+    /// Whether it is made smaller, and what counts is how memory grows.
+    pub(super) fn is_measured(&self) -> bool {
+        match &self.stage {
+            Stage::Minimize(minimization) | Stage::Verify { minimization, .. } => {
+                minimization.is_measured()
+            }
+            _ => false,
+        }
+    }
+
     /// How long a call of its minimization may take, if there is one.
     pub(super) fn try_limit(&self) -> Option<Duration> {
         match &self.stage {

@@ -5,11 +5,13 @@
 //! called many times each in one fresh worker, until one of them leaks; it is measured again in
 //! another, and then it is the finding's input. Invariants: the number of inputs and the time are
 //! bounded; an input that is called a leak was measured to be one in two workers; where none is
-//! found, the finding is confirmed like any other, and says how memory grew.
+//! found, the finding is confirmed like any other, and says how memory grew. What leaks is made
+//! smaller by measuring what is smaller in the same way.
 
 use super::Engine;
 use super::classify;
 use super::finding::Stage;
+use super::minimization::Minimization;
 use super::request::Parcel;
 use super::worker::JobKind;
 use crate::coordinator::action::{Action, Freight, Shelf};
@@ -39,71 +41,90 @@ struct Candidate {
     seed: Option<String>,
 }
 
+/// The measurement of one input, in one worker.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    growth: Growth,
+    /// Calls of the request that is next, or in flight.
+    times: u32,
+    /// Job time spent.
+    spent: Duration,
+    measure: Measure,
+    rss_limit: u64,
+}
+
+impl Probe {
+    pub(super) fn new(measure: Measure, rss_limit: u64) -> Self {
+        let growth = Growth::new(measure, rss_limit);
+        Self { growth, times: 0, spent: Duration::ZERO, measure, rss_limit }
+    }
+
+    /// From the start, of whatever input comes next.
+    pub(super) fn begin(&mut self) {
+        *self = Self::new(self.measure, self.rss_limit);
+    }
+
+    /// The next request. The first of an input makes no call: it is there for the look at memory.
+    pub(super) fn next(&self, input: &Bytes, kind: JobKind) -> Parcel {
+        let request = Request::Replay(Replay { times: self.times, is_sequence: false });
+        Parcel { request, freight: Freight::Input(input.clone()), kind }
+    }
+
+    /// What is known after the calls that were asked for, which took so long: memory is looked at
+    /// if all of them were made.
+    pub(super) fn look(
+        &mut self,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) -> Verdict {
+        let is_done = replayed.end == JobEnd::Done && replayed.execs == u64::from(self.times);
+        if self.measure == Measure::Clock {
+            self.spent += took;
+        }
+        let Some(resident) = harvest.resident.filter(|_| is_done) else { return Verdict::Steady };
+        let verdict = self.growth.look(resident, self.spent);
+        if let Verdict::Call(times) = verdict {
+            self.times = u32::try_from(times).unwrap_or(u32::MAX);
+        }
+        verdict
+    }
+}
+
 /// The hunt for the input that leaks.
 #[derive(Clone, Debug)]
 pub(super) struct Hunt {
     /// The input that is measured, and those after it.
     candidates: VecDeque<Candidate>,
-    growth: Growth,
-    /// Calls of the request that is next, or in flight.
-    times: u32,
+    probe: Probe,
     /// Whether the first candidate has leaked in another worker.
     is_suspect: bool,
-    /// Job time spent on the first candidate, and on all.
+    /// Job time spent on all.
     spent: Duration,
-    spent_in_all: Duration,
     losses: u32,
-    measure: Measure,
-    rss_limit: u64,
 }
 
 impl Hunt {
-    fn new(candidates: VecDeque<Candidate>, measure: Measure, rss_limit: u64) -> Self {
-        Self {
-            candidates,
-            growth: Growth::new(measure, rss_limit),
-            times: 0,
-            is_suspect: false,
-            spent: Duration::ZERO,
-            spent_in_all: Duration::ZERO,
-            losses: 0,
-            measure,
-            rss_limit,
-        }
+    fn new(candidates: VecDeque<Candidate>, probe: Probe) -> Self {
+        Self { candidates, probe, is_suspect: false, spent: Duration::ZERO, losses: 0 }
     }
 
-    /// The next request. The first of an input makes no call: it is there for the look at memory.
+    /// The next request.
     pub(super) fn next(&self) -> Parcel {
-        let input = self.candidates.front().expect("the hunt would be over").input.clone();
-        let request = Request::Replay(Replay { times: self.times, is_sequence: false });
-        Parcel { request, freight: Freight::Input(input), kind: JobKind::Replay }
-    }
-
-    /// Measures the first candidate from the start.
-    fn begin(&mut self) {
-        self.growth = Growth::new(self.measure, self.rss_limit);
-        (self.times, self.spent) = (0, Duration::ZERO);
+        let first = self.candidates.front().expect("the hunt would be over");
+        self.probe.next(&first.input, JobKind::Replay)
     }
 
     /// Goes on to the next candidate.
     fn pass(&mut self) {
         self.candidates.pop_front();
         self.is_suspect = false;
-        self.begin();
+        self.probe.begin();
     }
 
     fn is_over(&self) -> bool {
-        let has_time = self.measure == Measure::Calls || self.spent_in_all < TIME;
+        let has_time = self.probe.measure == Measure::Calls || self.spent < TIME;
         self.candidates.is_empty() || !has_time || self.losses >= LOSSES
-    }
-
-    /// The calls that were asked for took this long, and this much memory is resident now.
-    fn look(&mut self, took: Duration, resident: u64) -> Verdict {
-        if self.measure == Measure::Clock {
-            self.spent += took;
-            self.spent_in_all += took;
-        }
-        self.growth.look(resident, self.spent)
     }
 }
 
@@ -112,6 +133,8 @@ impl Hunt {
 pub(super) struct Memory {
     /// After its first answer, in bytes.
     first: Option<u64>,
+    /// After its last answer, in bytes.
+    pub(super) last: u64,
     /// Calls that its answers told of.
     calls: u64,
 }
@@ -120,6 +143,7 @@ impl Memory {
     /// Takes a look after an answer.
     pub(super) fn look(&mut self, harvest: &Harvest) {
         self.first = self.first.or(harvest.resident);
+        self.last = harvest.resident.unwrap_or(self.last);
         self.calls = self.calls.saturating_add(harvest.count);
     }
 }
@@ -157,11 +181,21 @@ impl Engine {
         }
         let (own, test) = (found.finding.input.clone(), found.finding.test);
         let candidates = self.candidates(test, &own);
-        let measure = if self.campaign.by_work { Measure::Calls } else { Measure::Clock };
-        let rss_limit = self.campaign.tests[test.0].rss_limit;
-        let hunt = Hunt::new(candidates, measure, rss_limit);
+        let hunt = Hunt::new(candidates, self.probe(test));
         self.findings[id].used = self.findings[id].used.max(self.clock.floor());
         self.findings[id].stage = Stage::Hunt(Box::new(hunt));
+    }
+
+    /// A hunt that knows which input it is.
+    pub(super) fn hunt_for(&self, input: &Bytes) -> Stage {
+        let candidate = Candidate { input: input.clone(), seed: None };
+        Stage::Hunt(Box::new(Hunt::new([candidate].into(), self.probe(TestIdx(0)))))
+    }
+
+    /// How inputs of a fuzz test are measured.
+    fn probe(&self, test: TestIdx) -> Probe {
+        let measure = if self.campaign.by_work { Measure::Calls } else { Measure::Clock };
+        Probe::new(measure, self.campaign.tests[test.0].rss_limit)
     }
 
     /// What may leak: what is known to have leaked before, what was run at the end, and then the
@@ -193,17 +227,13 @@ impl Engine {
             self.failure_found(idx, classify::words(harvest), culprit);
         }
         let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
-        let is_done = replayed.end == JobEnd::Done && replayed.execs == u64::from(hunt.times);
-        let verdict = match harvest.resident.filter(|_| is_done) {
-            Some(resident) => hunt.look(took, resident),
-            None => Verdict::Steady,
-        };
-        match verdict {
-            Verdict::Call(times) => hunt.times = u32::try_from(times).unwrap_or(u32::MAX),
+        hunt.spent += took;
+        match hunt.probe.look(replayed, harvest, took) {
+            Verdict::Call(_) => {}
             Verdict::Leaks(bytes) if hunt.is_suspect => self.leaks(id, bytes),
             Verdict::Leaks(_) => {
                 hunt.is_suspect = true;
-                hunt.begin();
+                hunt.probe.begin();
                 self.kill(worker);
             }
             Verdict::Steady => {
@@ -217,8 +247,8 @@ impl Engine {
     pub(super) fn hunter_lost(&mut self, id: FindingId) {
         let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
         hunt.losses += 1;
-        match hunt.times {
-            0 => hunt.begin(),
+        match hunt.probe.times {
+            0 => hunt.probe.begin(),
             _ => hunt.pass(),
         }
         self.end_hunt_if_over(id);
@@ -243,8 +273,16 @@ impl Engine {
         let (test, kind, input) = (finding.test, failure.kind, finding.input.clone());
         let (replaces, shelf) = (Some(old), found.shelf);
         self.act(Action::SaveFinding { finding: id, test, kind, input, replaces, shelf });
+        let is_first = self.stop.is_none() || self.is_alone();
         self.show_finding(id);
-        self.check(id);
+        let (can_shrink, probe) = (self.can_shrink(id), self.probe(test));
+        let found = &mut self.findings[id];
+        if can_shrink && is_first {
+            let test = &self.campaign.tests[test.0];
+            found.stage = Stage::Minimize(Minimization::of_leak(&found.finding, test, probe));
+        } else {
+            self.check(id);
+        }
     }
 
     /// A committed seed leaks, as it did before: what seemed to be a finding is none. The input that

@@ -8,14 +8,16 @@ use super::Engine;
 use super::chore;
 use super::classify::{self, Meaning};
 use super::finding::Stage;
+use super::leak::Probe;
 use super::request::{JOB, Parcel};
 use super::worker::{Job, JobKind};
 use crate::coordinator::action::{Action, Freight};
-use crate::coordinator::campaign::{Bytes, FindingId, Test};
-use crate::coordinator::event::{Cause, Death, Harvest};
+use crate::coordinator::campaign::{Bytes, FindingId, Test, WorkerId};
+use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::{Failure, Finding, Limit, Notice};
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::leak::{self, Verdict};
 use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replayed, Request};
 use shmfuzz_runtime::minimize::{Minimizer, Scope};
 use shmfuzz_runtime::record::InputKind;
@@ -56,6 +58,8 @@ enum Way {
     Inside,
     /// Here, one a job.
     Outside(Box<Minimizer>),
+    /// Here, one after some jobs that call it ever more often: what counts is how memory grows.
+    Measured(Box<Minimizer>, Box<Probe>),
 }
 
 impl Minimization {
@@ -82,6 +86,27 @@ impl Minimization {
         minimization
     }
 
+    /// Of a finding that leaks.
+    pub(super) fn of_leak(finding: &Finding, test: &Test, probe: Probe) -> Self {
+        let mut minimization = Self::new(finding, test, None);
+        let minimizer = Minimizer::new(&minimization.best, test.kind, Scope::Full);
+        minimization.way = Way::Measured(Box::new(minimizer), Box::new(probe));
+        minimization
+    }
+
+    /// Whether what counts is how memory grows.
+    pub(super) fn is_measured(&self) -> bool {
+        matches!(self.way, Way::Measured(..))
+    }
+
+    /// A request for what the minimization came to.
+    pub(super) fn last(&self) -> Parcel {
+        match &self.way {
+            Way::Measured(_, probe) => probe.next(&self.best, JobKind::Replay),
+            _ => chore::replay(&self.best, JobKind::Replay),
+        }
+    }
+
     /// The next request; none if nothing is left to try.
     pub(super) fn next(&mut self, bucket: Bucket, id: u64) -> Option<Parcel> {
         match &mut self.way {
@@ -97,6 +122,10 @@ impl Minimization {
                 let candidate = Bytes::from(minimizer.candidate()?);
                 Some(chore::replay(&candidate, JobKind::Try))
             }
+            Way::Measured(minimizer, probe) => {
+                let candidate = Bytes::from(minimizer.candidate()?);
+                Some(probe.next(&candidate, JobKind::Try))
+            }
         }
     }
 
@@ -104,7 +133,9 @@ impl Minimization {
     fn has_more(&mut self) -> bool {
         match &mut self.way {
             Way::Inside => true,
-            Way::Outside(minimizer) => minimizer.candidate().is_some(),
+            Way::Outside(minimizer) | Way::Measured(minimizer, _) => {
+                minimizer.candidate().is_some()
+            }
         }
     }
 
@@ -115,7 +146,14 @@ impl Minimization {
 
     /// What came of a try.
     fn judge(&mut self, fails: Fails) {
-        let Way::Outside(minimizer) = &mut self.way else { return };
+        let minimizer = match &mut self.way {
+            Way::Inside => return,
+            Way::Outside(minimizer) => minimizer,
+            Way::Measured(minimizer, probe) => {
+                probe.begin();
+                minimizer
+            }
+        };
         match fails {
             Fails::Alike => {
                 minimizer.accept();
@@ -126,7 +164,7 @@ impl Minimization {
     }
 
     fn is_outside(&self) -> bool {
-        matches!(self.way, Way::Outside(_))
+        !matches!(self.way, Way::Inside)
     }
 }
 
@@ -229,6 +267,73 @@ impl Engine {
         }
     }
 
+    /// Calls of what may leak were made.
+    pub(super) fn try_measured(
+        &mut self,
+        worker: WorkerId,
+        id: FindingId,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) {
+        let verdict = self.look_at_memory(id, replayed, harvest, took);
+        match verdict {
+            Verdict::Call(_) => self.end_if_late(id),
+            Verdict::Leaks(_) => {
+                // It holds what leaked.
+                self.kill(worker);
+                self.judge_try(id, Fails::Alike);
+            }
+            Verdict::Steady => self.judge_try(id, Fails::Otherwise),
+        }
+    }
+
+    /// The same of what the minimization came to.
+    pub(super) fn measured_once_more(
+        &mut self,
+        worker: WorkerId,
+        id: FindingId,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) {
+        let verdict = self.look_at_memory(id, replayed, harvest, took);
+        match verdict {
+            Verdict::Call(_) => {}
+            Verdict::Leaks(bytes) => {
+                let failure = self.findings[id].finding.failure.clone();
+                self.verified(id, &Failure { message: leak::message(bytes), ..failure });
+            }
+            Verdict::Steady => {
+                self.kill(worker);
+                self.not_verified(id);
+            }
+        }
+    }
+
+    fn look_at_memory(
+        &mut self,
+        id: FindingId,
+        replayed: Replayed,
+        harvest: &Harvest,
+        took: Duration,
+    ) -> Verdict {
+        let found = &mut self.findings[id];
+        let idx = found.finding.test;
+        let (Stage::Minimize(minimization) | Stage::Verify { minimization, .. }) = &mut found.stage
+        else {
+            return Verdict::Steady;
+        };
+        let Way::Measured(_, probe) = &mut minimization.way else { return Verdict::Steady };
+        let verdict = probe.look(replayed, harvest, took);
+        self.tests[idx.0].count_extra(replayed.execs);
+        if replayed.end == JobEnd::Failed {
+            let culprit = Culprit { input: harvest.input.clone(), life: None };
+            self.failure_found(idx, classify::words(harvest), culprit);
+        }
+        verdict
+    }
+
     /// The worker of a minimization has died over it: of what it was to try, as it should, or of
     /// something else.
     pub(super) fn minimizer_died(
@@ -251,7 +356,13 @@ impl Engine {
         };
         let fails = match classify::death(death, &harvest, test.rss_limit) {
             Meaning::Asked => return,
-            Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => Fails::Alike,
+            // That the limit is passed says nothing of how memory grows.
+            Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => {
+                match self.findings[id].is_measured() {
+                    true => Fails::Otherwise,
+                    false => Fails::Alike,
+                }
+            }
             // It may have come to an end, had it been let.
             Meaning::Failure(_) if is_cut_short => Fails::Otherwise,
             Meaning::Failure(failure) => {
@@ -316,8 +427,17 @@ impl Engine {
         if minimization.best == found.finding.input {
             return self.cannot_shrink(id, limit);
         }
-        let minimization = minimization.clone();
+        let mut minimization = minimization.clone();
+        let mut used = None;
+        if let Way::Measured(_, probe) = &mut minimization.way {
+            probe.begin();
+            used = found.worker;
+        }
         found.stage = Stage::Verify { minimization, tries: 0, limit };
+        // What leaks is measured in a worker that has not leaked yet.
+        if let Some(worker) = used {
+            self.kill(worker);
+        }
     }
 
     /// Whether a worker that died over a smaller input did so as it should.
@@ -366,6 +486,9 @@ impl Engine {
                 found.stage = Stage::Minimize(again);
                 return;
             }
+        }
+        if let Way::Measured(_, probe) = &mut minimization.way {
+            probe.begin();
         }
         *tries += 1;
         if *tries >= chore::TRIES || !gives_jobs {

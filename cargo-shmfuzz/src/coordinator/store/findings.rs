@@ -54,10 +54,12 @@ impl Store {
             withdrawn.push((name.clone(), &failing.input));
         }
         if let Some(larger) = &failing.replaces {
-            let old_name = file_name(kind_before(failing.kind), larger);
-            if old_name != name {
-                withdrawn.push((old_name, larger));
-            }
+            // Of a leak: its own larger input, or what was saved before it was known to leak.
+            let kinds = [failing.kind, kind_before(failing.kind)];
+            let mut old_names = kinds.map(|kind| file_name(kind, larger)).to_vec();
+            old_names.dedup();
+            old_names.retain(|old_name| *old_name != name);
+            withdrawn.extend(old_names.into_iter().map(|old_name| (old_name, larger)));
         }
         for (name, input) in withdrawn {
             if let Err(error) = self.withdraw(failing.test, &name, input) {

@@ -158,7 +158,8 @@ impl Driver {
 }
 
 fn by_clock_and_by_work() -> [Campaign; 2] {
-    [campaign(1), Campaign { by_work: true, ..campaign(1) }]
+    let campaign = Campaign { minimize_time: Duration::ZERO, ..campaign(1) };
+    [campaign.clone(), Campaign { by_work: true, ..campaign }]
 }
 
 #[test]
@@ -178,6 +179,28 @@ fn the_input_that_was_run_at_the_end_may_leak_itself() {
             (FailureKind::Leak, last.clone(), Some(last), Shelf::Testdata),
         ];
         assert_eq!(leaky.saved, saved);
+    }
+}
+
+#[test]
+fn what_leaks_is_made_smaller_as_long_as_it_leaks() {
+    for mut campaign in by_clock_and_by_work() {
+        campaign.minimize_time = MS * 3_600_000;
+        let leaks = |input: &[u8]| if input.contains(&b'k') { 5000 } else { 0 };
+        let leaky = Leaky::run_out(campaign, &[b"entry"], b"a leak of bytes", leaks);
+        assert_eq!(&*leaky.finding().input, b"a leak of bytes", "it is told before that");
+        let smaller = leaky.shown.iter().find_map(|notice| match notice {
+            Notice::Minimized { finding, limit, .. } => Some((finding, *limit)),
+            _ => None,
+        });
+        let Some((finding, Limit::Smallest)) = smaller else { panic!("{:?}", leaky.shown) };
+        assert_eq!(&*finding.input, b"k");
+        assert_eq!(finding.failure.message, "memory grows by about 5000 bytes a call");
+        let (kind, input, replaced, shelf) = leaky.saved.last().unwrap();
+        assert_eq!((*kind, &**input, *shelf), (FailureKind::Leak, &b"k"[..], Shelf::Testdata));
+        assert_eq!(replaced.as_deref(), Some(&b"a leak of bytes"[..]));
+        let most = leaky.resident.values().max();
+        assert!(most.is_some_and(|most| *most < 512 * MIB), "no worker passes its limit: {most:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::coordinator::engine::chore::CONFIRMATIONS;
 use crate::coordinator::engine::finding::Stage;
 use crate::coordinator::engine::minimization::Minimization;
+use shmfuzz_runtime::child::Calls;
 
 /// Finds an input of which the worker dies, and confirms it; -> the worker that tries.
 fn find_fatal(driver: &mut Driver, cause: Cause, input: &[u8]) -> WorkerId {
@@ -127,7 +128,7 @@ fn a_worker_lost_while_it_shrinks_by_itself_is_followed_by_one_try_a_job() {
 
 #[test]
 fn an_input_alone_is_minimized_and_nothing_else_is_done() {
-    let mut engine = Engine::minimization(campaign(1), b"abcd"[..].into());
+    let mut engine = Engine::minimization(campaign(1), b"abcd"[..].into(), Calls::One);
     let mut actions = Vec::new();
     engine.start(Duration::ZERO, &mut actions);
     let mut driver = Driver { engine, now: Duration::ZERO, actions, n_seeds: 0 };
@@ -156,7 +157,7 @@ fn an_input_alone_is_minimized_and_nothing_else_is_done() {
 
 #[test]
 fn an_input_alone_that_passes_is_said_not_to_fail() {
-    let mut engine = Engine::minimization(campaign(1), b"abcd"[..].into());
+    let mut engine = Engine::minimization(campaign(1), b"abcd"[..].into(), Calls::One);
     let mut actions = Vec::new();
     engine.start(Duration::ZERO, &mut actions);
     let mut driver = Driver { engine, now: Duration::ZERO, actions, n_seeds: 0 };
