@@ -25,6 +25,7 @@ mod exit_code;
 mod filter;
 mod flags;
 mod hooks;
+mod machine;
 mod options;
 mod probe;
 mod report;

@@ -14,6 +14,8 @@ use shmfuzz_runtime::child::{self, End, Output};
 use shmfuzz_runtime::testdata;
 use std::ffi::OsString;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) input: Vec<Utf8PathBuf>,
     /// Run the one input under a debugger, with a breakpoint on panics; the exit code is 0 then
     ///
-    /// `rr` records the run, and then replays it, forwards and backwards.
+    /// `rr` records the run, and then replays it, forwards and backwards; the recording is deleted
+    /// in the end.
     #[arg(long, value_name = "DEBUGGER")]
     pub(crate) debugger: Option<Debugger>,
     #[command(flatten)]
@@ -108,6 +111,12 @@ impl Debugger {
 
 /// Runs an input under a debugger.
 fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow::Result<ExitCode> {
+    // Ctrl-C is for the debugger, which stops the program. It reaches this process too.
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, is_interrupted)
+        .context("cannot catch signals")?;
+    // What is replayed is this recording, whatever others there are, and how this one ended.
+    let recording = tempfile::tempdir().context("cannot make a directory for the recording")?;
     let launch = super::launch(&selected.test);
     let run = launch.command();
     let program: Vec<OsString> =
@@ -119,6 +128,7 @@ fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow:
             .current_dir(&launch.package_dir)
             .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .env(child::REPLAY, file)
+            .env("_RR_TRACE_DIR", recording.path())
             .status()
             .with_context(|| {
                 let name = name.to_string_lossy();

@@ -12,6 +12,7 @@ use crate::coordinator::interrupt::Interrupts;
 use crate::coordinator::plain;
 use crate::coordinator::store::{Loaded, Store};
 use crate::exit_code::{ExitCode, Failed};
+use crate::machine;
 use crate::options::{self, Layer, Limits, OfPackage};
 use crate::report::{Opening, Report};
 use crate::show;
@@ -282,9 +283,13 @@ pub(super) fn campaign_test(
     }
 }
 
+/// Workers that wait may hold one part of the machine's memory in so many.
+const IDLE_SHARE: u64 = 8;
+
 fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
     let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let jobs = arguments.jobs.unwrap_or_else(cores).get();
+    let by_work = arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1;
     Campaign {
         tests,
         jobs,
@@ -297,7 +302,9 @@ fn campaign(arguments: &Arguments, tests: Vec<Test>) -> Campaign {
         minimize_time: arguments.minimize_time,
         sequence_time: arguments.sequence_time,
         fail_known: arguments.fail_known,
-        by_work: arguments.seed.is_some() && arguments.runs.is_some() && jobs == 1,
+        // How much memory a worker holds is not the same each time.
+        idle_memory: machine::memory().filter(|_| !by_work).map(|all| all / IDLE_SHARE),
+        by_work,
     }
 }
 

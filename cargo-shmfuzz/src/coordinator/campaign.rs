@@ -47,6 +47,9 @@ pub(crate) struct Campaign {
     pub(crate) sequence_time: Duration,
     /// Committed inputs that still fail count as findings for the exit code.
     pub(crate) fail_known: bool,
+    /// How much memory workers may hold that wait for their next slice, in bytes; `None` for no
+    /// bound but their number.
+    pub(crate) idle_memory: Option<u64>,
     /// Decide by work and counts, so that the campaign repeats (`--seed` and `--runs` and one job).
     pub(crate) by_work: bool,
 }

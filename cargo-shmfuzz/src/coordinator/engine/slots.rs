@@ -14,8 +14,9 @@ enum Claimant {
     Finding(FindingId),
 }
 
-/// Workers that may wait for their next slice, per job and at least. Each holds a few megabytes;
-/// each that is ended costs its fuzz test a start and a baseline when its turn comes again.
+/// Workers that may wait for their next slice, per job and at least, if they hold no more memory
+/// together than the campaign allows: some hold megabytes, others gigabytes. Each that is ended
+/// costs its fuzz test a start and a baseline when its turn comes again.
 const IDLE_PER_JOB: usize = 4;
 const IDLE_LEAST: usize = 64;
 
@@ -152,17 +153,16 @@ impl Engine {
             let worker = &engine.workers[id];
             worker.is_fuzzer() && (engine.stop.is_some() || engine.tests[worker.test.0].is_over())
         };
-        let mut idle: Vec<(u64, WorkerId)> = self
-            .workers
-            .iter()
-            .filter(|(_, w)| w.is_idle())
-            .map(|(id, w)| (w.last_used, *id))
-            .collect();
-        idle.sort_unstable();
+        let idle = self.workers.iter().filter(|(_, w)| w.is_idle());
+        let mut idle: Vec<(u64, WorkerId, u64)> =
+            idle.map(|(id, w)| (w.last_used, *id, w.memory.last)).collect();
+        idle.sort_unstable_by(|a, b| b.cmp(a));
         let limit = self.campaign.jobs.saturating_mul(IDLE_PER_JOB).max(IDLE_LEAST);
-        let n_over = idle.len().saturating_sub(limit);
-        for (i, (_, id)) in idle.into_iter().enumerate() {
-            if i < n_over || is_useless(self, &id) {
+        let most = self.campaign.idle_memory.unwrap_or(u64::MAX);
+        let mut held = 0u64;
+        for (i, (_, id, memory)) in idle.into_iter().enumerate() {
+            held = held.saturating_add(memory);
+            if i >= limit || held > most || is_useless(self, &id) {
                 self.kill(id);
             }
         }

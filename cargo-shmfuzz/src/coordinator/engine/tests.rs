@@ -52,6 +52,7 @@ fn campaign(n: usize) -> Campaign {
         minimize_time: MS * 1000,
         sequence_time: Duration::ZERO,
         fail_known: false,
+        idle_memory: None,
         by_work: false,
     }
 }

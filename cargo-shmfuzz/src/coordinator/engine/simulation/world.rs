@@ -99,6 +99,7 @@ impl World {
             minimize_time: MS * (random.below(3) * 500) as u32,
             sequence_time: MS * (random.below(3) * 4000) as u32,
             fail_known: random.chance(500),
+            idle_memory: random.chance(500).then_some(0),
             by_work: random.chance(200),
         };
         let manners: Vec<_> = tests

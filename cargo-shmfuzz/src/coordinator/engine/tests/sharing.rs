@@ -1,6 +1,7 @@
 //! Who gets time, and that no clock decides where work does.
 
 use super::*;
+use std::collections::BTreeMap;
 
 /// All requests of a campaign by work whose workers take `pace` for a job.
 fn requests_at(pace: Duration) -> Vec<String> {
@@ -129,4 +130,28 @@ fn figures_are_shown_when_they_have_changed() {
     driver.now += MS * 500;
     driver.step(Event::Tick);
     assert!(driver.actions.iter().any(|a| matches!(a, Action::Show(Notice::Stats { .. }))));
+}
+
+#[test]
+fn workers_that_wait_hold_no_more_memory_than_they_may() {
+    let mut driver = Driver::start(Campaign { idle_memory: Some(100), ..campaign(4) });
+    let (mut held, mut most) = (BTreeMap::<WorkerId, u64>::new(), 0);
+    for _ in 0..400 {
+        for worker in driver.killed() {
+            held.remove(&worker);
+        }
+        driver.bury();
+        if driver.actions.iter().any(|a| matches!(a, Action::Spawn { .. })) {
+            let worker = driver.set_up();
+            held.insert(worker, 0);
+        }
+        let worker = driver.sent().0;
+        held.insert(worker, 40);
+        most = most.max(held.len());
+        let harvest = Harvest { resident: Some(40), count: 1, ..Harvest::default() };
+        driver.now += MS * 200;
+        driver.answer(fuzzed(JobEnd::Done, 5), harvest);
+    }
+    // Two that wait, and one that works.
+    assert!(most <= 3 && held.len() > 1, "{most}: {held:?}");
 }
