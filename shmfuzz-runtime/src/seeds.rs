@@ -74,10 +74,16 @@ impl Seeds {
                 source: Source::Attribute(bytes.to_vec()),
             });
         });
-        for file in testdata::seed_files(&folder).map_err(in_folder)?.files {
-            let shown = file.path.strip_prefix(&package).unwrap_or(&file.path);
-            let shown = shown.display().to_string();
-            list.push(Seed { name: file.name, shown, source: Source::File(file.path) });
+        let testdata::SeedFiles { files, unnamed } =
+            testdata::seed_files(&folder).map_err(in_folder)?;
+        // What no name can be given for on a command line is run too, rather than passed over.
+        let unnamed = unnamed.into_iter().map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, path)
+        });
+        for (name, path) in files.into_iter().map(|file| (file.name, file.path)).chain(unnamed) {
+            let shown = path.strip_prefix(&package).unwrap_or(&path).display().to_string();
+            list.push(Seed { name, shown, source: Source::File(path) });
         }
         let recorded = testdata::recorded_limits(&folder).map_err(in_limits)?;
         Ok(Self { test, list, recorded })

@@ -3,6 +3,7 @@
 use crate::project::{Project, RunToEnd, files_below, runtime};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 #[test]
 fn list_names_every_fuzz_test_and_runs_nobodys_code() {
@@ -82,7 +83,16 @@ fn repro_runs_an_input_under_a_debugger() {
     let script = "#!/bin/sh\nuntil [ \"$1\" = --args ]; do echo \"gdb $1\"; shift; done\nshift\n\
                   echo \"input $SHMFUZZ_REPLAY\"\n\"$@\"\necho \"status $?\"\n";
     fs::write(bin.join("gdb"), script).unwrap();
-    fs::set_permissions(bin.join("gdb"), PermissionsExt::from_mode(0o755)).unwrap();
+    // One that keeps recordings where it is told to.
+    let recorder = "#!/bin/sh\ncase $1 in\n\
+                    record) touch \"$_RR_TRACE_DIR/trace\"; shift; \"$@\" ;;\n\
+                    replay) ls \"$_RR_TRACE_DIR\"; echo \"rr $*\" ;;\nesac\n";
+    fs::write(bin.join("rr"), recorder).unwrap();
+    // One that is interrupted from the terminal, like all that run there.
+    fs::write(bin.join("lldb"), "#!/bin/sh\nkill -INT $PPID\necho lldb goes on\n").unwrap();
+    for debugger in ["gdb", "rr", "lldb"] {
+        fs::set_permissions(bin.join(debugger), PermissionsExt::from_mode(0o755)).unwrap();
+    }
     let path = std::env::var("PATH").unwrap();
     let debug = |debugger: &str, inputs: &[&str]| {
         let args = ["repro", "deaths::bytes_panic", "--debugger", debugger];
@@ -97,6 +107,10 @@ fn repro_runs_an_input_under_a_debugger() {
         "bytes panic at 3",
         "status 101",
     ]);
+    let replayed = ["bytes panic at 3", "trace\nrr replay -- -ex break rust_panic"];
+    debug("rr", &[input]).code(0).says(&replayed);
+    assert_eq!(files_below(&zoo.tmp()), [] as [&Path; 0], "the recording is gone");
+    debug("lldb", &[input]).code(0).says(&["lldb goes on"]);
     debug("gdb", &[input, input]).code(2).says(&["--debugger takes one input, not 2"]);
     debug("ddd", &[input]).code(2).says(&["gdb", "lldb", "rr"]);
 }

@@ -65,6 +65,15 @@ fn one_seed_is_selected_by_name_under_the_default_harness() {
     zoo.cargo(only("seeds::panics_on_files")).env("SHMFUZZ_SEED", "third").run().code(0);
 }
 
+#[test]
+fn a_seed_is_run_whatever_bytes_its_name_is_made_of() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let zoo = Project::zoo("seed-names");
+    let folder = zoo.path("testdata/fuzz/seeds.panics_on_files");
+    fs::write(folder.join(std::ffi::OsStr::from_bytes(b"not\xffutf8")), "boom").unwrap();
+    zoo.cargo(only("seeds::panics_on_files")).run().code(101).says(&["not\u{fffd}utf8"]);
+}
+
 /// Go's script tests pin this: G27.
 #[test]
 fn each_seed_is_a_test_of_its_own_under_main() {
