@@ -39,9 +39,8 @@ fn repro_says_by_exit_code_whether_an_input_fails() {
     let (good, bad) = (zoo.private("good"), zoo.private("bad"));
     fs::write(&good, "ab").unwrap();
     fs::write(&bad, "abc").unwrap();
-    let repro = |test: &str, input: &std::path::Path| {
-        zoo.shmfuzz(["repro", test, input.to_str().unwrap()]).run()
-    };
+    let repro =
+        |test: &str, input: &Path| zoo.shmfuzz(["repro", test, input.to_str().unwrap()]).run();
     repro("deaths::bytes_panic", &good).code(0);
     repro("deaths::bytes_panic", &bad).code(100).says(&["bytes panic at 3"]);
     repro("deaths::text_errs", &bad).code(100);

@@ -1,12 +1,12 @@
 //! Campaigns that are ended from outside.
 
-use crate::project::{Project, files_below, name_of};
-use crate::run::{Running, wait_until};
+use crate::project::{Project, RunToEnd, files_below, name_of};
+use crate::run::{Output, Running, wait_until};
 use fs_err as fs;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn is_stats_after_work(event: &Value) -> bool {
@@ -107,6 +107,72 @@ fn a_cache_deleted_under_a_campaign_does_not_end_it() {
     let output = running.finish().code(100);
     assert_eq!(output.event("finish")["exit_code"], 100, "{output}");
     assert_eq!(zoo.testdata("findings.fails_when_told").len(), 1, "{output}");
+}
+
+#[test]
+fn an_interrupt_during_the_build_ends_what_it_runs() {
+    let project = Project::from_fixture("canary", "interrupted-build");
+    let pid_file = project.private("pid");
+    let script = format!(
+        "fn main() {{\n    let pid = std::process::id().to_string();\n    \
+         std::fs::write({:?}, pid).unwrap();\n    \
+         std::fs::rename({:?}, {:?}).unwrap();\n    \
+         std::thread::sleep(std::time::Duration::from_secs(600));\n}}\n",
+        project.private("pid.new"),
+        project.private("pid.new"),
+        pid_file,
+    );
+    project.write("build.rs", script);
+    let running = Running::start(&mut project.shmfuzz(["run", "--message-format", "json"]));
+    wait_until(Duration::from_secs(300), "the build script runs", || pid_file.exists());
+    let script: u32 = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    running.send(Signal::INT);
+    let output = running.finish().code(130);
+    wait_until(Duration::from_secs(20), "the build script has ended", || has_ended(script));
+    assert_eq!(output.event("finish")["exit_code"], 130, "{output}");
+    assert!(project.cache().is_empty(), "{output}");
+}
+
+#[test]
+fn two_campaigns_share_a_cache_and_lose_nothing() {
+    let zoo = Project::zoo("two-campaigns");
+    let (test, folder) = ("findings::fails_in_two_campaigns", "findings.fails_in_two_campaigns");
+    let is_smallest = |event: &Value| event["event"] == "minimized";
+    let mut both = [1, 2].map(|seed: u32| {
+        let args = ["--time", "300s", "--jobs", "1", "--seed", &seed.to_string()];
+        Running::start(&mut zoo.fuzz(test, &args))
+    });
+    for running in &mut both {
+        // The one that comes later may know the failure from the other's file.
+        running.wait_for_event(|event| is_smallest(event) || event["event"] == "known");
+        running.wait_for_event(is_stats_after_work);
+    }
+    both.iter().for_each(|running| running.send(Signal::INT));
+    let outputs = both.map(Running::finish);
+    assert!(outputs.iter().any(|output| output.code == 100), "{}{}", outputs[0], outputs[1]);
+    for output in &outputs {
+        assert!(output.code == 0 || output.code == 100, "{output}");
+        assert!(warnings(output, test).is_empty(), "{output}");
+    }
+    let files = zoo.testdata(folder);
+    assert!(!files.is_empty(), "{}{}", outputs[0], outputs[1]);
+    for file in &files {
+        let repro = zoo.shmfuzz(["repro", "--exact", test, name_of(file)]).run();
+        repro.code(100);
+    }
+    let is_entry = |file: &&PathBuf| file.parent().is_some_and(|dir| dir.ends_with(folder));
+    let n_entries = zoo.cache().iter().filter(is_entry).count();
+    assert!(n_entries > 0, "{}{}", outputs[0], outputs[1]);
+    let again = zoo.fuzz(test, &["--runs", "1", "--jobs", "1"]).run();
+    assert!(warnings(&again, test).is_empty(), "{again}");
+    assert_eq!(again.event("start")["corpus"], n_entries, "each entry can be read\n{again}");
+}
+
+/// What was warned of this fuzz test.
+fn warnings(output: &Output, test: &str) -> Vec<Value> {
+    let mut warnings = output.events_named("warning");
+    warnings.retain(|warning| warning["test"] == test);
+    warnings
 }
 
 /// Kills a process that may have ended by itself.
