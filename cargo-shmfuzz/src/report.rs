@@ -8,6 +8,7 @@
 pub(crate) mod console;
 mod human;
 mod json;
+mod paste;
 mod smaller;
 mod steadiness;
 mod texts;
@@ -39,6 +40,8 @@ pub(crate) struct Label {
     pub(crate) name: String,
     /// Its package.
     pub(crate) package: String,
+    /// Its path in its binary, as `cargo test` prints it.
+    pub(crate) path: String,
     /// The command that runs its seeds.
     pub(crate) cargo_test: String,
     /// The command that runs one input; the input is to be added.

@@ -49,6 +49,37 @@ pub fn registry() -> impl Iterator<Item = &'static FuzzTest> {
     inventory::iter::<FuzzTest>.into_iter()
 }
 
+/// Runs one input through a fuzz test of this binary, as its seeds are run: for a test that is to
+/// stay when the input's file is gone. `test` is the path as `cargo test` prints it. An input that
+/// ends the process ends that of all tests; a file of it would be run apart.
+///
+/// ```
+/// #[shmfuzz_runtime::fuzz_test]
+/// fn parses(text: &str) {
+///     let _ = text.parse::<u8>();
+/// }
+///
+/// #[test]
+/// fn parses_what_is_no_number() {
+///     shmfuzz_runtime::replay("parses", "-1");
+/// }
+/// # fn main() {}
+/// ```
+///
+/// # Panics
+/// If the input fails, and if there is no such fuzz test.
+#[track_caller]
+pub fn replay(test: &str, input: impl AsRef<[u8]>) {
+    let Some(test) = FuzzTest::find(test) else {
+        let mut paths: Vec<_> = registry().map(FuzzTest::path).collect();
+        paths.sort_unstable();
+        panic!("there is no fuzz test `{test}` in this binary; there are: {}", paths.join(", "));
+    };
+    if let Err(how) = crate::child::replay_file(test, input.as_ref()) {
+        panic!("{how}");
+    }
+}
+
 impl FuzzTest {
     /// The fuzz test of this path, as [`FuzzTest::path`] spells it.
     pub fn find(path: &str) -> Option<&'static Self> {

@@ -119,6 +119,8 @@ pub mod worker;
 pub mod __private;
 
 #[cfg(feature = "fuzz-test")]
+pub use fuzz_test::replay;
+#[cfg(feature = "fuzz-test")]
 pub use outcome::Reject;
 #[cfg(feature = "fuzz-test")]
 pub use shmfuzz_macros::fuzz_test;

@@ -57,6 +57,7 @@ fn every_event_has_its_documented_fields() {
             "execs",
             "reproducible",
             "stack",
+            "unit_test",
         ],
     );
     assert_eq!(finding["test"], "findings::fails_in_json");

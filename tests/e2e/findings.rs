@@ -96,3 +96,26 @@ fn a_bug_behind_a_registry_crate_is_found_and_the_registry_is_not_written() {
     assert_eq!(project.testdata("tests.counts_apples").len(), 1, "{output}");
     assert_eq!(files_below(source), before);
 }
+
+#[test]
+fn a_finding_becomes_a_test_of_its_own() {
+    let canary = Project::from_fixture("canary", "pasted");
+    let source = fs::read_to_string(canary.path("src/lib.rs")).unwrap();
+    let fuzz_test = "\n#[cfg(test)]\nmod tests {\n    #[shmfuzz_runtime::fuzz_test]\n    \
+                     fn counts(data: &[u8]) {\n        \
+                     assert_eq!(super::length(data), data.len());\n    }\n}\n";
+    canary.write("src/lib.rs", [&source, fuzz_test].concat());
+    let output = canary.fuzz("tests::counts", &["--runs", "20000"]).run().code(100);
+    let code = output.event("minimized")["unit_test"].as_str().unwrap().to_owned();
+    let [file] = &canary.testdata("tests.counts")[..] else { panic!("{output}") };
+    let name = format!("counts_{}", name_of(file).replace('-', "_"));
+    fs::remove_file(file).unwrap();
+    canary.write("src/lib.rs", [&source, fuzz_test, &code].concat());
+    let cargo_test = || canary.cargo(["test", "--lib"]).run();
+    cargo_test().code(101).says(&[&name, "panicked at src/lib.rs", "1 passed; 1 failed"]);
+    let right = source.replace(".min(3)", "");
+    canary.write("src/lib.rs", [&right, fuzz_test, &code].concat());
+    cargo_test().code(0).says(&["2 passed"]);
+    canary.write("src/lib.rs", right.clone() + &code);
+    cargo_test().code(101).says(&["there is no fuzz test `tests::counts` in this binary"]);
+}

@@ -22,6 +22,7 @@ pub(super) fn label(one: &Selected, selection: &Selection) -> Label {
     Label {
         name: one.name.clone(),
         package: binary.package_name.clone(),
+        path: one.test.path(),
         cargo_test: command(&["cargo", "test"], &one.test.path()),
         repro: command(&["cargo", "shmfuzz", "repro"], &one.name),
         stability: command(&["cargo", "shmfuzz", "stability"], &one.name),

@@ -4,7 +4,7 @@
 //! [`crate::show`].
 
 use super::console::{Console, Tone};
-use super::{Label, Opening, Smaller, label};
+use super::{Label, Opening, Smaller, label, paste};
 use crate::coordinator::campaign::{FindingId, TestIdx};
 use crate::coordinator::notice::{
     End, Failure, Finding, Forecast, Limit, Met, Notice, Reproducible, Slowest, Stats, Trial,
@@ -323,7 +323,8 @@ impl Human {
         let after = show::size(finding.input.len());
         if path == self.paths.get(&finding.id).map(PathBuf::as_path) {
             let text = format!("{name}: {after}, {}", why_not_smaller(limit));
-            return self.console.status(Tone::Good, "Minimized", &text);
+            self.console.status(Tone::Good, "Minimized", &text);
+            return self.unit_test(finding, path);
         }
         let text = match finding.input.len() == before {
             true => format!("{name}: simplified, {after}"),
@@ -337,6 +338,17 @@ impl Human {
             _ => self.bytes(&finding.input),
         }
         self.written(finding, path);
+        self.unit_test(finding, path);
+    }
+
+    /// The finding as code.
+    fn unit_test(&mut self, finding: &Finding, path: Option<&Path>) {
+        let test = &label(&self.labels, finding.test).path;
+        let Some(code) = path.and_then(|path| paste::test(test, finding, path)) else { return };
+        self.console.detail("as a test, to paste into the same target:");
+        for line in code.lines() {
+            self.console.detail(&format!("  {}", show::line(line)));
+        }
     }
 
     fn passes_plain(&mut self, finding: &Finding, path: Option<&Path>) {

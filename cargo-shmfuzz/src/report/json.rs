@@ -4,7 +4,7 @@
 //! Invariants: the first event is `build` and carries the version; the last one is `finish`, and
 //! there is one; an event with a `test` has its `package`, too.
 
-use super::{Built, BuiltBinary, Label, Opening, label};
+use super::{Built, BuiltBinary, Label, Opening, label, paste};
 use crate::coordinator::campaign::TestIdx;
 use crate::coordinator::notice::{End, Exit, Failure, Finding, Met, Notice, Reproducible, Stats};
 use crate::exit_code::ExitCode;
@@ -193,6 +193,9 @@ struct Found<'a> {
     /// How many inputs it takes, one after the other, if one alone is not enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<usize>,
+    /// A `#[test]` to paste, if it would fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_test: Option<String>,
     /// The innermost first.
     stack: Vec<StackItem<'a>>,
 }
@@ -330,16 +333,19 @@ impl Json {
             Notice::Ignored { test, failure } => {
                 Event::Ignored { of: of(labels, *test), failure: Failed::of(failure) }
             }
-            Notice::Finding(finding) => {
-                Event::Finding { of: of(labels, finding.test), found: Found::of(finding, path) }
-            }
+            Notice::Finding(finding) => Event::Finding {
+                of: of(labels, finding.test),
+                found: Found::of(labels, finding, path),
+            },
             Notice::Minimized { finding, before, .. } => Event::Minimized {
                 of: of(labels, finding.test),
                 size_before: *before,
-                found: Found::of(finding, path),
+                found: Found::of(labels, finding, path),
             },
             Notice::PassesPlain(finding) => {
-                Event::PassesPlain { of: of(labels, finding.test), found: Found::of(finding, path) }
+                // A test of the ordinary build would pass.
+                let found = Found { unit_test: None, ..Found::of(labels, finding, path) };
+                Event::PassesPlain { of: of(labels, finding.test), found }
             }
             // It is told with the totals.
             Notice::Slowest { test, slowest } => {
@@ -440,8 +446,10 @@ impl<'a> Failed<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(finding: &'a Finding, path: Option<&Path>) -> Self {
+    fn of(labels: &[Label], finding: &'a Finding, path: Option<&Path>) -> Self {
+        let test = &label(labels, finding.test).path;
         Self {
+            unit_test: path.and_then(|path| paste::test(test, finding, path)),
             failure: Failed::of(&finding.failure),
             path: path.map(|path| path.to_string_lossy().into_owned()),
             size: finding.input.len(),

@@ -47,6 +47,7 @@ fn opening() -> Opening {
     let label = |name: &str| Label {
         name: name.to_owned(),
         package: "gps".to_owned(),
+        path: name.to_owned(),
         cargo_test: format!("cargo test -p gps {name}"),
         repro: format!("cargo shmfuzz repro {name}"),
         stability: format!("cargo shmfuzz stability {name}"),
@@ -252,7 +253,17 @@ fn people_read_this() {
              written to /p/testdata/fuzz/parse/crash-01
              fails again with `cargo test -p gps parse`
                            or `cargo shmfuzz repro parse /p/testdata/fuzz/parse/crash-01`
+             as a test, to paste into the same target:
+               #[test]
+               fn parse_crash_01() {
+                   shmfuzz_runtime::replay("parse", b"$");
+               }
    Minimized parse: 1 byte, nothing simpler fails in the same way
+             as a test, to paste into the same target:
+               #[test]
+               fn parse_crash_01() {
+                   shmfuzz_runtime::replay("parse", b"$");
+               }
        Crash signal in parse after 0.42s, 17000 execs
              SIGSEGV
              stack:
@@ -319,7 +330,7 @@ fn the_first_line_says_when_it_ends() {
 fn programs_read_this() {
     let (mut report, out, err) = report_in(MessageFormat::Json);
     play(&mut report);
-    assert_data_eq!(out.text(), str![[r#"
+    assert_data_eq!(out.text(), str![[r##"
 {"event":"build","version":1,"command":"0.1.0","elapsed":2.0,"binaries":[{"package":"gps","target":"fuzz","kind":"test","path":"/t/fuzz-1","tests":["parse","print"]}]}
 {"event":"start","test":"parse","package":"gps","seeds":1,"corpus":2,"tokens":5,"counters":1204,"workers":2,"seed":7}
 {"event":"loading","test":"parse","package":"gps","elapsed":1.0,"done":100,"total":2000,"useful":10,"is_done":false}
@@ -331,9 +342,9 @@ fn programs_read_this() {
 {"event":"stats","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"plateau","test":"parse","package":"gps","elapsed":3.2,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2}
 {"event":"new_entry","test":"parse","package":"gps","size":2,"new_features":3}
-{"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
-{"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
+{"event":"finding","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"unit_test":"#[test]\nfn parse_crash_00() {\n    shmfuzz_runtime::replay(\"parse\", b\"$$ab\\n\");\n}\n","stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":5,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"unit_test":"#[test]\nfn parse_crash_01() {\n    shmfuzz_runtime::replay(\"parse\", b\"$\");\n}\n","stack":[]}
+{"event":"minimized","test":"parse","package":"gps","size_before":1,"kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/p/testdata/fuzz/parse/crash-01","size":1,"elapsed":0.42,"execs":17000,"reproducible":true,"unit_test":"#[test]\nfn parse_crash_01() {\n    shmfuzz_runtime::replay(\"parse\", b\"$\");\n}\n","stack":[]}
 {"event":"finding","test":"parse","package":"gps","kind":"signal","message":"SIGSEGV","location":null,"bucket":"0000000000000abc","output":"some\u009b2J\nwords\n","path":"/cache/it's","size":2,"elapsed":0.42,"execs":17000,"reproducible":false,"stack":[{"function":"core::slice::index","place":"core/src/slice/index.rs:4","origin":"std"},{"function":"gps::par\u001bse","place":"src/lib.rs:3:5","origin":"own"},{"left_out":500},{"function":null,"place":null,"origin":"dependency"}]}
 {"event":"passes_plain","test":"parse","package":"gps","kind":"panic","message":"assertion failed\n  left: \u001b[31m1","location":"src/lib.rs:3:5","bucket":"0000000000000abc","output":"","path":"/cache/crash-00","size":5,"elapsed":0.42,"execs":17000,"reproducible":true,"stack":[]}
 {"event":"warning","text":"the cache is gone"}
@@ -343,7 +354,7 @@ fn programs_read_this() {
 {"event":"stats","test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}
 {"event":"finish","reason":"time","exit_code":100,"tests":[{"test":"parse","package":"gps","elapsed":60.0,"execs":123456,"extra_execs":12,"execs_per_sec":41152.0,"corpus":9,"new_entries":6,"edges":210,"edges_total":1204,"findings":1,"stability":1.0,"discovery_probability":4.347826086956522e-7,"expected_next_minute":4.2},{"test":"print","package":"gps","elapsed":0.0,"execs":0,"extra_execs":0,"execs_per_sec":0.0,"corpus":0,"new_entries":0,"edges":0,"edges_total":0,"findings":0,"stability":0.0,"discovery_probability":null,"expected_next_minute":null}],"findings":[{"test":"parse","package":"gps","kind":"panic","location":"src/lib.rs:3:5","bucket":"0000000000000abc","times":31}]}
 
-"#]].raw());
+"##]].raw());
     assert_data_eq!(
         err.text(),
         str![[r#"
