@@ -21,7 +21,7 @@ use shmfuzz_runtime::record::Record;
 
 use crate::build_folders::{self, DAYS};
 use crate::coordinator::driver::Groups;
-use crate::discovery;
+use crate::discovery::{self, Found};
 use crate::environment::{Messages, Surroundings};
 use crate::flags::{self, Flags, Gate};
 use crate::hooks;
@@ -134,6 +134,8 @@ pub(crate) struct TestBinary {
     pub(crate) executable: Utf8PathBuf,
     /// Its fuzz tests, by file and line.
     pub(crate) records: Vec<Record<String>>,
+    /// Whether a `#[test]` in it is not run, since its main function is the runtime's.
+    pub(crate) has_own_main: bool,
     /// The variables that cargo would set.
     pub(crate) env: BTreeMap<String, OsString>,
 }
@@ -376,12 +378,14 @@ fn test_binary(
     let Some(executable) = artifact.executable else { return Ok(None) };
     let id = artifact.package_id;
     let package = workspace.package(&id).with_context(|| format!("cargo built unknown {id}"))?;
+    let Found { records, has_own_main } = discovery::read(&executable, runtimes)?;
     Ok(Some(TestBinary {
         package_name: package.name.to_string(),
         package_dir: package_dir(package).to_owned(),
         target_name: artifact.target.name,
         target_kind: artifact.target.kind.into_iter().next().unwrap_or(TargetKind::Lib),
-        records: discovery::records(&executable, runtimes)?,
+        records,
+        has_own_main,
         env: surroundings.of(package, &executable),
         package_id: id,
         executable,

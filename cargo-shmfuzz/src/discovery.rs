@@ -13,29 +13,38 @@ use object::read::ReadCache;
 use object::{Object, ObjectSection};
 use shmfuzz_runtime::record::{self, Record, RecordError};
 
-/// The records of an executable, in order of file and line; none if it holds no fuzz test.
+/// What a test binary holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Found {
+    /// The records of its fuzz tests, by file and line.
+    pub(crate) records: Vec<Record<String>>,
+    /// Whether its main function is the runtime's, so that no `#[test]` is run.
+    pub(crate) has_own_main: bool,
+}
+
+/// The fuzz tests of an executable; nothing if it holds none.
 ///
 /// # Errors
 /// If the file cannot be read, or was made with another version of the runtime (`runtimes` are
 /// those of the workspace, for the message).
-pub(crate) fn records(
-    executable: &Utf8Path,
-    runtimes: &[Version],
-) -> anyhow::Result<Vec<Record<String>>> {
+pub(crate) fn read(executable: &Utf8Path, runtimes: &[Version]) -> anyhow::Result<Found> {
     let file = fs_err::File::open(executable)?;
     // Only headers and one section are read: debug information makes such files large.
     let cache = ReadCache::new(BufReader::new(file));
     let object = object::File::parse(&cache).with_context(|| {
         format!("{} is no executable of a known format", show::path(executable))
     })?;
-    let Some(section) = object.section_by_name(record::SECTION) else { return Ok(Vec::new()) };
+    let Some(section) = object.section_by_name(record::SECTION) else {
+        return Ok(Found::default());
+    };
     let data = section.data().with_context(|| {
         format!("{}: cannot read section {}", show::path(executable), record::SECTION)
     })?;
     let mut records =
         record::parse_section(data).map_err(|error| explain(error, executable, runtimes))?;
     records.sort_by(|a, b| (&a.file, a.line, &a.name).cmp(&(&b.file, b.line, &b.name)));
-    Ok(records)
+    let has_own_main = object.section_by_name(record::MAIN_SECTION).is_some();
+    Ok(Found { records, has_own_main })
 }
 
 fn explain(error: RecordError, executable: &Utf8Path, runtimes: &[Version]) -> anyhow::Error {
@@ -101,7 +110,7 @@ mod tests {
 
     #[test]
     fn records_are_read_from_the_file() {
-        let found = with_file(&BYTES, |file| records(file, &[])).unwrap();
+        let found = with_file(&BYTES, |file| read(file, &[])).unwrap().records;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path(), "tests::cooks");
     }
@@ -110,10 +119,9 @@ mod tests {
     fn another_version_is_explained_with_what_to_run() {
         let mut bytes = BYTES;
         bytes[7] = MAGIC[7] + 1;
-        let error = with_file(&bytes, |file| {
-            records(file, &[Version::new(9, 9, 9), Version::new(0, 10, 0)])
-        })
-        .unwrap_err();
+        let error =
+            with_file(&bytes, |file| read(file, &[Version::new(9, 9, 9), Version::new(0, 10, 0)]))
+                .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("shmfuzz-runtime 9.9.9 and 0.10.0"), "{text}");
         assert!(text.contains(concat!("cargo-shmfuzz ", env!("CARGO_PKG_VERSION"))), "{text}");
@@ -125,15 +133,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = Utf8Path::from_path(dir.path()).unwrap().join("text");
         fs_err::write(&path, "text").unwrap();
-        assert!(records(&path, &[]).unwrap_err().to_string().contains("no executable"));
+        assert!(read(&path, &[]).unwrap_err().to_string().contains("no executable"));
     }
 
     #[test]
     fn an_executable_has_the_fuzz_tests_that_it_was_built_with() {
         let own = std::env::current_exe().unwrap();
-        let own = records(Utf8Path::from_path(&own).unwrap(), &[]).unwrap();
+        let own = read(Utf8Path::from_path(&own).unwrap(), &[]).unwrap().records;
         assert!(own.iter().any(|record| record.path().starts_with("dictionary::tests::")));
         assert!(own.iter().all(|record| record.bin == "cargo-shmfuzz"));
-        assert_eq!(records(Utf8Path::new(env!("CARGO")), &[]).unwrap(), []);
+        assert_eq!(read(Utf8Path::new(env!("CARGO")), &[]).unwrap(), Found::default());
     }
 }

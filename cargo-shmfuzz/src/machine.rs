@@ -1,11 +1,11 @@
 //! What machine this is, as far as a campaign must know.
 
-/// How much memory there is, in bytes, to this process and all that it starts; `None` if the system
-/// does not tell.
+/// How much memory there is, in bytes, to this process and all that it starts, as far as the system
+/// tells (of limits, that of a container under version 2 of Linux' control groups); `None` if not.
 #[cfg(target_os = "linux")]
 pub(crate) fn memory() -> Option<u64> {
     let info = rustix::system::sysinfo();
-    let all = u64::try_from(info.totalram).ok()?.checked_mul(u64::from(info.mem_unit))?;
+    let all = (info.totalram as u64).checked_mul(u64::from(info.mem_unit))?;
     // In a container the machine's memory is not this process's.
     let limit = fs_err::read_to_string("/sys/fs/cgroup/memory.max").ok();
     let limit = limit.and_then(|text| text.trim().parse().ok());

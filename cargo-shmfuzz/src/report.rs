@@ -40,8 +40,8 @@ pub(crate) struct Label {
     pub(crate) name: String,
     /// Its package.
     pub(crate) package: String,
-    /// Its path in its binary, as `cargo test` prints it.
-    pub(crate) path: String,
+    /// Its path in its binary, as `cargo test` prints it; `None` if a `#[test]` beside it is not run.
+    pub(crate) path: Option<String>,
     /// The command that runs its seeds.
     pub(crate) cargo_test: String,
     /// The command that runs one input; the input is to be added.

@@ -51,32 +51,36 @@ pub fn registry() -> impl Iterator<Item = &'static FuzzTest> {
 
 /// Runs one input through a fuzz test of this binary, as its seeds are run: for a test that is to
 /// stay when the input's file is gone. `test` is the path as `cargo test` prints it. An input that
-/// ends the process ends that of all tests; a file of it would be run apart.
+/// ends the process ends that of all tests, and one that hangs holds them up: a file of such an input
+/// would be run apart, and within its limits.
 ///
-/// ```
+/// ```no_run
 /// #[shmfuzz_runtime::fuzz_test]
 /// fn parses(text: &str) {
 ///     let _ = text.parse::<u8>();
 /// }
 ///
-/// #[test]
+/// // As a `#[test]` beside it:
 /// fn parses_what_is_no_number() {
 ///     shmfuzz_runtime::replay("parses", "-1");
 /// }
-/// # fn main() {}
 /// ```
 ///
 /// # Panics
 /// If the input fails, and if there is no such fuzz test.
 #[track_caller]
 pub fn replay(test: &str, input: impl AsRef<[u8]>) {
+    let input = input.as_ref();
     let Some(test) = FuzzTest::find(test) else {
         let mut paths: Vec<_> = registry().map(FuzzTest::path).collect();
         paths.sort_unstable();
         panic!("there is no fuzz test `{test}` in this binary; there are: {}", paths.join(", "));
     };
-    if let Err(how) = crate::child::replay_file(test, input.as_ref()) {
-        panic!("{how}");
+    let run = || crate::child::replay_file(test, input);
+    match test.on_its_thread(run) {
+        Ok(Ok(())) => {}
+        Ok(Err(how)) => panic!("{how}"),
+        Err(error) => panic!("cannot start a thread: {error}"),
     }
 }
 

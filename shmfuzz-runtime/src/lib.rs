@@ -148,6 +148,12 @@ pub use shmfuzz_macros::fuzz_test;
 #[macro_export]
 macro_rules! main {
     () => {
+        // So that the command knows that a `#[test]` would not be run here.
+        #[used]
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,shmfuzz_main"))]
+        #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = "shmfuzz_main"))]
+        static __SHMFUZZ_MAIN: u8 = 1;
+
         fn main() -> ::std::process::ExitCode {
             $crate::__private::main()
         }

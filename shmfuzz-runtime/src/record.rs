@@ -11,6 +11,9 @@ use std::fmt;
 /// expansion adds what the format asks for).
 pub const SECTION: &str = "shmfuzz_tests";
 
+/// The link section that a binary has whose main function is `shmfuzz_runtime::main!()`.
+pub const MAIN_SECTION: &str = "shmfuzz_main";
+
 /// First bytes of each record; the last one is the format's version.
 pub const MAGIC: [u8; 8] = *b"shmfuzz\x02";
 

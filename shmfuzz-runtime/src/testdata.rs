@@ -69,8 +69,7 @@ pub struct SeedFile {
 pub struct SeedFiles {
     /// The inputs, sorted by name.
     pub files: Vec<SeedFile>,
-    /// Files whose names are not valid UTF-8, which nothing can select: they are no inputs, and
-    /// people should know.
+    /// Files whose names are not valid UTF-8, which nothing can select.
     pub unnamed: Vec<PathBuf>,
 }
 
@@ -87,7 +86,8 @@ pub fn seed_files(folder: &Path) -> io::Result<SeedFiles> {
     for entry in entries {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if is_input(&name) && path.is_file() {
                 unnamed.push(path);
             }
             continue;

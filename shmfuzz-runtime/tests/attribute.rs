@@ -201,3 +201,21 @@ fn a_panic_on_its_thread_goes_on_in_the_caller() {
     let payload = std::panic::catch_unwind(run).unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"goes on"));
 }
+
+#[test]
+fn an_input_is_run_as_seeds_are() {
+    shmfuzz_runtime::replay("takes_owned_bytes", "");
+    shmfuzz_runtime::replay("takes_text", "7");
+}
+
+#[test]
+#[should_panic(expected = "returned Err: ParseIntError")]
+fn an_input_that_fails_does_so_by_itself() {
+    shmfuzz_runtime::replay("takes_text", b"x");
+}
+
+#[test]
+#[should_panic(expected = "there is no fuzz test `takes` in this binary; there are: ")]
+fn a_fuzz_test_that_is_not_there_is_named() {
+    shmfuzz_runtime::replay("takes", b"x");
+}

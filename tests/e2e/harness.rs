@@ -1,6 +1,7 @@
 //! Harnesses: broken ones, and other runners than `cargo test`.
 
 use crate::project::{Project, RunToEnd};
+use serde_json::Value;
 
 /// Go's script tests pin this: G20.
 #[test]
@@ -36,6 +37,8 @@ fn a_fuzz_test_under_main_is_fuzzed() {
     let zoo = Project::zoo("under-main");
     let output = zoo.fuzz("finds", &["--runs", "300"]).run().code(100);
     assert_eq!(zoo.testdata("own_harness.finds").len(), 1, "{output}");
+    let finding = output.event("finding");
+    assert_eq!(finding["unit_test"], Value::Null, "no #[test] is run there\n{output}");
 }
 
 /// Prints that it was skipped where cargo-nextest is not installed.

@@ -22,7 +22,7 @@ pub(super) fn label(one: &Selected, selection: &Selection) -> Label {
     Label {
         name: one.name.clone(),
         package: binary.package_name.clone(),
-        path: one.test.path(),
+        path: (!binary.has_own_main).then(|| one.test.path()),
         cargo_test: command(&["cargo", "test"], &one.test.path()),
         repro: command(&["cargo", "shmfuzz", "repro"], &one.name),
         stability: command(&["cargo", "shmfuzz", "stability"], &one.name),

@@ -128,6 +128,12 @@ enum Place {
 
 fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
     let path = repro::find(one, &arguments.input)?;
+    if !cfg!(target_os = "linux")
+        && Calls::of_file(path.file_name().unwrap_or_default()) == Calls::Many
+    {
+        let path = show::path(&path);
+        bail!("{path} is named as an input that leaks, which is measured on Linux only");
+    }
     let input =
         std::fs::read(&path).with_context(|| format!("cannot read {}", show::path(&path)))?;
     if sequence::is_sequence(&input) {

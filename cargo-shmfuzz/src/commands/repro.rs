@@ -116,7 +116,10 @@ fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow:
     signal_hook::flag::register(signal_hook::consts::SIGINT, is_interrupted)
         .context("cannot catch signals")?;
     // What is replayed is this recording, whatever others there are, and how this one ended.
-    let recording = tempfile::tempdir().context("cannot make a directory for the recording")?;
+    let recording = match debugger {
+        Debugger::Rr => Some(tempfile::tempdir().context("cannot make a place for a recording")?),
+        Debugger::Gdb | Debugger::Lldb => None,
+    };
     let launch = super::launch(&selected.test);
     let run = launch.command();
     let program: Vec<OsString> =
@@ -128,7 +131,7 @@ fn debug(selected: &Selected, file: &Utf8PathBuf, debugger: Debugger) -> anyhow:
             .current_dir(&launch.package_dir)
             .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .env(child::REPLAY, file)
-            .env("_RR_TRACE_DIR", recording.path())
+            .envs(recording.iter().map(|dir| ("_RR_TRACE_DIR", dir.path())))
             .status()
             .with_context(|| {
                 let name = name.to_string_lossy();

@@ -343,8 +343,9 @@ impl Human {
 
     /// The finding as code.
     fn unit_test(&mut self, finding: &Finding, path: Option<&Path>) {
-        let test = &label(&self.labels, finding.test).path;
-        let Some(code) = path.and_then(|path| paste::test(test, finding, path)) else { return };
+        let test = label(&self.labels, finding.test).path.as_deref();
+        let code = test.zip(path).and_then(|(test, path)| paste::test(test, finding, path));
+        let Some(code) = code else { return };
         self.console.detail("as a test, to paste into the same target:");
         for line in code.lines() {
             self.console.detail(&format!("  {}", show::line(line)));

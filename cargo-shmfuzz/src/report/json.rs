@@ -447,9 +447,9 @@ impl<'a> Failed<'a> {
 
 impl<'a> Found<'a> {
     fn of(labels: &[Label], finding: &'a Finding, path: Option<&Path>) -> Self {
-        let test = &label(labels, finding.test).path;
+        let test = label(labels, finding.test).path.as_deref();
         Self {
-            unit_test: path.and_then(|path| paste::test(test, finding, path)),
+            unit_test: test.zip(path).and_then(|(test, path)| paste::test(test, finding, path)),
             failure: Failed::of(&finding.failure),
             path: path.map(|path| path.to_string_lossy().into_owned()),
             size: finding.input.len(),

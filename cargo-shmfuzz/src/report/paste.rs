@@ -1,48 +1,40 @@
 //! A finding as Rust code, to paste beside the fuzz test.
 
 use crate::coordinator::notice::{Finding, Reproducible};
-use shmfuzz_runtime::kind::FailureKind;
-use shmfuzz_runtime::{sequence, testdata};
+use shmfuzz_runtime::testdata;
 use std::path::Path;
 
 /// The longest input that is written into the code, in bytes. What is longer is read from its file.
 const LONGEST: usize = 1 << 10;
 
 /// A `#[test]` that fails as the finding does, for the target of the fuzz test at `path`; the
-/// finding's input stands in `file`. `None` if it would not fail each time, or not by one call.
+/// finding's input stands in `file`. `None` if it would not: what ends the process, needs its limits,
+/// or a process that has run nothing else, is kept as a file only.
 pub(super) fn test(path: &str, finding: &Finding, file: &Path) -> Option<String> {
-    let inputs = match finding.reproducible {
-        Reproducible::Yes => vec![finding.input.to_vec()],
-        Reproducible::InSequence { .. } => sequence::from_file(&finding.input).ok()?,
-        Reproducible::NotTried | Reproducible::Sometimes { .. } | Reproducible::No => return None,
-    };
-    if finding.failure.kind == FailureKind::Leak {
+    let fails_by_itself = finding.failure.kind.is_recoverable();
+    if !fails_by_itself || finding.reproducible != Reproducible::Yes {
         return None;
     }
     let function = path.rsplit("::").next().unwrap_or(path).trim_start_matches("r#");
     let name = format!("{function}_{}", file.file_stem()?.to_string_lossy());
     let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-    let is_long = finding.input.len() > LONGEST;
-    let inputs = match is_long {
-        true => vec![from_file(file)],
-        false => inputs.iter().map(|input| format!("b\"{}\"", input.escape_ascii())).collect(),
+    let input = match finding.input.len() {
+        0..=LONGEST => format!("b\"{}\"", finding.input.escape_ascii()),
+        _ => from_file(file)?,
     };
-    let calls: String = inputs
-        .iter()
-        .map(|input| format!("    shmfuzz_runtime::replay({path:?}, {input});\n"))
-        .collect();
-    Some(format!("#[test]\nfn {name}() {{\n{calls}}}\n"))
+    let call = format!("shmfuzz_runtime::replay({path:?}, {input});");
+    Some(format!("#[test]\nfn {name}() {{\n    {call}\n}}\n"))
 }
 
 /// The bytes of a file, as an expression: by its path in the package if it is committed.
-fn from_file(file: &Path) -> String {
-    let file = file.to_string_lossy();
-    match file.rfind(&format!("/{}/", testdata::ROOT)) {
+fn from_file(file: &Path) -> Option<String> {
+    let file = file.to_str()?;
+    Some(match file.rfind(&format!("/{}/", testdata::ROOT)) {
         Some(at) => {
             format!("include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))", &file[at..])
         }
         None => format!("include_bytes!({file:?})"),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -51,6 +43,7 @@ mod tests {
     use crate::coordinator::campaign::{FindingId, TestIdx};
     use crate::coordinator::notice::Failure;
     use shmfuzz_runtime::bucket::Bucket;
+    use shmfuzz_runtime::kind::FailureKind;
     use std::time::Duration;
 
     fn finding(kind: FailureKind, input: &[u8], reproducible: Reproducible) -> Finding {
@@ -90,11 +83,12 @@ mod tests {
         let bytes = "include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \
                      \"/testdata/fuzz/tests.parse/crash-0123\"))";
         assert!(long.contains(bytes), "{long}");
-        let sequence = sequence::to_file(&[b"a", b"b"]);
-        let how = Reproducible::InSequence { n_inputs: 2 };
-        let both = code(FailureKind::Panic, &sequence, how).unwrap();
-        assert!(both.contains("b\"a\");\n") && both.contains("b\"b\");\n}"), "{both}");
-        assert_eq!(code(FailureKind::Leak, b"a", Reproducible::Yes), None);
-        assert_eq!(code(FailureKind::Panic, b"a", Reproducible::No), None);
+        for kind in FailureKind::ALL {
+            let is_one = matches!(kind, FailureKind::Panic | FailureKind::Error);
+            assert_eq!(code(kind, b"a", Reproducible::Yes).is_some(), is_one, "{kind:?}");
+        }
+        for how in [Reproducible::No, Reproducible::InSequence { n_inputs: 2 }] {
+            assert_eq!(code(FailureKind::Panic, b"a", how), None, "{how:?}");
+        }
     }
 }

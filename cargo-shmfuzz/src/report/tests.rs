@@ -47,7 +47,7 @@ fn opening() -> Opening {
     let label = |name: &str| Label {
         name: name.to_owned(),
         package: "gps".to_owned(),
-        path: name.to_owned(),
+        path: Some(name.to_owned()),
         cargo_test: format!("cargo test -p gps {name}"),
         repro: format!("cargo shmfuzz repro {name}"),
         stability: format!("cargo shmfuzz stability {name}"),
@@ -217,6 +217,7 @@ fn the_slowest_input_is_told_with_the_totals() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one page, to be read as a whole")]
 fn people_read_this() {
     let (mut report, out, err) = report_in(MessageFormat::Human);
     play(&mut report);

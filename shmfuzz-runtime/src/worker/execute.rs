@@ -5,7 +5,7 @@
 //! drops what it panicked with,
 //! so that whatever the body does to the process, the input that did it can be read. Coverage is
 //! left in the counters, for the caller to merge or clear. No clock, lock, system call or
-//! allocation of its own in a call that does not fail.
+//! allocation of its own in a call that does not fail, unless the memory is guarded.
 
 use super::frames;
 use super::guard;

@@ -541,9 +541,8 @@ impl Worker {
         let status = self.process.finish();
         let output = self.output.so_far();
         let Some(status) = status else {
-            let why = "the kernel does not let it end".to_owned();
-            let harvest = Harvest { damage: Some(why), ..Harvest::default() };
-            return (killed.unwrap_or(Cause::Unresponsive), output, harvest);
+            // The kernel does not let it end, so it may still write to the mapping.
+            return (killed.unwrap_or(Cause::Unresponsive), output, Harvest::default());
         };
         let turn = self.mapping.reclaim();
         let mut harvest = harvest(&self.mapping, &turn, InputArea::IfRunning);

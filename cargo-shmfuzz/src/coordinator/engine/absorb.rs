@@ -61,10 +61,8 @@ impl Engine {
     /// What a fuzz test writes over in one worker it finds read-only in the next, so that the call
     /// shows that does it.
     fn guard(&mut self, idx: TestIdx, damage: &str) {
-        let text = match std::mem::replace(&mut self.tests[idx.0].is_guarded, true) {
-            false => "the next workers find the memory read-only, and run slower for it",
-            true => "the worker was replaced",
-        };
+        self.tests[idx.0].is_guarded = true;
+        let text = "the next workers find the memory read-only, and run slower for it";
         self.warn_once(idx, "damage", format!("{damage}; {text}"));
     }
 

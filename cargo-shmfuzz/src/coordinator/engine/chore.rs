@@ -104,6 +104,8 @@ impl Engine {
             None => {
                 let worker = self.spawn(self.findings[id].finding.test, Role::Chore(id));
                 self.findings[id].worker = Some(worker);
+                // What was measured is the memory of another one.
+                self.findings[id].begin_measurement();
                 worker
             }
         };

@@ -15,6 +15,7 @@ use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 use crate::coordinator::event::{Cause, Death, Harvest};
 use crate::coordinator::notice::{End, Exit, Finding, Limit, Met, Notice, Stats};
 use shmfuzz_runtime::kind::FailureKind;
+use shmfuzz_runtime::leak;
 use std::time::Duration;
 
 /// How long a harness may take to reach its fuzz test: the net below the driver's own limit, whose
@@ -243,6 +244,7 @@ impl Engine {
                 let timeout = self.campaign.tests[finding.test.0].timeout;
                 VERIFY_LIMIT + timeout.saturating_mul(2).min(LONGEST_VERIFICATION)
             }
+            FailureKind::Leak => VERIFY_LIMIT + leak::LONGEST,
             _ => VERIFY_LIMIT,
         }
     }

@@ -89,6 +89,17 @@ impl Found {
         matches!(self.stage, Stage::Minimize(_) | Stage::Verify { .. })
     }
 
+    /// Begins what is being measured from the start.
+    pub(super) fn begin_measurement(&mut self) {
+        match &mut self.stage {
+            Stage::Hunt(hunt) => hunt.begin(),
+            Stage::Minimize(minimization) | Stage::Verify { minimization, .. } => {
+                minimization.begin_measurement();
+            }
+            _ => {}
+        }
+    }
+
     /// Whether it is made smaller, and what counts is how memory grows.
     pub(super) fn is_measured(&self) -> bool {
         match &self.stage {

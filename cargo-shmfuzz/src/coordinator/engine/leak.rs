@@ -30,6 +30,8 @@ use std::time::Duration;
 const CANDIDATES: usize = 100;
 /// Job time after which no further input is measured.
 const TIME: Duration = Duration::from_secs(20);
+/// Memory that is much where there is no limit, in bytes.
+const MUCH: u64 = 1 << 30;
 /// Workers that may be lost over a hunt.
 const LOSSES: u32 = 4;
 
@@ -68,6 +70,17 @@ impl Probe {
     pub(super) fn next(&self, input: &Bytes, kind: JobKind) -> Parcel {
         let request = Request::Replay(Replay { times: self.times, is_sequence: false });
         Parcel { request, freight: Freight::Input(input.clone()), kind }
+    }
+
+    /// Whether a worker with so much memory leaves the next input too little to grow by.
+    pub(super) fn is_much(&self, resident: u64) -> bool {
+        let limit = if self.rss_limit == 0 { MUCH } else { self.rss_limit };
+        resident > limit / 4
+    }
+
+    /// How many calls are asked for.
+    pub(super) fn times(&self) -> u32 {
+        self.times
     }
 
     /// What is known after the calls that were asked for, which took so long: memory is looked at
@@ -115,11 +128,16 @@ impl Hunt {
         self.probe.next(&first.input, JobKind::Replay)
     }
 
+    /// Measures the first candidate from the start.
+    pub(super) fn begin(&mut self) {
+        self.probe.begin();
+    }
+
     /// Goes on to the next candidate.
     fn pass(&mut self) {
         self.candidates.pop_front();
         self.is_suspect = false;
-        self.probe.begin();
+        self.begin();
     }
 
     fn is_over(&self) -> bool {
@@ -233,7 +251,6 @@ impl Engine {
             Verdict::Leaks(bytes) if hunt.is_suspect => self.leaks(id, bytes),
             Verdict::Leaks(_) => {
                 hunt.is_suspect = true;
-                hunt.probe.begin();
                 self.kill(worker);
             }
             Verdict::Steady => {
@@ -247,9 +264,8 @@ impl Engine {
     pub(super) fn hunter_lost(&mut self, id: FindingId) {
         let Stage::Hunt(hunt) = &mut self.findings[id].stage else { return };
         hunt.losses += 1;
-        match hunt.probe.times {
-            0 => hunt.probe.begin(),
-            _ => hunt.pass(),
+        if hunt.probe.times > 0 {
+            hunt.pass();
         }
         self.end_hunt_if_over(id);
     }
@@ -280,6 +296,10 @@ impl Engine {
         if can_shrink && is_first {
             let test = &self.campaign.tests[test.0];
             found.stage = Stage::Minimize(Minimization::of_leak(&found.finding, test, probe));
+            // It holds what has leaked.
+            if let Some(worker) = found.worker {
+                self.kill(worker);
+            }
         } else {
             self.check(id);
         }
@@ -310,7 +330,9 @@ impl Engine {
             return;
         }
         self.tell_growth(id);
-        self.findings[id].stage = Stage::Confirm { runs: 1, failures: 0, losses: 0 };
+        // In a campaign it has passed once already.
+        let runs = u32::from(!self.is_alone());
+        self.findings[id].stage = Stage::Confirm { runs, failures: 0, losses: 0 };
         if let Some(worker) = self.findings[id].worker {
             self.kill(worker);
         }

@@ -29,6 +29,8 @@ const SETBACKS: u32 = 20;
 const LOSS: u32 = 4;
 /// What a try costs where the clock must not be read.
 const WORK_OF_TRY: Duration = Duration::from_millis(2);
+/// How many calls in a row are another one.
+const CALLS_OF_TRY: u32 = 16;
 /// The least that a call may take before it counts as hanging in a minimization.
 const LEAST_LIMIT: Duration = Duration::from_secs(1);
 /// The same where hanging is the failure: each hang costs as much.
@@ -89,14 +91,30 @@ impl Minimization {
     /// Of a finding that leaks.
     pub(super) fn of_leak(finding: &Finding, test: &Test, probe: Probe) -> Self {
         let mut minimization = Self::new(finding, test, None);
-        let minimizer = Minimizer::new(&minimization.best, test.kind, Scope::Full);
-        minimization.way = Way::Measured(Box::new(minimizer), Box::new(probe));
+        if let Way::Outside(minimizer) = minimization.way {
+            minimization.way = Way::Measured(minimizer, Box::new(probe));
+        }
         minimization
+    }
+
+    /// Measures what is tried from the start.
+    pub(super) fn begin_measurement(&mut self) {
+        if let Way::Measured(_, probe) = &mut self.way {
+            probe.begin();
+        }
     }
 
     /// Whether what counts is how memory grows.
     pub(super) fn is_measured(&self) -> bool {
         matches!(self.way, Way::Measured(..))
+    }
+
+    /// Calls of the next request.
+    fn n_calls(&self) -> u32 {
+        match &self.way {
+            Way::Measured(_, probe) => probe.times(),
+            _ => 1,
+        }
     }
 
     /// A request for what the minimization came to.
@@ -191,8 +209,12 @@ impl Engine {
 
     /// Accounts for a job of a minimization.
     pub(super) fn spend_on_minimization(&mut self, id: FindingId, job: &Job) {
+        let calls = match &self.findings[id].stage {
+            Stage::Minimize(minimization) => minimization.n_calls(),
+            _ => 1,
+        };
         let cost = match (self.campaign.by_work, &job.kind) {
-            (true, JobKind::Try) => WORK_OF_TRY,
+            (true, JobKind::Try) => WORK_OF_TRY * (1 + calls / CALLS_OF_TRY),
             (true, _) => JOB,
             (false, _) => self.now.saturating_sub(job.since),
         };
@@ -276,6 +298,8 @@ impl Engine {
         harvest: &Harvest,
         took: Duration,
     ) {
+        let idx = self.findings[id].finding.test;
+        self.tests[idx.0].count_extra(replayed.execs);
         let verdict = self.look_at_memory(id, replayed, harvest, took);
         match verdict {
             Verdict::Call(_) => self.end_if_late(id),
@@ -284,7 +308,19 @@ impl Engine {
                 self.kill(worker);
                 self.judge_try(id, Fails::Alike);
             }
-            Verdict::Steady => self.judge_try(id, Fails::Otherwise),
+            Verdict::Steady => {
+                self.kill_if_full(worker, id, harvest);
+                self.judge_try(id, Fails::Otherwise);
+            }
+        }
+    }
+
+    /// Ends a worker in which there is little left to grow by.
+    fn kill_if_full(&mut self, worker: WorkerId, id: FindingId, harvest: &Harvest) {
+        let Stage::Minimize(minimization) = &self.findings[id].stage else { return };
+        let Way::Measured(_, probe) = &minimization.way else { return };
+        if harvest.resident.is_none_or(|resident| probe.is_much(resident)) {
+            self.kill(worker);
         }
     }
 
@@ -326,7 +362,6 @@ impl Engine {
         };
         let Way::Measured(_, probe) = &mut minimization.way else { return Verdict::Steady };
         let verdict = probe.look(replayed, harvest, took);
-        self.tests[idx.0].count_extra(replayed.execs);
         if replayed.end == JobEnd::Failed {
             let culprit = Culprit { input: harvest.input.clone(), life: None };
             self.failure_found(idx, classify::words(harvest), culprit);
@@ -357,12 +392,12 @@ impl Engine {
         let fails = match classify::death(death, &harvest, test.rss_limit) {
             Meaning::Asked => return,
             // That the limit is passed says nothing of how memory grows.
-            Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => {
-                match self.findings[id].is_measured() {
-                    true => Fails::Otherwise,
-                    false => Fails::Alike,
-                }
+            Meaning::Failure(failure)
+                if failure.kind == FailureKind::Oom && self.findings[id].is_measured() =>
+            {
+                Fails::Otherwise
             }
+            Meaning::Failure(failure) if self.compare(id, &failure) == Fails::Alike => Fails::Alike,
             // It may have come to an end, had it been let.
             Meaning::Failure(_) if is_cut_short => Fails::Otherwise,
             Meaning::Failure(failure) => {
@@ -443,7 +478,9 @@ impl Engine {
     /// Whether a worker that died over a smaller input did so as it should.
     pub(super) fn is_verified_by(&self, id: FindingId, failure: &Failure) -> bool {
         let found = &self.findings[id];
-        matches!(found.stage, Stage::Verify { .. }) && self.compare(id, failure) == Fails::Alike
+        matches!(found.stage, Stage::Verify { .. })
+            && !found.is_measured()
+            && self.compare(id, failure) == Fails::Alike
     }
 
     /// What the minimization came to failed once more.

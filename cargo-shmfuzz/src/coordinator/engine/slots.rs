@@ -4,7 +4,7 @@
 use super::Engine;
 use super::mutant::Mutant;
 use super::share::{self, Claim};
-use super::worker::{self, Role, State};
+use super::worker::{self, Role, State, Worker};
 use crate::coordinator::campaign::{FindingId, TestIdx, WorkerId};
 
 /// Who may get a slot.
@@ -154,16 +154,20 @@ impl Engine {
             worker.is_fuzzer() && (engine.stop.is_some() || engine.tests[worker.test.0].is_over())
         };
         let idle = self.workers.iter().filter(|(_, w)| w.is_idle());
+        // Those of findings are few, and what they hold may be what is measured.
+        let memory = |worker: &Worker| if worker.is_fuzzer() { worker.memory.last } else { 0 };
         let mut idle: Vec<(u64, WorkerId, u64)> =
-            idle.map(|(id, w)| (w.last_used, *id, w.memory.last)).collect();
+            idle.map(|(id, w)| (w.last_used, *id, memory(w))).collect();
         idle.sort_unstable_by(|a, b| b.cmp(a));
         let limit = self.campaign.jobs.saturating_mul(IDLE_PER_JOB).max(IDLE_LEAST);
         let most = self.campaign.idle_memory.unwrap_or(u64::MAX);
         let mut held = 0u64;
         for (i, (_, id, memory)) in idle.into_iter().enumerate() {
-            held = held.saturating_add(memory);
-            if i >= limit || held > most || is_useless(self, &id) {
+            let with_it = held.saturating_add(memory);
+            if i >= limit || with_it > most || is_useless(self, &id) {
                 self.kill(id);
+            } else {
+                held = with_it;
             }
         }
     }

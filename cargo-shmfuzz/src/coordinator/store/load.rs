@@ -65,8 +65,9 @@ impl Loaded {
         };
         for path in unnamed {
             let path = show::path(path);
-            self.warnings
-                .push(format!("{path} has a name that is not valid UTF-8; it is passed over"));
+            self.warnings.push(format!(
+                "{path} has a name that is not valid UTF-8; only cargo test runs it"
+            ));
         }
         for file in files {
             match read(&file.path) {

@@ -19,16 +19,28 @@ struct Leaky {
     waiting: VecDeque<Action>,
     shown: Vec<Notice>,
     saved: Vec<(FailureKind, Bytes, Option<Bytes>, Shelf)>,
+    /// How long a request takes.
+    pace: Duration,
+    /// An input that passes the limit when it is called many times, in workers after so many.
+    runs_out_on: Option<(&'static [u8], usize)>,
 }
 
 impl Leaky {
-    /// One that has found these entries, and then passed its limit over an input.
+    /// One that has found these entries, and then passed its limit over an input, with all that
+    /// follows.
     fn run_out(
         campaign: Campaign,
         entries: &[&[u8]],
         last: &[u8],
         leaks: fn(&[u8]) -> u64,
     ) -> Self {
+        let mut leaky = Self::new(campaign, entries, last, leaks);
+        leaky.play();
+        leaky
+    }
+
+    /// The same before anything follows.
+    fn new(campaign: Campaign, entries: &[&[u8]], last: &[u8], leaks: fn(&[u8]) -> u64) -> Self {
         let mut driver = Driver::start(campaign);
         let worker = driver.set_up_with(10 * MIB);
         if let (_, Request::Load(_), Freight::Inbox(inputs)) = driver.sent() {
@@ -52,10 +64,9 @@ impl Leaky {
         driver.die(worker, Cause::OutOfMemory(513 * MIB), in_call(last));
         let waiting = std::mem::take(&mut driver.actions).into();
         let (resident, called) = (BTreeMap::new(), Vec::new());
-        let mut leaky =
-            Self { leaks, resident, called, driver, waiting, shown: Vec::new(), saved: Vec::new() };
-        leaky.play();
-        leaky
+        let (shown, saved) = (Vec::new(), Vec::new());
+        let (pace, runs_out_on) = (MS * 10, None);
+        Self { leaks, resident, called, driver, waiting, shown, saved, pace, runs_out_on }
     }
 
     /// Until the finding is run in the plain build, or is known, or all is over.
@@ -105,6 +116,19 @@ impl Leaky {
     }
 
     fn answer(&mut self, worker: WorkerId, request: Request, freight: Freight) {
+        self.driver.now += self.pace;
+        if let (Request::Replay(Replay { times: 2.., .. }), Freight::Input(input)) =
+            (&request, &freight)
+            && let Some((bytes, n_before)) = self.runs_out_on
+            && *bytes == **input
+            && self.called.iter().filter(|call| call.0 != worker && *call.1 == *bytes).count()
+                >= n_before
+        {
+            let cause = Cause::OutOfMemory(513 * MIB);
+            let death = Death { cause, output: String::new() };
+            let harvest = in_call(input);
+            return self.step(Event::Died { worker, death, harvest });
+        }
         let reply = match (request, freight) {
             (Request::Setup(_), _) => Reply::Ready {},
             (Request::Load(_), Freight::Known(known)) => loaded(JobEnd::Done, known.len()),
@@ -201,6 +225,40 @@ fn what_leaks_is_made_smaller_as_long_as_it_leaks() {
         assert_eq!(replaced.as_deref(), Some(&b"a leak of bytes"[..]));
         let most = leaky.resident.values().max();
         assert!(most.is_some_and(|most| *most < 512 * MIB), "no worker passes its limit: {most:?}");
+    }
+}
+
+#[test]
+fn a_measurement_begins_again_in_another_worker() {
+    // Workers that wait may hold nothing, and each request takes a whole slice.
+    let campaign =
+        Campaign { idle_memory: Some(25 * MIB), minimize_time: MS * 3_600_000, ..campaign(2) };
+    let leaks = |input: &[u8]| if input.contains(&b'k') { 5 * MIB } else { 0 };
+    let mut leaky = Leaky::new(campaign, &[b"entry"], b"a leak", leaks);
+    leaky.pace = MS * 250;
+    leaky.play();
+    let finding = leaky.finding();
+    assert_eq!(finding.failure.kind, FailureKind::Leak, "{:?}", finding.failure);
+}
+
+#[test]
+fn a_limit_that_is_passed_while_a_leak_is_measured_makes_no_other_failure_of_it() {
+    let leaks = |input: &[u8]| if input.contains(&b'k') { 5000 } else { 0 };
+    // While the smallest input is tried, and when it was found and is measured once more.
+    for n_before in [0, 1] {
+        let campaign = Campaign { minimize_time: MS * 3_600_000, ..campaign(1) };
+        let mut leaky = Leaky::new(campaign, &[b"entry"], b"a leak of bytes", leaks);
+        leaky.runs_out_on = Some((b"k", n_before));
+        leaky.play();
+        let smaller = leaky.shown.iter().find_map(|notice| match notice {
+            Notice::Minimized { finding, .. } => Some(finding),
+            _ => None,
+        });
+        let smaller = smaller.unwrap_or_else(|| panic!("{:?}", leaky.shown));
+        assert_eq!(smaller.failure.kind, FailureKind::Leak);
+        assert!(smaller.input.len() > 1, "{:?}", smaller.input);
+        assert_eq!(leaky.told().len(), 1, "{:?}", leaky.shown);
+        assert_eq!(leaky.saved.last().map(|saved| saved.0), Some(FailureKind::Leak));
     }
 }
 
