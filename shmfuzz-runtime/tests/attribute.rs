@@ -19,6 +19,21 @@ fn takes_bytes(data: &[u8]) {
     assert!(data.len() > 1);
 }
 
+/// As the expansion might call what it has to do with.
+mod names {
+    use super::fuzz_test;
+
+    #[fuzz_test(seeds = ["a"])]
+    fn bytes(input: &[u8]) {
+        assert_eq!(input, b"a");
+    }
+
+    #[fuzz_test(seeds = ["a"])]
+    fn input(bytes: &str) {
+        assert_eq!(bytes, "a");
+    }
+}
+
 const SEED: &[u8] = b"a constant";
 
 #[fuzz_test(seeds = [""], stack_size = 16_777_216)]

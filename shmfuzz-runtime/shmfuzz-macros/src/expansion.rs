@@ -121,16 +121,16 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
 fn body(private: &TokenStream, function: &ItemFn) -> TokenStream {
     let name = &function.sig.ident;
     let ty = input_type(function);
-    let read = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::read(bytes));
+    let read = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::read(__shmfuzz_bytes));
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
     quote! {
-        fn __shmfuzz_body(bytes: &[::core::primitive::u8]) -> #private::Verdict {
+        fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
             match #read {
-                ::core::option::Option::Some(input) => #verdict(#name(input)),
+                ::core::option::Option::Some(__shmfuzz_input) => #verdict(#name(__shmfuzz_input)),
                 ::core::option::Option::None => #private::Verdict::Rejected,
             }
         }
