@@ -173,9 +173,28 @@ fn read_folder(folder: &Path) -> anyhow::Result<Option<ConfigFile>> {
 
 fn read_file(path: &Path) -> anyhow::Result<ConfigFile> {
     let text = fs_err::read_to_string(path)?;
-    let table = text.parse().with_context(|| format!("{} is no valid TOML", show::path(path)))?;
+    let table = table(&text).with_context(|| format!("{} is no valid TOML", show::path(path)))?;
     let folder = path.parent().unwrap_or(path);
     Ok(ConfigFile { base: folder.parent().unwrap_or(folder).to_owned(), table })
+}
+
+/// Parses TOML. The parser goes as deep as brackets do, also where they never close, and so past the
+/// end of its stack: what is nested beyond any use is refused before that.
+fn table(text: &str) -> anyhow::Result<toml::Table> {
+    /// Brackets that may be open at once, those in texts and comments among them.
+    const DEEPEST: usize = 256;
+    let mut depth = 0usize;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            bail!("more than {DEEPEST} brackets are open at once");
+        }
+    }
+    Ok(text.parse()?)
 }
 
 /// What one `--config` says: a file if there is one of that name, else `KEY=VALUE`.
@@ -184,8 +203,7 @@ fn read_given(dir: &Path, text: &str) -> anyhow::Result<ConfigFile> {
     if path.is_file() {
         return read_file(&path);
     }
-    let table = text
-        .parse()
+    let table = table(text)
         .with_context(|| format!("--config {}: no file, and no TOML", show::line(text)))?;
     Ok(ConfigFile { base: dir.to_owned(), table })
 }
@@ -247,6 +265,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_without_end_is_refused() {
+        for nested in ["a = [", "={[]", "a = {b = "] {
+            let text = nested.repeat(100_000);
+            let error = table(&text).unwrap_err().to_string();
+            assert!(error.contains("256 brackets"), "{nested}: {error}");
+        }
+        assert!(table(&format!("a = {}{}", "[".repeat(60), "]".repeat(60))).is_ok());
+    }
+
+    #[test]
     fn files_above_a_directory_are_read_nearest_first() {
         let root = tempfile::tempdir().unwrap();
         let near = root.path().join("a/b");
@@ -288,7 +316,7 @@ mod tests {
         "build = 1\nenv = ['A']",
     ])]
     fn a_file_says_the_same_twice(text: &str) {
-        let Ok(table) = text.parse::<toml::Table>() else { return };
+        let Ok(table) = table(text) else { return };
         let file = ConfigFile { base: "/p".into(), table };
         let said = |given: &[&ConfigFile], files: &[&ConfigFile]| {
             let own = |files: &[&ConfigFile]| files.iter().map(|file| (*file).clone()).collect();
