@@ -3,17 +3,21 @@
 
 use crate::record::InputKind;
 
+#[cfg(feature = "arbitrary")]
+pub(crate) mod arbitrary;
+
 mod sealed {
     #[expect(unnameable_types, reason = "a sealed trait is one that nobody can name")]
     pub trait Sealed {}
 }
 use sealed::Sealed;
 
-/// The types that a fuzz test may take: `&[u8]`, `Vec<u8>`, `&str` and `String`.
+/// The types that a fuzz test may take: `&[u8]`, `Vec<u8>`, `&str`, `String`, and `Arbitrary<T>` with
+/// the feature `arbitrary`.
 #[diagnostic::on_unimplemented(
     message = "a fuzz test cannot take `{Self}`",
     label = "not an input",
-    note = "take one of `&[u8]`, `Vec<u8>`, `&str`, `String`"
+    note = "take one of `&[u8]`, `Vec<u8>`, `&str`, `String`, or `Arbitrary<T>` with shmfuzz-runtime's feature `arbitrary`"
 )]
 pub trait Input<'a>: Sealed + Sized {
     /// How its inputs are mutated and checked.

@@ -62,7 +62,8 @@
 //! # Features
 //!
 //! `harness` (default) is the main function for `harness = false`; `fuzz-test` is the attribute
-//! without it.
+//! without it. `arbitrary` adds inputs of your own types: `Arbitrary<T>`, for any `T` that implements
+//! the trait of the crate `arbitrary`; `arbitrary-derive` adds its derive macro.
 
 #[cfg(feature = "coordinator")]
 pub mod addresses;
@@ -118,8 +119,12 @@ pub mod worker;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "arbitrary")]
+pub use ::arbitrary;
 #[cfg(feature = "fuzz-test")]
 pub use fuzz_test::replay;
+#[cfg(feature = "arbitrary")]
+pub use input::arbitrary::Arbitrary;
 #[cfg(feature = "fuzz-test")]
 pub use outcome::Reject;
 #[cfg(feature = "fuzz-test")]

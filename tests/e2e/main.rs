@@ -32,4 +32,5 @@ mod seeds;
 mod sequences;
 mod slow;
 mod stability;
+mod typed;
 mod ways;

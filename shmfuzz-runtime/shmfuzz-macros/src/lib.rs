@@ -13,8 +13,9 @@ use syn::{ItemFn, parse_macro_input};
 /// Makes a function a fuzz test: an ordinary test that runs its seeds, and that `cargo shmfuzz`
 /// fuzzes.
 ///
-/// The function takes one `&[u8]`, `Vec<u8>`, `&str` or `String`. It fails by panicking, by
-/// returning `Err`, or by ending the process; it returns nothing, a `Result`, or `Reject`.
+/// The function takes one `&[u8]`, `Vec<u8>`, `&str` or `String`, or with the feature `arbitrary` of
+/// the runtime one `Arbitrary<T>`. It fails by panicking, by returning `Err`, or by ending the
+/// process; it returns nothing, a `Result`, or `Reject`.
 ///
 /// | option | meaning |
 /// | --- | --- |
