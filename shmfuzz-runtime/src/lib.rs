@@ -126,9 +126,9 @@ pub use fuzz_test::replay;
 #[cfg(feature = "arbitrary")]
 pub use input::arbitrary::Arbitrary;
 #[cfg(feature = "fuzz-test")]
-pub use outcome::Reject;
+pub use outcome::{Corpus, Reject};
 #[cfg(feature = "fuzz-test")]
-pub use shmfuzz_macros::fuzz_test;
+pub use shmfuzz_macros::{fuzz_target, fuzz_test};
 
 /// The main function of a target with `harness = false`: each seed of its fuzz tests is a test of
 /// its own, named `<fuzz test>/<seed>`.

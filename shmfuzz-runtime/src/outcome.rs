@@ -40,6 +40,22 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reject;
 
+/// Returned by a target of `fuzz_target!` that says of each input whether to keep it, as
+/// `libfuzzer_sys::Corpus` does. In a new fuzz test, prefer [`Reject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corpus {
+    /// The input is kept if it reaches something new.
+    Keep,
+    /// The input is not kept, whatever code it reaches. It is not a failure.
+    Reject,
+}
+
+impl From<()> for Corpus {
+    fn from((): ()) -> Self {
+        Self::Keep
+    }
+}
+
 mod sealed {
     #[expect(unnameable_types, reason = "a sealed trait is one that nobody can name")]
     pub trait Sealed {}
@@ -47,7 +63,7 @@ mod sealed {
 use sealed::Sealed;
 
 /// The types that a fuzz test may return: `()`, `Result<_, E: Debug>` where `Err` is a failure,
-/// and [`Reject`], `Option<Reject>` or `Result<_, Reject>` for inputs not worth keeping.
+/// and [`Reject`], `Option<Reject>` or `Result<_, Reject>` for inputs not worth keeping; also [`Corpus`].
 #[diagnostic::on_unimplemented(
     message = "a fuzz test cannot return `{Self}`",
     label = "not an outcome",
@@ -69,6 +85,16 @@ impl Sealed for Reject {}
 impl Outcome for Reject {
     fn verdict(self) -> Verdict {
         Verdict::Rejected
+    }
+}
+
+impl Sealed for Corpus {}
+impl Outcome for Corpus {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Keep => Verdict::Kept,
+            Self::Reject => Verdict::Rejected,
+        }
     }
 }
 
@@ -115,6 +141,10 @@ mod tests {
     fn each_return_type_has_its_verdict() {
         assert_eq!(().verdict(), Verdict::Kept);
         assert_eq!(Reject.verdict(), Verdict::Rejected);
+        assert_eq!(Corpus::Keep.verdict(), Verdict::Kept);
+        assert_eq!(Corpus::from(()).verdict(), Verdict::Kept);
+        assert_eq!(Corpus::Reject.verdict(), Verdict::Rejected);
+        assert_eq!(Ok::<Corpus, String>(Corpus::Reject).verdict(), Verdict::Rejected);
         assert_eq!(Some(Reject).verdict(), Verdict::Rejected);
         assert_eq!(None::<Reject>.verdict(), Verdict::Kept);
         assert_eq!(Ok::<(), String>(()).verdict(), Verdict::Kept);

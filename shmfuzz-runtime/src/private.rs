@@ -8,6 +8,7 @@ pub use crate::input::Input;
 pub use crate::outcome::{Outcome, Verdict};
 pub use crate::record::{Options, Record};
 pub use inventory;
+pub use std::sync::Once;
 
 #[cfg(feature = "harness")]
 pub use crate::harness::main;
@@ -23,6 +24,16 @@ pub const fn or_empty(text: Option<&'static str>) -> &'static str {
 /// The bytes of a seed: a string, a byte string, an array of bytes.
 pub fn seed_bytes<S: AsRef<[u8]> + ?Sized>(seed: &S) -> &[u8] {
     seed.as_ref()
+}
+
+/// Evaluates what a target initialises with, unless that is done. Here and not in the expansion, so
+/// that it adds no edges to the fuzzed code.
+///
+/// # Panics
+/// If `evaluate` panics, now and at each call until it does not: a first failure in another
+/// place than all later ones would be two findings.
+pub fn init(once: &Once, evaluate: fn()) {
+    once.call_once_force(|_| evaluate());
 }
 
 /// The body of the `#[test]` that a fuzz test becomes.

@@ -65,3 +65,44 @@ mod through_the_runtime {
         assert_eq!(a, b);
     }
 }
+
+/// A target of cargo-fuzz, with nothing changed but the crate's name.
+mod target {
+    use shmfuzz_runtime::{
+        Corpus,
+        arbitrary::{self, Arbitrary},
+        fuzz_target,
+    };
+
+    #[derive(Debug, Arbitrary)]
+    struct Request {
+        is_post: bool,
+        body: Vec<u8>,
+    }
+
+    fuzz_target!(|request: Request| -> Corpus {
+        if request.body.is_empty() {
+            return Corpus::Reject;
+        }
+        assert!(!request.is_post);
+        Corpus::Keep
+    });
+}
+
+mod target_of_text {
+    shmfuzz_runtime::fuzz_target!(|text: &str| assert_ne!(text, "bad"));
+}
+
+#[test]
+fn targets_take_values() {
+    use shmfuzz_runtime::outcome::Verdict;
+    let call = |path: &str, input: &[u8]| {
+        let test = FuzzTest::find(path).expect("it is registered");
+        std::panic::catch_unwind(|| (test.body)(input)).ok()
+    };
+    assert_eq!(call("target::fuzz_target", b"\0\x01b"), Some(Verdict::Kept));
+    assert_eq!(call("target::fuzz_target", b"\0"), Some(Verdict::Rejected));
+    assert_eq!(call("target::fuzz_target", b"\x01\x01b"), None);
+    assert_eq!(call("target_of_text::fuzz_target", b"good"), Some(Verdict::Kept));
+    assert_eq!(call("target_of_text::fuzz_target", b"bad"), None);
+}

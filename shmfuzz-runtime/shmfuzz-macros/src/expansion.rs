@@ -1,4 +1,4 @@
-//! What a fuzz test becomes.
+//! What a fuzz test becomes, be it a function with the attribute or a `fuzz_target!`.
 //!
 //! Outside: a `#[test]` of the same name that replays the seeds. Beside it, in a block that nobody
 //! can name: the user's function unchanged, its record in a link section, and its registration.
@@ -8,12 +8,12 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, ItemFn, Meta, ReturnType, Visibility};
+use syn::{Attribute, Expr, FnArg, ItemFn, Meta, ReturnType, Visibility};
 
 use crate::options::Options;
 
-/// The whole expansion; `function` has passed the checks.
-pub(crate) fn expand(options: &Options, function: &ItemFn) -> TokenStream {
+/// The whole expansion; `function` has passed the checks. `init` is evaluated before the first call.
+pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) -> TokenStream {
     let private = match &options.runtime {
         Some(path) => quote!(#path::__private),
         None => quote!(::shmfuzz_runtime::__private),
@@ -21,7 +21,9 @@ pub(crate) fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     let test = test(&private, function);
     let inner = inner_function(function);
     let record = record(&private, options, function);
-    let body = body(&private, function);
+    let init_call = init.map(|_| quote!(__shmfuzz_init();));
+    let body = body(&private, function, init_call);
+    let init = init.map(|init| init_function(&private, init));
     let seeds = seeds(&private, options);
     let registration = registration(&private);
     quote! {
@@ -34,6 +36,7 @@ pub(crate) fn expand(options: &Options, function: &ItemFn) -> TokenStream {
             // Its own block: a function called `seeds` must not meet the items of this one.
             const _: () = {
                 #record
+                #init
                 #body
                 #seeds
                 #registration
@@ -118,7 +121,7 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
 
 /// The adapter. It is compiled with the fuzzed code, so nothing here may cost or branch more than
 /// it must.
-fn body(private: &TokenStream, function: &ItemFn) -> TokenStream {
+fn body(private: &TokenStream, function: &ItemFn, init: Option<TokenStream>) -> TokenStream {
     let name = &function.sig.ident;
     let ty = input_type(function);
     let read = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::read(__shmfuzz_bytes));
@@ -129,10 +132,24 @@ fn body(private: &TokenStream, function: &ItemFn) -> TokenStream {
     let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
     quote! {
         fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
+            #init
             match #read {
                 ::core::option::Option::Some(__shmfuzz_input) => #verdict(#name(__shmfuzz_input)),
                 ::core::option::Option::None => #private::Verdict::Rejected,
             }
+        }
+    }
+}
+
+/// Calls the expression once; a function of its own, so that it sees nothing of the adapter.
+fn init_function(private: &TokenStream, init: &Expr) -> TokenStream {
+    quote! {
+        fn __shmfuzz_init() {
+            fn __shmfuzz_evaluate() {
+                #init;
+            }
+            static __SHMFUZZ_ONCE: #private::Once = #private::Once::new();
+            #private::init(&__SHMFUZZ_ONCE, __shmfuzz_evaluate);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The `#[fuzz_test]` attribute. Use it through `shmfuzz_runtime::fuzz_test`.
+//! The `#[fuzz_test]` attribute, and `fuzz_target!`. Use them through `shmfuzz_runtime`.
 //!
 //! This crate parses and checks; what the expansion calls lives in `shmfuzz_runtime::__private`.
 #![forbid(unsafe_code)]
@@ -6,6 +6,7 @@
 mod expansion;
 mod options;
 mod signature;
+mod target;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};
@@ -33,7 +34,7 @@ pub fn fuzz_test(options: TokenStream, item: TokenStream) -> TokenStream {
     let checked = signature::check(&function);
     let options = syn::parse::<options::Options>(options);
     let expanded = match (options, checked) {
-        (Ok(options), Ok(())) => expansion::expand(&options, &function),
+        (Ok(options), Ok(())) => expansion::expand(&options, &function, None),
         (Err(error), Ok(())) | (Ok(_), Err(error)) => error.into_compile_error(),
         (Err(mut error), Err(other)) => {
             error.combine(other);
@@ -41,4 +42,26 @@ pub fn fuzz_test(options: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     expanded.into()
+}
+
+/// Makes a fuzz test, named `fuzz_target`, of a closure, as `libfuzzer_sys::fuzz_target!` makes a
+/// target of it: so a target of cargo-fuzz moves into `tests/` by a change of its `use`.
+///
+/// | written | the input |
+/// | --- | --- |
+/// | `fuzz_target!(\|data: &[u8]\| { .. });` | bytes; so without the type |
+/// | `fuzz_target!(\|value: MyType\| { .. });` | a value of any type that implements `arbitrary::Arbitrary`, decoded as by `Arbitrary<MyType>`; needs the feature `arbitrary` of the runtime |
+/// | `fuzz_target!(init: EXPRESSION, \|data: &[u8]\| { .. });` | `EXPRESSION` is evaluated once in a process, before the first input; if it panics, the input fails, and the next one tries again |
+/// | `fuzz_target!(\|data: &[u8]\| -> Corpus { .. });` | `Corpus::Reject` is not kept; whatever a fuzz test may return, may be returned here |
+///
+/// Remove `#![no_main]` from the file: a test has a main function, and the macro cannot see that
+/// it is missing; the linker says so. With `harness = false`, write `shmfuzz_runtime::main!();` below.
+/// `cargo shmfuzz migrate` does the first, and moves the corpus.
+///
+/// Options such as a timeout need the attribute: `#[fuzz_test(timeout = "1s")] fn name(data: &[u8])`.
+#[proc_macro]
+pub fn fuzz_target(target: TokenStream) -> TokenStream {
+    let target = parse_macro_input!(target as target::Target);
+    let options = options::Options::default();
+    expansion::expand(&options, &target.function, target.init.as_ref()).into()
 }
