@@ -3,7 +3,7 @@
 //!
 //! Owns the grammar and the help, decides nothing.
 
-use crate::commands::{build, list, minimize, new, repro, run, stability};
+use crate::commands::{build, list, migrate, minimize, new, repro, run, stability};
 use crate::flags::CfgFuzzing;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,6 +27,7 @@ Examples:
   cargo shmfuzz new parse            write a first fuzz test, tests/parse.rs
   cargo shmfuzz                      fuzz every fuzz test until Ctrl-C
   cargo shmfuzz run parse --time 60s fuzz `parse` for a minute
+  cargo shmfuzz migrate              take over the targets of cargo-fuzz in fuzz/
   cargo shmfuzz list                 show all fuzz tests and their inputs
   cargo shmfuzz repro parse FILE     run one input once, with full output
   cargo shmfuzz minimize parse FILE  make a failing input smaller
@@ -92,6 +93,8 @@ pub(crate) enum Command {
     List(list::Arguments),
     /// Write a first fuzz test.
     New(new::Arguments),
+    /// Turn the targets, corpora and artifacts of cargo-fuzz into fuzz tests.
+    Migrate(migrate::Arguments),
     /// Run inputs once in the ordinary build, with full output.
     Repro(repro::Arguments),
     /// Make a failing input smaller, keeping the way in which it fails.

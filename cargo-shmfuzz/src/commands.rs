@@ -5,8 +5,10 @@ mod dictionaries;
 mod folders;
 mod label;
 pub(crate) mod list;
+pub(crate) mod migrate;
 pub(crate) mod minimize;
 pub(crate) mod new;
+mod one_package;
 pub(crate) mod repro;
 pub(crate) mod run;
 pub(crate) mod stability;
@@ -38,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run::exec(&arguments),
         Some(Command::List(arguments)) => list::exec(&arguments),
         Some(Command::New(arguments)) => new::exec(&arguments),
+        Some(Command::Migrate(arguments)) => migrate::exec(&arguments),
         Some(Command::Repro(arguments)) => repro::exec(&arguments),
         Some(Command::Minimize(arguments)) => minimize::exec(&arguments),
         Some(Command::Build(arguments)) => build::exec(&arguments),

@@ -24,6 +24,7 @@ mod interruption;
 mod kinds;
 mod leaks;
 mod loading;
+mod migration;
 mod minimization;
 mod nuisances;
 mod packages;

@@ -53,7 +53,8 @@ impl Root {
         Ok(Self::User { dir, workspace: workspace.to_owned() })
     }
 
-    fn of_test(&self, package: &str, folder: &str) -> PathBuf {
+    /// The folder of a fuzz test's corpus; `folder` is `Record::folder`.
+    pub(crate) fn of_test(&self, package: &str, folder: &str) -> PathBuf {
         match self {
             Self::User { dir, workspace } => {
                 let hash = blake3::hash(workspace.as_os_str().as_encoded_bytes()).to_hex();
@@ -181,6 +182,19 @@ pub(crate) fn write_input(path: &Path, input: &[u8]) -> anyhow::Result<()> {
     let name = name.with_context(|| format!("{} is no name for a file", show::path(path)))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     disk::write(folder, name, input, disk::Care::Source).map(drop)
+}
+
+/// Puts an input into the corpus of a fuzz test, for the next campaign: `cache` is
+/// [`Root::of_test`].
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn add_to_cache(cache: &Path, input: &[u8]) -> anyhow::Result<()> {
+    let name = hash(input);
+    if cache.join(&name).is_file() {
+        return Ok(());
+    }
+    disk::write(cache, &name, input, disk::Care::Cache).map(drop)
 }
 
 /// What an input is called: 16 hex digits of the BLAKE3 hash of its content.
