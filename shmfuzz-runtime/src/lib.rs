@@ -59,6 +59,9 @@
 //! In a target of its own with `harness = false`, `shmfuzz_runtime::main!()` makes each seed a
 //! test of its own: listed, filtered, and run in parallel.
 //!
+//! A target of cargo-fuzz works as it is, with its `use` changed: [`fuzz_target!`] takes the place of
+//! `libfuzzer_sys::fuzz_target!`.
+//!
 //! # Features
 //!
 //! `harness` (default) is the main function for `harness = false`; `fuzz-test` is the attribute

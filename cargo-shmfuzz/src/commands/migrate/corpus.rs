@@ -3,10 +3,11 @@
 //! Seeds are part of the sources and run with each `cargo test`, so that there is a limit on them;
 //! in the cache, fuzzing goes on from all others.
 
+use crate::show;
 use anyhow::Context as _;
 use camino::Utf8Path;
 use shmfuzz_runtime::testdata::{self, SeedFile};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most inputs of a corpus that become seeds.
 const MAX_SEEDS: usize = 1000;
@@ -50,6 +51,8 @@ pub(super) fn of_target(fuzz_dir: &Utf8Path, target: &str) -> anyhow::Result<Cor
 }
 
 impl Corpus {
+    /// The files in a folder and in all below it, as libFuzzer reads them. A folder of seeds has no
+    /// others below it, so the names of those become part of the file's.
     fn files(
         &mut self,
         fuzz_dir: &Utf8Path,
@@ -57,30 +60,40 @@ impl Corpus {
         target: &str,
     ) -> anyhow::Result<Vec<SeedFile>> {
         let name = format!("{kind}/{target}");
-        let folder = fuzz_dir.join(&name);
-        let found = testdata::seed_files(folder.as_std_path())
-            .with_context(|| format!("cannot read {name}"))?;
-        if !found.unnamed.is_empty() {
-            let n_unnamed = found.unnamed.len();
-            self.remarks.push(format!("{n_unnamed} in {name} have names that are not UTF-8"));
+        let folder = fuzz_dir.join(&name).into_std_path_buf();
+        let (mut files, mut n_unnamed) = (Vec::new(), 0);
+        let mut folders = vec![(folder, String::new())];
+        while let Some((folder, prefix)) = folders.pop() {
+            let found = testdata::seed_files(&folder)
+                .with_context(|| format!("cannot read {}", show::path(&folder)))?;
+            n_unnamed += found.unnamed.len();
+            let named = |file: SeedFile| SeedFile { name: prefix.clone() + &file.name, ..file };
+            files.extend(found.files.into_iter().map(named));
+            folders.extend(folders_in(&folder, &prefix)?);
         }
-        if has_folders(folder.as_std_path())? {
-            self.remarks.push(format!("the folders in {name} are passed over"));
+        if n_unnamed > 0 {
+            let files = show::count(n_unnamed, "file");
+            self.remarks.push(format!("{files} in {name} not copied: no names in UTF-8"));
         }
-        Ok(found.files)
+        files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
     }
 }
 
-fn has_folders(folder: &Path) -> anyhow::Result<bool> {
-    if !folder.is_dir() {
-        return Ok(false);
-    }
-    for entry in fs_err::read_dir(folder)? {
-        if entry?.path().is_dir() {
-            return Ok(true);
+/// The folders in a folder, with what stands before the names of their files. Links are not followed:
+/// they could lead back.
+fn folders_in(folder: &Path, prefix: &str) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut folders = Vec::new();
+    if folder.is_dir() {
+        for entry in fs_err::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() && testdata::is_input(&name) {
+                folders.push((entry.path(), format!("{prefix}{name}-")));
+            }
         }
     }
-    Ok(false)
+    Ok(folders)
 }
 
 #[cfg(test)]
@@ -92,7 +105,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fuzz_dir = Utf8Path::from_path(dir.path()).unwrap();
         assert_eq!(of_target(fuzz_dir, "none").unwrap(), Corpus::default());
-        for folder in ["corpus/parse/sub", "artifacts/parse"] {
+        for folder in ["corpus/parse", "artifacts/parse"] {
             fs_err::create_dir_all(fuzz_dir.join(folder)).unwrap();
         }
         for n in 0..=MAX_SEEDS {
@@ -108,10 +121,24 @@ mod tests {
         assert_eq!(corpus.seeds[0].name, "1000");
         assert_eq!(names(&corpus.rest), ["0000"]);
         assert_eq!(names(&corpus.artifacts), ["crash-1"]);
-        assert_eq!(corpus.remarks, ["the folders in corpus/parse are passed over"]);
         let large = fs_err::File::create(fuzz_dir.join("corpus/parse/0999")).unwrap();
         large.set_len(MAX_SEED_BYTES).unwrap();
         let corpus = of_target(fuzz_dir, "parse").unwrap();
         assert_eq!(names(&corpus.rest), ["0999"]);
+    }
+
+    #[test]
+    fn folders_below_count_as_for_libfuzzer() {
+        let dir = tempfile::tempdir().unwrap();
+        let fuzz_dir = Utf8Path::from_path(dir.path()).unwrap();
+        for file in ["b", "old/a", "old/er/a", ".git/a", "old/README.md"] {
+            let path = fuzz_dir.join("corpus/parse").join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "").unwrap();
+        }
+        let corpus = of_target(fuzz_dir, "parse").unwrap();
+        let names: Vec<&str> = corpus.seeds.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["b", "old-a", "old-er-a"]);
+        assert_eq!(corpus.remarks, [""; 0]);
     }
 }
