@@ -78,14 +78,14 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     if arguments.dry_run {
         migration.tell(&mut console, "Would write", "Would add");
     } else {
-        migration.add_dependencies(&one)?;
+        migration.add_runtime(&one)?;
         let notes = migration.write()?;
+        migration.change_manifest()?;
         migration.tell(&mut console, "Created", "Added");
         notes.iter().for_each(|note| console.warn(note));
     }
     plan.remarks.iter().for_each(|remark| console.warn(&show::line(remark)));
     if !arguments.dry_run {
-        migration.warn_unless_found(&one, &mut console)?;
         console.detail("`cargo test` runs the seeds; `cargo shmfuzz` fuzzes");
         console.detail(&format!("{} is as it was", show::path(&fuzz_dir)));
     }
@@ -127,18 +127,27 @@ struct Migration<'a> {
 
 impl Migration<'_> {
     /// First of all: if cargo refuses, nothing is written.
-    fn add_dependencies(&self, one: &OnePackage) -> Result<(), Failed> {
+    fn add_runtime(&self, one: &OnePackage) -> Result<(), Failed> {
         let feature = self.plan.feature;
-        if !Manifest::read(self.dir)?.has_runtime(feature) {
-            one.add_runtime(feature)?;
-        }
-        if self.plan.entries.is_empty() {
+        if Manifest::read(self.dir)?.has_runtime(feature) {
             return Ok(());
         }
+        one.add_runtime(feature)
+    }
+
+    /// Last of all: a manifest must not name tests that are not there.
+    fn change_manifest(&self) -> anyhow::Result<()> {
         let mut manifest = Manifest::read(self.dir)?;
-        manifest.add(&self.plan.entries);
-        let path = &self.package.manifest_path;
-        store::write_input(path.as_std_path(), manifest.document.to_string().as_bytes())?;
+        let before = manifest.document.to_string();
+        if !self.plan.entries.is_empty() {
+            manifest.add(&self.plan.entries);
+        }
+        let names: Vec<&str> = self.plan.tests.iter().map(|test| test.name.as_str()).collect();
+        manifest.add_tests(&names);
+        let after = manifest.document.to_string();
+        if after != before {
+            store::write_input(self.package.manifest_path.as_std_path(), after.as_bytes())?;
+        }
         Ok(())
     }
 
@@ -200,20 +209,6 @@ impl Migration<'_> {
         let path = show::path(&self.package.manifest_path);
         console.status(Tone::Good, added, &format!("dev-dependencies to {path}"));
         console.detail(&names.join(", "));
-    }
-
-    /// A manifest can turn off that cargo finds tests by itself.
-    fn warn_unless_found(&self, one: &OnePackage, console: &mut Console) -> Result<(), Failed> {
-        let package = one.find()?;
-        let is_found = |name: &str| package.targets.iter().any(|t| t.is_test() && t.name == name);
-        for Test { name, .. } in self.plan.tests.iter().filter(|test| !is_found(&test.name)) {
-            console.warn(&format!(
-                "{} has `autotests = false`: add `[[test]]` with `name = \"{}\"` to it",
-                show::path(&package.manifest_path),
-                show::line(name)
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::show;
 use anyhow::Context as _;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 /// A manifest that can be changed without losing how it was written.
 #[derive(Clone, Debug)]
@@ -56,6 +56,26 @@ impl Manifest {
         }
     }
 
+    /// Names test targets, where cargo does not look for them by itself.
+    ///
+    /// Whether it does is said in the manifest.
+    pub(super) fn add_tests(&mut self, names: &[&str]) {
+        let package = self.document.get("package").and_then(Item::as_table_like);
+        let looks = package.and_then(|package| package.get("autotests")).and_then(Item::as_bool);
+        if looks.unwrap_or(true) {
+            return;
+        }
+        let new = || Item::ArrayOfTables(ArrayOfTables::new());
+        let tests = self.document.entry("test").or_insert_with(new);
+        let Some(tests) = tests.as_array_of_tables_mut() else { return };
+        for name in names {
+            let mut test = Table::new();
+            test.insert("name", toml_edit::value(*name));
+            test.insert("path", toml_edit::value(format!("tests/{name}.rs")));
+            tests.push(test);
+        }
+    }
+
     fn entry(&self, table: &str, name: &str) -> Option<&Item> {
         self.document.get(table)?.as_table_like()?.get(name)
     }
@@ -80,11 +100,16 @@ pub(super) fn missing(
         } else if let Some(own) = own(package, key) {
             let lacks = features(entry).into_iter().filter(|f| !features(own).contains(f));
             let lacks: Vec<String> = lacks.collect();
-            if !lacks.is_empty() {
+            if lacks.is_empty() {
+                continue;
+            }
+            if package.entry("dev-dependencies", key).is_some() {
                 missing.remarks.push(format!(
                     "the fuzz package has `{key}` with the features {}, this package without",
                     lacks.join(", ")
                 ));
+            } else {
+                missing.entries.push((key.to_owned(), with_features(own, &lacks)));
             }
         } else if is_set(entry, "optional") {
             missing.remarks.push(format!("`{key}` is optional in the fuzz package: not added"));
@@ -129,18 +154,34 @@ fn of_the_package_itself(
     Some((key.to_owned(), Value::InlineTable(own)))
 }
 
+/// An ordinary dependency as a dev-dependency with more features: so only the tests have them.
+fn with_features(own: &Item, features: &[String]) -> Value {
+    let mut entry = match own.as_table_like() {
+        Some(table) => inline(table),
+        None => InlineTable::from_iter([("version", text_value(own.as_str().unwrap_or("*")))]),
+    };
+    entry.insert("features", Value::Array(features.iter().collect::<Array>()));
+    Value::InlineTable(entry)
+}
+
+/// A table without the comments and line breaks in it.
+fn inline(table: &dyn TableLike) -> InlineTable {
+    let mut inline = InlineTable::new();
+    for (key, item) in table.iter() {
+        let Ok(mut value) = item.clone().into_value() else { continue };
+        value.decor_mut().clear();
+        inline.insert(key, value);
+    }
+    inline
+}
+
 fn moved(entry: &Item, fuzz: &Manifest, package: &Manifest) -> Value {
     let Some(table) = entry.as_table_like() else {
         return text_value(entry.as_str().unwrap_or("*"));
     };
-    let mut moved = InlineTable::new();
-    for (key, item) in table.iter() {
-        let Ok(mut value) = item.clone().into_value() else { continue };
-        if let ("path", Some(path)) = (key, item.as_str()) {
-            value = text_value(relative(&package.dir, &fuzz.dir.join(path)).as_str());
-        }
-        value.decor_mut().clear();
-        moved.insert(key, value);
+    let mut moved = inline(table);
+    if let Some(path) = text(entry, "path") {
+        moved.insert("path", text_value(relative(&package.dir, &fuzz.dir.join(path)).as_str()));
     }
     Value::InlineTable(moved)
 }
@@ -203,7 +244,7 @@ libfuzzer-sys = { version = "0.4", features = ["arbitrary-derive"] }
 parser = { path = "..", features = ["unstable"] }
 arbitrary = { version = "1", features = ["derive"] }
 plain = "0.3"
-log = "0.4"
+log = { version = "0.4", features = ["std"] }
 serde = { version = "1", features = ["derive"] }
 extra = { version = "1", optional = true }
 shared = { workspace = true }
@@ -225,13 +266,14 @@ libc = "0.2"
         let added = r#"parser = { path = ".", features = ["unstable"] }
 arbitrary = { version = "1", features = ["derive"] }
 plain = "0.3"
+serde = { version = "1", features = ["derive"] }
 core = { path = "../core", package = "parser-core" }
 "#;
         assert_eq!(package.document.to_string(), format!("{text}{added}"));
         assert_eq!(
             missing.remarks,
             [
-                "the fuzz package has `serde` with the features derive, this package without",
+                "the fuzz package has `log` with the features std, this package without",
                 "`extra` is optional in the fuzz package: not added",
                 "`shared` is defined by the fuzz workspace: not added",
                 "the dependencies of `cfg(unix)` are not added",
@@ -247,6 +289,22 @@ core = { path = "../core", package = "parser-core" }
         package.add(&missing(&fuzz, &package, "parser", true).entries);
         let expected = "[dev-dependencies]\nold = { package = \"parser\", path = \".\" }\nall = { workspace = true }\n";
         assert_eq!(package.document.to_string(), expected);
+    }
+
+    #[test]
+    fn tests_are_named_where_cargo_does_not_look_for_them() {
+        let mut looks = manifest("/w", "[package]\nname = \"a\"\n");
+        looks.add_tests(&["one"]);
+        assert_eq!(looks.document.to_string(), "[package]\nname = \"a\"\n");
+        let text = "[package]\nautotests = false\n\n[[test]]\nname = \"own\"\n\n[profile.test]\n";
+        let mut named = manifest("/w", text);
+        named.add_tests(&["one", "t-wo"]);
+        let added = "\n[[test]]\nname = \"one\"\npath = \"tests/one.rs\"\n\
+                     \n[[test]]\nname = \"t-wo\"\npath = \"tests/t-wo.rs\"\n";
+        assert_eq!(
+            named.document.to_string(),
+            text.replace("\n\n[profile", &format!("\n{added}\n[profile"))
+        );
     }
 
     #[test]
