@@ -100,16 +100,19 @@ pub(super) fn missing(
         } else if let Some(own) = own(package, key) {
             let lacks = features(entry).into_iter().filter(|f| !features(own).contains(f));
             let lacks: Vec<String> = lacks.collect();
-            if lacks.is_empty() {
+            let lacks_defaults = !has_defaults(own) && has_defaults(entry);
+            if lacks.is_empty() && !lacks_defaults {
                 continue;
             }
             if package.entry("dev-dependencies", key).is_some() {
+                let defaults = lacks_defaults.then(|| "default".to_owned());
+                let lacks: Vec<String> = defaults.into_iter().chain(lacks).collect();
                 missing.remarks.push(format!(
                     "the fuzz package has `{key}` with the features {}, this package without",
                     lacks.join(", ")
                 ));
             } else {
-                missing.entries.push((key.to_owned(), with_features(own, &lacks)));
+                missing.entries.push((key.to_owned(), with_features(own, entry, &lacks)));
             }
         } else if is_set(entry, "optional") {
             missing.remarks.push(format!("`{key}` is optional in the fuzz package: not added"));
@@ -154,14 +157,26 @@ fn of_the_package_itself(
     Some((key.to_owned(), Value::InlineTable(own)))
 }
 
-/// An ordinary dependency as a dev-dependency with more features: so only the tests have them.
-fn with_features(own: &Item, features: &[String]) -> Value {
-    let mut entry = match own.as_table_like() {
+/// An ordinary dependency as a dev-dependency with the features that it has in the fuzz package: so
+/// only the tests have them.
+fn with_features(own: &Item, entry: &Item, lacks: &[String]) -> Value {
+    let mut new = match own.as_table_like() {
         Some(table) => inline(table),
         None => InlineTable::from_iter([("version", text_value(own.as_str().unwrap_or("*")))]),
     };
-    entry.insert("features", Value::Array(features.iter().collect::<Array>()));
-    Value::InlineTable(entry)
+    if has_defaults(entry) {
+        new.remove("default-features");
+    }
+    new.remove("features");
+    if !lacks.is_empty() {
+        new.insert("features", Value::Array(lacks.iter().collect::<Array>()));
+    }
+    Value::InlineTable(new)
+}
+
+fn has_defaults(entry: &Item) -> bool {
+    let item = entry.as_table_like().and_then(|table| table.get("default-features"));
+    item.and_then(Item::as_bool).unwrap_or(true)
 }
 
 /// A table without the comments and line breaks in it.
@@ -248,6 +263,7 @@ log = { version = "0.4", features = ["std"] }
 serde = { version = "1", features = ["derive"] }
 extra = { version = "1", optional = true }
 shared = { workspace = true }
+whole = { version = "1", features = ["a"] }
 
 [dependencies.core]
 path = "../../core" # beside
@@ -257,7 +273,7 @@ package = "parser-core"
 libc = "0.2"
 "#,
         );
-        let text = "[dependencies]\nserde = \"1\"\nplain = { version = \"0.2\", optional = true }\n\n\
+        let text = "[dependencies]\nserde = \"1\"\nwhole = { version = \"1.2\", default-features = false, features = [\"a\", \"b\"] }\nplain = { version = \"0.2\", optional = true }\n\n\
                     # tests\n[dev-dependencies]\nlog = \"0.4\"\n";
         let mut package = manifest("/w/parser", text);
         let missing = missing(&fuzz, &package, "parser", false);
@@ -267,6 +283,7 @@ libc = "0.2"
 arbitrary = { version = "1", features = ["derive"] }
 plain = "0.3"
 serde = { version = "1", features = ["derive"] }
+whole = { version = "1.2" }
 core = { path = "../core", package = "parser-core" }
 "#;
         assert_eq!(package.document.to_string(), format!("{text}{added}"));
