@@ -17,7 +17,7 @@ use anyhow::Context;
 use camino::Utf8PathBuf;
 use cargo_metadata::semver::Version;
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
-use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::record::{ReadRecord, Record};
 
 use crate::build_folders::{self, DAYS};
 use crate::coordinator::driver::Groups;
@@ -133,7 +133,7 @@ pub(crate) struct TestBinary {
     /// The file.
     pub(crate) executable: Utf8PathBuf,
     /// Its fuzz tests, by file and line.
-    pub(crate) records: Vec<Record<String>>,
+    pub(crate) records: Vec<ReadRecord>,
     /// Whether a `#[test]` in it is not run, since its main function is the runtime's.
     pub(crate) has_own_main: bool,
     /// The variables that cargo would set.
@@ -146,7 +146,7 @@ pub(crate) struct FuzzTest {
     /// The binary that holds it.
     pub(crate) binary: Arc<TestBinary>,
     /// What the attribute said.
-    pub(crate) record: Record<String>,
+    pub(crate) record: ReadRecord,
 }
 
 impl FuzzTest {

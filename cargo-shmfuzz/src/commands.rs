@@ -200,6 +200,7 @@ fn home(one: &Selected, limits: &options::Limits) -> Home {
         folder: record.folder(),
         seed_folder: one.seed_folder.clone(),
         kind: record.kind,
+        shape: record.types.clone(),
         limits: Limits::new(limits.timeout, limits.rss_limit),
         own_limits: Limits::of(&record.options),
     }

@@ -11,13 +11,13 @@ use camino::Utf8Path;
 use cargo_metadata::semver::Version;
 use object::read::ReadCache;
 use object::{Object, ObjectSection};
-use shmfuzz_runtime::record::{self, Record, RecordError};
+use shmfuzz_runtime::record::{self, ReadRecord, RecordError};
 
 /// What a test binary holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
     /// The records of its fuzz tests, by file and line.
-    pub(crate) records: Vec<Record<String>>,
+    pub(crate) records: Vec<ReadRecord>,
     /// Whether its main function is the runtime's, so that no `#[test]` is run.
     pub(crate) has_own_main: bool,
 }
@@ -67,7 +67,7 @@ fn explain(error: RecordError, executable: &Utf8Path, runtimes: &[Version]) -> a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shmfuzz_runtime::record::{InputKind, MAGIC, Options};
+    use shmfuzz_runtime::record::{InputKind, MAGIC, Options, Record};
 
     const RECORD: Record = Record {
         module: "kitchen::tests",
@@ -81,6 +81,7 @@ mod tests {
         n_seeds: 1,
         ignored: 0,
         options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
+        types: None,
     };
     const BYTES: [u8; RECORD.encoded_len()] = RECORD.encode();
 

@@ -4,7 +4,7 @@
 //! that *is* a test's path or name selects that test and not those whose names merely contain it,
 //! so that `json` does not also fuzz `json_stream`.
 
-use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::record::ReadRecord;
 use std::collections::HashMap;
 
 /// The names of one fuzz test.
@@ -18,7 +18,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Of a fuzz test in a target of a package.
-    pub(crate) fn new(package: &str, target_kind: &str, record: &Record<String>) -> Self {
+    pub(crate) fn new(package: &str, target_kind: &str, record: &ReadRecord) -> Self {
         let path = record.path();
         let full = format!("{}::{}", record.module, record.name);
         let forms = [
@@ -90,7 +90,7 @@ fn one(all: &[Names], filter: &str, exactness: Exactness) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shmfuzz_runtime::record::{InputKind, Options};
+    use shmfuzz_runtime::record::{InputKind, Options, Record};
 
     fn names(package: &str, kind: &str, module: &str, name: &str) -> Names {
         let record = Record {
@@ -105,6 +105,7 @@ mod tests {
             n_seeds: 0,
             ignored: 0,
             options: Options::default(),
+            types: None,
         };
         Names::new(package, kind, &record)
     }

@@ -25,6 +25,7 @@ use console::Console;
 use human::Human;
 use json::Json;
 use serde::Serialize;
+use shmfuzz_runtime::shape::Shape;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub(crate) struct Label {
     pub(crate) package: String,
     /// Its path in its binary, as `cargo test` prints it; `None` if a `#[test]` beside it is not run.
     pub(crate) path: Option<String>,
+    /// What its inputs are made of, if they are values.
+    pub(crate) shape: Option<Shape>,
     /// The command that runs its seeds.
     pub(crate) cargo_test: String,
     /// The command that runs one input; the input is to be added.

@@ -5,6 +5,8 @@
 //! that leaves this module can move the cursor, change a colour or the title, or turn the direction
 //! of the text: such characters are spelled out.
 
+use shmfuzz_runtime::shape::Shape;
+use shmfuzz_runtime::value::text;
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
@@ -81,11 +83,31 @@ const DUMP_LIMIT: usize = 256;
 const TEXT_WIDTH: usize = 72;
 
 /// An input, as text if it is mostly that, else as a hexdump; what is cut off is said.
-pub(crate) fn input(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn input(shape: Option<&Shape>, bytes: &[u8]) -> Vec<String> {
+    if let Some(shape) = shape {
+        return values(shape, bytes);
+    }
     match as_text(bytes) {
         Some(text) => text,
         None => hexdump(bytes),
     }
+}
+
+/// The arguments of an input, one a line, as much of each as can be read.
+fn values(shape: &Shape, input: &[u8]) -> Vec<String> {
+    /// As many characters.
+    const MOST: usize = 400;
+    let shorten = |text: String| {
+        let n_more = text.chars().count().saturating_sub(MOST);
+        match n_more {
+            0 => line(&text),
+            _ => {
+                let start: String = text.chars().take(MOST).collect();
+                format!("{}... ({n_more} more characters)", line(&start))
+            }
+        }
+    };
+    text::to_lines(shape, input).into_iter().map(shorten).collect()
 }
 
 /// The input as a quoted literal, in lines that end where the input's do.
@@ -205,19 +227,19 @@ mod tests {
 
     #[test]
     fn text_is_shown_as_text() {
-        let check = |bytes: &[u8], lines: &[&str]| assert_eq!(input(bytes), lines);
+        let check = |bytes: &[u8], lines: &[&str]| assert_eq!(input(None, bytes), lines);
         check(b"", &[r#"b"""#]);
         check(b"$GPGGA,*4\r\n$\n", &[r#"b"$GPGGA,*4\r\n""#, r#"b"$\n""#]);
         check(b"a\\b", &[r#"b"a\\b""#]);
         check("\u{e9}".as_bytes(), &["b\"\u{e9}\""]);
-        let long = input(&[b'x'; 600]);
+        let long = input(None, &[b'x'; 600]);
         assert_eq!(long.len(), 9);
         assert_eq!(long[8], "... and 88 bytes more");
     }
 
     #[test]
     fn bytes_are_shown_as_a_hexdump() {
-        let dump = input(b"\x00\xffAB\x1b[0m 9abcdef01\n");
+        let dump = input(None, b"\x00\xffAB\x1b[0m 9abcdef01\n");
         assert_eq!(
             dump,
             [
@@ -225,7 +247,7 @@ mod tests {
                 "00000010  30 31 0a                                         |01.|",
             ]
         );
-        assert_eq!(input(&[0; 257])[16], "... and 1 byte more");
+        assert_eq!(input(None, &[0; 257])[16], "... and 1 byte more");
     }
 
     #[test]
@@ -321,7 +343,7 @@ mod tests {
     /// What is shown of an input tells which bytes those are, and how many more there are.
     #[fuzz_test(seeds = ["", "$GPGGA,*4\r\n\"$\"\n", "a\\b\u{e9}\u{202e}", "\0\x01\x02 9abcdef01\n"])]
     fn an_input_is_shown_exactly(bytes: &[u8]) {
-        let mut rows = input(bytes);
+        let mut rows = input(None, bytes);
         rows.iter().for_each(|row| check_harmless(row));
         let is_cut = rows.last().is_some_and(|row| row.starts_with("... and "));
         let cut = if is_cut { rows.pop() } else { None };

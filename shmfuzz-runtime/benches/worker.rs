@@ -82,6 +82,7 @@ const fn empty_test(kind: InputKind) -> FuzzTest {
             n_seeds: 0,
             ignored: 0,
             options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
+            types: None,
         },
         record_bytes: &[],
         package: Package { dir: "", name: "" },

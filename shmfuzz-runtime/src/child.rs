@@ -256,7 +256,8 @@ pub(crate) fn replay_here(test: &crate::fuzz_test::FuzzTest, file: &Path) -> Res
 #[cfg(feature = "fuzz-test")]
 pub(crate) fn replay_file(test: &crate::fuzz_test::FuzzTest, bytes: &[u8]) -> Result<(), String> {
     if !sequence::is_sequence(bytes) {
-        return crate::call::call(test, bytes);
+        let input = test.input_of_file(bytes).map_err(|error| error.to_string())?;
+        return crate::call::call(test, &input);
     }
     let inputs = sequence::from_file(bytes).map_err(|error| format!("not a sequence: {error}"))?;
     let n_inputs = inputs.len();

@@ -3,6 +3,7 @@
 //! How a body is called is decided here for everybody (seed replay, worker, minimizer): on a
 //! thread of [`FuzzTest::stack_size`], so that what overflows the stack in one overflows it in all.
 
+use std::borrow::Cow;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use std::thread;
 
 use crate::outcome::Verdict;
 use crate::record::Record;
+use crate::shape::Shape;
 use crate::testdata;
+use crate::value::text::{self, TextError};
 
 /// Stack of the thread that runs a body unless the attribute says otherwise: as libtest's, in bytes.
 pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
@@ -93,6 +96,22 @@ impl FuzzTest {
     /// The path as `cargo test` prints it.
     pub fn path(&self) -> String {
         self.record.path()
+    }
+
+    /// What its inputs are made of, if they are values.
+    pub fn shape(&self) -> Option<Shape> {
+        self.record.types.map(Shape::of)
+    }
+
+    /// The input in a file.
+    ///
+    /// # Errors
+    /// If it holds no arguments of this fuzz test, with the line.
+    pub fn input_of_file<'a>(&self, file: &'a [u8]) -> Result<Cow<'a, [u8]>, TextError> {
+        match self.shape() {
+            Some(shape) => text::from_file(&shape, file).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(file)),
+        }
     }
 
     /// Stack of the thread that runs the body, in bytes.

@@ -35,6 +35,22 @@
 //! }
 //! ```
 //!
+//! A fuzz test takes `&[u8]`, `&str`, `Vec<u8>` or `String`; or values, one or several: numbers, `bool`,
+//! `char`, `Duration`, IP addresses, and tuples, arrays, `Vec`, `Option`, `Result` and `BTreeMap` of
+//! them, and of bytes and text.
+//!
+//! ```
+//! # use shmfuzz_runtime::fuzz_test;
+//! #[fuzz_test(seeds = [(7, "seven"), (8, "eight")])]
+//! fn names_are_found_again(number: u32, name: &str) {
+//!     let table = std::collections::BTreeMap::from([(number, name)]);
+//!     assert_eq!(table.get(&number), Some(&name));
+//! }
+//! ```
+//!
+//! Their files are text, one argument a line, which people can read and change: see
+//! [`value::text`]. Types of your own are [`Arbitrary`], with the feature `arbitrary`.
+//!
 //! It may stand wherever a `#[test]` may: beside private functions in `src/`, in `tests/*.rs`, in
 //! binaries. `cargo test` calls it with every seed of the attribute and with every file in
 //! `testdata/fuzz/<test>/`, where `<test>` is the test's path with `.` for `::`, after the
@@ -89,11 +105,13 @@ pub mod minimize;
 pub mod place;
 pub mod record;
 pub mod sequence;
+pub mod shape;
 #[cfg(feature = "coordinator")]
 mod space;
 pub mod stack;
 pub mod testdata;
 pub mod turn;
+pub mod value;
 pub mod words;
 
 #[cfg(feature = "fuzz-test")]

@@ -4,9 +4,9 @@ use crate::role::{Role, serve};
 use crate::seeds;
 
 pub use crate::fuzz_test::{FuzzTest, Package};
-pub use crate::input::Input;
 pub use crate::outcome::{Outcome, Verdict};
 pub use crate::record::{Options, Record};
+pub use crate::value::{Arguments, Seed};
 pub use inventory;
 pub use std::sync::Once;
 
@@ -20,6 +20,9 @@ pub const fn or_empty(text: Option<&'static str>) -> &'static str {
         None => "",
     }
 }
+
+/// That a fuzz test may take it.
+pub const fn is_argument<'a, T: crate::value::Argument<'a>>() {}
 
 /// The bytes of a seed: a string, a byte string, an array of bytes.
 pub fn seed_bytes<S: AsRef<[u8]> + ?Sized>(seed: &S) -> &[u8] {

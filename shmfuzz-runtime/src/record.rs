@@ -5,6 +5,7 @@
 //! whole as `u32`, then the fields of [`Record`] in order. Integers are little-endian, strings are
 //! a `u32` length and UTF-8 bytes. Records stand in [`SECTION`], possibly with zero padding between.
 
+use crate::shape::{Shape, Tree};
 use std::fmt;
 
 /// The link section's name in ELF files (and in COFF and Mach-O ones, where the macro's
@@ -15,7 +16,7 @@ pub const SECTION: &str = "shmfuzz_tests";
 pub const MAIN_SECTION: &str = "shmfuzz_main";
 
 /// First bytes of each record; the last one is the format's version.
-pub const MAGIC: [u8; 8] = *b"shmfuzz\x02";
+pub const MAGIC: [u8; 8] = *b"shmfuzz\x03";
 
 /// What a fuzz test takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +51,10 @@ pub struct Options {
     pub rss_limit: u64,
 }
 
-/// A fuzz test as the attribute knows it. `S` is `&'static str` in the test binary.
+/// A fuzz test as the attribute knows it: `S` and `T` are what they are in the test binary, `String`
+/// and `Option<Shape>` elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<S = &'static str> {
+pub struct Record<S = &'static str, T = Option<&'static Tree>> {
     /// `module_path!()`: the crate's name and the modules.
     pub module: S,
     /// The function's name.
@@ -75,10 +77,15 @@ pub struct Record<S = &'static str> {
     pub ignored: u32,
     /// Options of the attribute.
     pub options: Options,
+    /// Its arguments, unless the input is the only argument as it is.
+    pub types: T,
 }
 
+/// A record as it was read.
+pub type ReadRecord = Record<String, Option<Shape>>;
+
 const HEAD: usize = MAGIC.len() + 4;
-const FIXED: usize = HEAD + 6 * 4 + 4 * 4 + 4 * 8;
+const FIXED: usize = HEAD + 6 * 4 + 4 * 4 + 4 * 8 + 4;
 
 impl Record<&str> {
     /// Length of the encoding in bytes.
@@ -90,6 +97,14 @@ impl Record<&str> {
             + self.tmpdir.len()
             + self.file.len()
             + self.dict.len()
+            + self.types_len()
+    }
+
+    const fn types_len(&self) -> usize {
+        match self.types {
+            Some(tree) => tree.encoded_len(),
+            None => 0,
+        }
     }
 
     /// The encoding; `N` must be [`Self::encoded_len`].
@@ -115,6 +130,11 @@ impl Record<&str> {
         let (out, at) = put(out, at, &self.options.max_len.to_le_bytes());
         let (out, at) = put(out, at, &self.options.stack_size.to_le_bytes());
         let (out, at) = put(out, at, &self.options.rss_limit.to_le_bytes());
+        let (out, at) = put(out, at, &(self.types_len() as u32).to_le_bytes());
+        let (out, at) = match self.types {
+            Some(tree) => tree.put(out, at),
+            None => (out, at),
+        };
         assert!(at == N, "every byte was written");
         out
     }
@@ -134,7 +154,7 @@ const fn put_str<const N: usize>(out: [u8; N], at: usize, text: &str) -> ([u8; N
     put(out, at, text.as_bytes())
 }
 
-impl<S: AsRef<str>> Record<S> {
+impl<S: AsRef<str>, T> Record<S, T> {
     /// The path as `cargo test` prints it: modules and name, without the crate's name.
     pub fn path(&self) -> String {
         match self.module.as_ref().split_once("::") {
@@ -206,7 +226,7 @@ impl std::error::Error for RecordError {}
 ///
 /// # Errors
 /// If the section holds anything but records and zero padding.
-pub fn parse_section(section: &[u8]) -> Result<Vec<Record<String>>, RecordError> {
+pub fn parse_section(section: &[u8]) -> Result<Vec<ReadRecord>, RecordError> {
     let mut records = Vec::new();
     let mut at = 0;
     while at < section.len() {
@@ -230,7 +250,7 @@ pub fn parse_section(section: &[u8]) -> Result<Vec<Record<String>>, RecordError>
     Ok(records)
 }
 
-fn parse_record(fields: &mut Fields<'_>) -> Option<Record<String>> {
+fn parse_record(fields: &mut Fields<'_>) -> Option<ReadRecord> {
     let record = Record {
         module: fields.text()?,
         name: fields.text()?,
@@ -247,6 +267,10 @@ fn parse_record(fields: &mut Fields<'_>) -> Option<Record<String>> {
             max_len: fields.u64()?,
             stack_size: fields.u64()?,
             rss_limit: fields.u64()?,
+        },
+        types: match fields.u32()? as usize {
+            0 => None,
+            n => Some(Shape::parse(fields.take(n)?)?),
         },
     };
     fields.0.is_empty().then_some(record)
@@ -292,6 +316,7 @@ mod tests {
         n_seeds: 2,
         ignored: 0,
         options: Options { timeout_ms: 1000, max_len: 4096, stack_size: 0, rss_limit: 0 },
+        types: Some(&Tree::Tuple(&[&Tree::Text, &Tree::List(&Tree::Unsigned(2))])),
     };
     const BYTES: [u8; RECORD.encoded_len()] = RECORD.encode();
 
@@ -304,6 +329,7 @@ mod tests {
         assert_eq!(records[0].file, "src/json.rs");
         assert_eq!(records[0].dict, "json.dict");
         assert_eq!(records[0].options, RECORD.options);
+        assert_eq!(records[0].types, RECORD.types.map(Shape::of));
     }
 
     #[test]

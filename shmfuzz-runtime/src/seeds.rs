@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+use crate::call;
 use crate::child::{self, Replay};
 use crate::fuzz_test::FuzzTest;
 use crate::kind::FailureKind;
@@ -112,7 +113,9 @@ impl Seeds {
     /// With one line that names the seed and how it failed.
     pub(crate) fn replay(&self, seed: &Seed, replaying: Replaying) -> Result<(), String> {
         let result = match (&seed.source, replaying) {
-            (Source::Attribute(bytes), _) => self.replay_here(seed, bytes),
+            (Source::Attribute(input), _) => {
+                self.replay_here(seed, || call::call(self.test, input))
+            }
             (Source::File(path), Replaying::Apart)
                 if FailureKind::file_ends_process(&seed.name) =>
             {
@@ -127,16 +130,20 @@ impl Seeds {
                 {
                     self.replay_apart(seed, path)
                 }
-                Ok(bytes) => self.replay_here(seed, &bytes),
+                Ok(bytes) => self.replay_here(seed, || child::replay_file(self.test, &bytes)),
                 Err(error) => Err(format!("cannot be read: {error}")),
             },
         };
         result.map_err(|failure| format!("{}: {failure}", seed.shown))
     }
 
-    fn replay_here(&self, seed: &Seed, bytes: &[u8]) -> Result<(), String> {
+    fn replay_here(
+        &self,
+        seed: &Seed,
+        call: impl FnOnce() -> Result<(), String>,
+    ) -> Result<(), String> {
         let label = format!("{} of {}", seed.shown, self.test.path());
-        last_seed::during(&label, || child::replay_file(self.test, bytes))
+        last_seed::during(&label, call)
     }
 
     fn replay_apart(&self, seed: &Seed, file: &Path) -> Result<(), String> {

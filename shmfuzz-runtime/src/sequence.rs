@@ -77,7 +77,7 @@ pub fn from_file(bytes: &[u8]) -> Result<Vec<Vec<u8>>, SequenceError> {
 }
 
 /// What stands before the closing quote, which must end the text; or what is wrong, and where.
-fn unescape(text: &[u8]) -> Result<Vec<u8>, (usize, &'static str)> {
+pub(crate) fn unescape(text: &[u8]) -> Result<Vec<u8>, (usize, &'static str)> {
     let (mut bytes, mut at) = (Vec::new(), 0);
     loop {
         match text.get(at) {

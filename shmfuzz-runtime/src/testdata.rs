@@ -20,7 +20,7 @@ pub const DICT_ENDING: &str = ".dict";
 ///
 /// It has the target's name in it, unless the target is the library; a folder without it counts
 /// too, where it stands alone, so that a test may move between targets.
-pub fn seed_folder<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> PathBuf {
+pub fn seed_folder<S: AsRef<str>, T>(package_dir: &Path, record: &Record<S, T>) -> PathBuf {
     let root = package_dir.join(ROOT);
     let folder = root.join(record.folder());
     let short = root.join(short_folder(record));
@@ -29,7 +29,7 @@ pub fn seed_folder<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> Pat
 
 /// The file of a fuzz test's dictionary: beside its folder, with the same name and `.dict`. It need
 /// not exist; one without the target's name counts as such a folder does.
-pub fn dict_file<S: AsRef<str>>(package_dir: &Path, record: &Record<S>) -> PathBuf {
+pub fn dict_file<S: AsRef<str>, T>(package_dir: &Path, record: &Record<S, T>) -> PathBuf {
     let root = package_dir.join(ROOT);
     let file = root.join(record.folder() + DICT_ENDING);
     let short = root.join(short_folder(record) + DICT_ENDING);
@@ -46,7 +46,7 @@ pub fn dict_names(package_dir: &Path) -> io::Result<Vec<String>> {
     Ok(names.iter().filter_map(|name| name.strip_suffix(DICT_ENDING)).map(str::to_owned).collect())
 }
 
-fn short_folder<S: AsRef<str>>(record: &Record<S>) -> String {
+fn short_folder<S: AsRef<str>, T>(record: &Record<S, T>) -> String {
     record.path().replace("::", ".")
 }
 
@@ -113,7 +113,11 @@ pub fn recorded_limits(folder: &Path) -> io::Result<RecordedLimits> {
 }
 
 /// The limits under which a file of a fuzz test is replayed.
-pub fn limits_of<S>(recorded: &RecordedLimits, record: &Record<S>, file_name: &str) -> Limits {
+pub fn limits_of<S, T>(
+    recorded: &RecordedLimits,
+    record: &Record<S, T>,
+    file_name: &str,
+) -> Limits {
     recorded.get(file_name).unwrap_or_else(|| Limits::of(&record.options))
 }
 
@@ -128,7 +132,10 @@ pub struct StrayFolder {
 
 /// Which of these folders belong to none of the package's fuzz tests. One without the target's name
 /// does not, beside the one with it.
-pub fn stray_folders<S: AsRef<str>>(folders: &[String], records: &[Record<S>]) -> Vec<StrayFolder> {
+pub fn stray_folders<S: AsRef<str>, T>(
+    folders: &[String],
+    records: &[Record<S, T>],
+) -> Vec<StrayFolder> {
     let own: Vec<[String; 2]> = records.iter().map(|r| [r.folder(), short_folder(r)]).collect();
     let is_known = |name: &String| {
         own.iter().any(|[long, short]| name == long || (name == short && !folders.contains(long)))
@@ -205,6 +212,7 @@ mod tests {
         n_seeds: 0,
         ignored: 0,
         options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
+        types: None,
     };
 
     #[test]

@@ -71,6 +71,8 @@ use crate::mapping::{Mapping, RUNTIME_VERSION};
 use crate::message::{
     ChannelError, Coverage, EXIT_CANNOT_START, Hello, Reply, Request, Setup, WORKER_ENV,
 };
+use crate::record::InputKind;
+use crate::shape::Shape;
 use crate::turn::Turn;
 use crate::words::LastWords;
 use again::{Again, Patience};
@@ -238,10 +240,19 @@ fn serve(
     }
 }
 
+/// What inputs are.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    kind: InputKind,
+    /// What they are made of, if they are values.
+    shape: Option<&'static Shape>,
+}
+
 /// All that a worker knows.
 #[derive(Debug)]
 struct Worker {
     test: &'static FuzzTest,
+    form: Form,
     mapping: &'static Mapping,
     executor: Executor,
     coverage: CoverageMap,
@@ -309,8 +320,11 @@ impl Tally {
 
 impl Worker {
     fn new(test: &'static FuzzTest, mapping: &'static Mapping, journal: Option<Journal>) -> Self {
+        let shape = test.shape().map(|shape| &*Box::leak(Box::new(shape)));
+        let form = Form { kind: test.record.kind, shape };
         Self {
             test,
+            form,
             mapping,
             executor: Executor::new(test, mapping, journal),
             coverage: CoverageMap::new(),
@@ -318,7 +332,7 @@ impl Worker {
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
-            favour: Favour::new(mutate::n_mutators(test.record.kind)),
+            favour: Favour::new(mutate::n_mutators(form.kind, shape)),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
             hoard: Hoard::new(0),

@@ -9,7 +9,7 @@ const SOURCE: &str = r#"
 use fz::fuzz_test;
 pub struct Opaque;
 #[fuzz_test(crate = fz)]
-fn takes_a_number(_: u32) {}
+fn takes_an_opaque_value(_: Opaque) {}
 #[fuzz_test(crate = fz)]
 fn takes_a_reference(_: &Vec<u8>) {}
 #[fuzz_test(crate = fz)]
@@ -25,7 +25,7 @@ fn does_not_name_the_crate(_: &[u8]) {}
 /// Line and column, and how the message begins.
 const EXPECTED: [(&str, &str); 6] = [
     ("14:1", "cannot find `shmfuzz_runtime`"),
-    ("5:22", "a fuzz test cannot take `u32`"),
+    ("5:29", "a fuzz test cannot take `Opaque`"),
     ("7:25", "a fuzz test cannot take `&Vec<u8>`"),
     ("9:34", "a fuzz test cannot return `u32`"),
     ("11:48", "`Opaque` doesn't implement `Debug`"),

@@ -1,11 +1,11 @@
 //! Inputs that are values of the user's own types.
 
-use crate::project::{Project, RunToEnd, name_of};
+use crate::project::{Project, RunToEnd, finding_name, name_of};
 use fs_err as fs;
 
 #[test]
 fn values_of_any_type_are_found_wrong_from_nothing() {
-    let typed = Project::from_fixture("typed", "values");
+    let typed = Project::from_fixture("typed", "arbitrary");
     typed.cargo(["test", "--lib"]).run().code(0);
     for (test, message) in [
         ("tests::no_money_is_made", "money was made"),
@@ -26,4 +26,52 @@ fn values_of_any_type_are_found_wrong_from_nothing() {
         failed.says(&[name_of(file), message]);
         fs::remove_file(file).unwrap();
     }
+}
+
+#[test]
+fn values_are_found_from_nothing_and_written_as_text() {
+    let typed = Project::from_fixture("typed", "values");
+    for (test, expected) in [
+        ("one_number", Some("-1234567890123\n")),
+        ("two_arguments", Some("9\n\"yes\"\n")),
+        ("related_fields", None),
+        ("one_of_a_list", Some("[[true,\"key\"]]\n")),
+        ("an_array", Some("[115,105,120,116,101,101,110,32,98,121,116,101,115,32,97,98]\n")),
+    ] {
+        let path = format!("values::{test}");
+        let args = ["--seed", "1", "--jobs", "1", "--runs", "3000000", "--stop-on-crash"];
+        let output = typed.fuzz(&path, &args).run().code(100);
+        let folder = typed.testdata(&format!("values.{test}"));
+        let [file] = &folder[..] else { panic!("{folder:?}\n{output}") };
+        let text = fs::read_to_string(file).unwrap();
+        let values = text.strip_prefix("cargo-shmfuzz values v1\n").expect("the first line");
+        assert!(expected.is_none_or(|expected| values == expected), "{test}: {values}");
+        assert_eq!(name_of(file), finding_name("crash", text.as_bytes()), "{output}");
+        let repro = typed.shmfuzz(["repro", "--exact", &path, name_of(file)]).run();
+        repro.code(100).says(&["found at one value"]);
+        let cargo_test = typed.cargo(["test", "--lib", "--", "--exact", &path]).run();
+        cargo_test.code(101).says(&[name_of(file), "found at one value"]);
+        let again = typed.fuzz(&path, &["--runs", "1000", "--jobs", "1"]).run().code(0);
+        assert_eq!(again.event("known")["seed"], name_of(file), "{again}");
+    }
+}
+
+#[test]
+fn files_of_values_can_be_written_by_hand() {
+    let typed = Project::from_fixture("typed", "by-hand");
+    let test = "values::says_its_arguments";
+    let cargo_test = || typed.cargo(["test", "--lib", "--", "--exact", test, "--nocapture"]).run();
+    let seed = "<1.5 Some('ß') {\"a\": [1, 2]} 2.5s Err([255])>";
+    cargo_test().code(0).says(&[seed]);
+    let file = |text: &str| {
+        let text = format!("cargo-shmfuzz values v1\n# by hand\n{text}");
+        typed.write("testdata/fuzz/values.says_its_arguments/mine", text);
+    };
+    file("\"-inf\"\nnull\n{\"k\": []}\n{\"secs\": 3, \"nanos\": 0}\n{\"Ok\": -5}\n");
+    cargo_test().code(0).says(&[seed, "<-inf None {\"k\": []} 3s Ok(-5)>"]);
+    file("1\nnull\n{\"k\": [70000]}\n{\"secs\": 3, \"nanos\": 0}\n{\"Ok\": -5}\n");
+    let wrong = "line 5: argument 3[\"k\"][0]: a number that fits u16 expected, not 70000";
+    cargo_test().code(101).says(&["values.says_its_arguments/mine", wrong]);
+    let output = typed.shmfuzz(["run", "--exact", test, "--runs", "200"]).run().code(0);
+    output.says(&["values.says_its_arguments/mine", wrong, "it is passed over"]);
 }

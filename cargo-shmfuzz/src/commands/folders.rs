@@ -6,7 +6,7 @@ use crate::cli::Selection;
 use crate::show;
 use crate::workspace::Workspace;
 use camino::{Utf8Path, Utf8PathBuf};
-use shmfuzz_runtime::record::Record;
+use shmfuzz_runtime::record::ReadRecord;
 use shmfuzz_runtime::testdata;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) fn seed_folder(build: &Build, test: &FuzzTest) -> PathBuf {
     own_or_shared(dir.as_std_path(), &test.record, &records(build, dir))
 }
 
-fn own_or_shared(dir: &Path, record: &Record<String>, all: &[Record<String>]) -> PathBuf {
+fn own_or_shared(dir: &Path, record: &ReadRecord, all: &[ReadRecord]) -> PathBuf {
     let own = dir.join(testdata::ROOT).join(record.folder());
     let found = testdata::seed_folder(dir, record);
     let is_taken = all.iter().any(|other| found == dir.join(testdata::ROOT).join(other.folder()));
@@ -34,8 +34,8 @@ pub(super) fn dict_file(build: &Build, test: &FuzzTest) -> PathBuf {
     own_or_shared_dict(dir.as_std_path(), &test.record, &records(build, dir))
 }
 
-fn own_or_shared_dict(dir: &Path, record: &Record<String>, all: &[Record<String>]) -> PathBuf {
-    let file = |record: &Record<String>| {
+fn own_or_shared_dict(dir: &Path, record: &ReadRecord, all: &[ReadRecord]) -> PathBuf {
+    let file = |record: &ReadRecord| {
         dir.join(testdata::ROOT).join(record.folder() + testdata::DICT_ENDING)
     };
     let found = testdata::dict_file(dir, record);
@@ -44,7 +44,7 @@ fn own_or_shared_dict(dir: &Path, record: &Record<String>, all: &[Record<String>
 }
 
 /// All fuzz tests of a package.
-fn records(build: &Build, package_dir: &Utf8Path) -> Vec<Record<String>> {
+fn records(build: &Build, package_dir: &Utf8Path) -> Vec<ReadRecord> {
     let own = build.binaries.iter().filter(|binary| binary.package_dir == *package_dir);
     own.flat_map(|binary| binary.records.iter().cloned()).collect()
 }
@@ -85,11 +85,7 @@ pub(super) fn warnings(
 
 /// The folders and dictionaries of a package that belong to none of its fuzz tests; `named` are the
 /// dictionaries that these, or the command line, ask for by their paths.
-fn stray(
-    dir: &Utf8Path,
-    records: &[Record<String>],
-    named: &[PathBuf],
-) -> anyhow::Result<Vec<String>> {
+fn stray(dir: &Utf8Path, records: &[ReadRecord], named: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     let root = dir.join(testdata::ROOT);
     // A path may be written in several ways, and a file may have several paths.
     let named: Vec<PathBuf> = named.iter().filter_map(|file| file.canonicalize().ok()).collect();
@@ -115,14 +111,14 @@ fn stray(
 
 /// Fuzz tests of one package whose folder is the same: they run each other's seeds, and where one
 /// fails, the other seems to.
-fn shared(root: &Utf8Path, records: &[Record<String>]) -> Vec<String> {
-    let mut by_folder: BTreeMap<String, Vec<&Record<String>>> = BTreeMap::new();
+fn shared(root: &Utf8Path, records: &[ReadRecord]) -> Vec<String> {
+    let mut by_folder: BTreeMap<String, Vec<&ReadRecord>> = BTreeMap::new();
     for record in records {
         by_folder.entry(record.folder()).or_default().push(record);
     }
     let several = by_folder.into_iter().filter(|(_, records)| records.len() > 1);
-    let warning = |(folder, records): (String, Vec<&Record<String>>)| {
-        let name = |record: &&Record<String>| {
+    let warning = |(folder, records): (String, Vec<&ReadRecord>)| {
+        let name = |record: &&ReadRecord| {
             let target = record.target().map(|target| format!(" of target `{target}`"));
             let target = target.unwrap_or_else(|| " of the library".to_owned());
             format!("`{}`{target} ({}:{})", record.path(), record.file, record.line)
@@ -140,10 +136,10 @@ fn shared(root: &Utf8Path, records: &[Record<String>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shmfuzz_runtime::record::{InputKind, Options};
+    use shmfuzz_runtime::record::{InputKind, Options, Record};
 
     /// Cargo sets no `tmpdir` for the library.
-    fn record(module: &str, tmpdir: &str) -> Record<String> {
+    fn record(module: &str, tmpdir: &str) -> ReadRecord {
         Record {
             module: module.to_owned(),
             name: "parse".to_owned(),
@@ -156,6 +152,7 @@ mod tests {
             n_seeds: 0,
             ignored: 0,
             options: Options::default(),
+            types: None,
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) fn label(one: &Selected, selection: &Selection) -> Label {
         name: one.name.clone(),
         package: binary.package_name.clone(),
         path: (!binary.has_own_main).then(|| one.test.path()),
+        shape: one.test.record.types.clone(),
         cargo_test: command(&["cargo", "test"], &one.test.path()),
         repro: command(&["cargo", "shmfuzz", "repro"], &one.name),
         stability: command(&["cargo", "shmfuzz", "stability"], &one.name),

@@ -22,6 +22,7 @@ use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::record::InputKind;
 use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::testdata;
+use shmfuzz_runtime::value::text;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -142,6 +143,11 @@ fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
             show::path(&path)
         );
     }
+    let input = match &one.test.record.types {
+        Some(shape) => text::from_file(shape, &input)
+            .with_context(|| format!("{} is no input of {}", show::path(&path), one.name))?,
+        None => input,
+    };
     if one.test.record.kind == InputKind::Text && std::str::from_utf8(&input).is_err() {
         bail!("{} is no valid UTF-8, which {} takes", show::path(&path), one.name);
     }
@@ -307,17 +313,21 @@ impl Task<'_> {
         Ok(ExitCode::Nothing)
     }
 
+    fn file_of(&self, finding: &Finding) -> Vec<u8> {
+        super::home(self.one, &self.limits).to_file(&finding.input).into_owned()
+    }
+
     /// Writes what is smaller; -> where it is.
     fn write(&self, finding: &Finding, report: &mut Report) -> anyhow::Result<PathBuf> {
         let Given { path, input, place } = &self.given;
         match place {
             Place::File(file) => {
-                store::write_input(file, &finding.input)?;
+                store::write_input(file, &self.file_of(finding))?;
                 Ok(file.clone())
             }
             _ if finding.input == *input => Ok(path.clone().into()),
             Place::Input => {
-                store::write_input(path.as_std_path(), &finding.input)?;
+                store::write_input(path.as_std_path(), &self.file_of(finding))?;
                 Ok(path.clone().into())
             }
             Place::Testdata => {

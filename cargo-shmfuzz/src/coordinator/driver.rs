@@ -238,6 +238,7 @@ impl<'a> Driver<'a> {
             Action::SaveSlowest { test, input } => self.ledger.save_slowest(test, &input),
             Action::CheckPlain { finding, test, kind, input, bucket: _ } => {
                 let Test { timeout, rss_limit, .. } = self.tests[test.0];
+                let input = self.ledger.file_of(test, &input);
                 self.check(Check { finding, test, kind, input, timeout, rss_limit })?;
             }
             Action::Show(notice) => self.show(&notice),

@@ -32,6 +32,7 @@ pub(super) struct Check {
     pub(super) finding: FindingId,
     pub(super) test: TestIdx,
     pub(super) kind: FailureKind,
+    /// What stands in its file.
     pub(super) input: Bytes,
     /// Those of the campaign, as [`super::campaign::Test`] has them.
     pub(super) timeout: Duration,

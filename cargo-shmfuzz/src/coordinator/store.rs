@@ -18,6 +18,10 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use shmfuzz_runtime::limits::Limits;
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::sequence;
+use shmfuzz_runtime::shape::Shape;
+use shmfuzz_runtime::value::text::{self, TextError};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -76,10 +80,35 @@ pub(crate) struct Home {
     pub(crate) seed_folder: PathBuf,
     /// What it takes.
     pub(crate) kind: InputKind,
+    /// What its inputs are made of, if they are values.
+    pub(crate) shape: Option<Shape>,
     /// The limits of this campaign.
     pub(crate) limits: Limits,
     /// The limits under which `cargo test` replays findings: the attribute's, or the defaults.
     pub(crate) own_limits: Limits,
+}
+
+impl Home {
+    /// What stands in the file of an input, or of a sequence, which is a file already.
+    pub(crate) fn to_file<'a>(&self, input: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.shape {
+            Some(shape) if !sequence::is_sequence(input) => {
+                Cow::Owned(text::to_file(shape, input).into_bytes())
+            }
+            _ => Cow::Borrowed(input),
+        }
+    }
+
+    /// The input in a file.
+    ///
+    /// # Errors
+    /// If it holds no arguments of this fuzz test, with the line.
+    pub(crate) fn input_of(&self, file: Vec<u8>) -> Result<Vec<u8>, TextError> {
+        match &self.shape {
+            Some(shape) => text::from_file(shape, &file),
+            None => Ok(file),
+        }
+    }
 }
 
 /// Where one test's files are.
@@ -116,6 +145,11 @@ impl Store {
         Self { tests: homes.into_iter().map(shelves).collect(), written: HashMap::new() }
     }
 
+    /// What it knows of a test.
+    pub(crate) fn home(&self, test: TestIdx) -> &Home {
+        &self.tests[test.0].home
+    }
+
     /// The folder of a test's cached entries.
     pub(crate) fn cache_dir(&self, test: TestIdx) -> &Path {
         &self.tests[test.0].cache
@@ -137,11 +171,13 @@ impl Store {
         replaces: Option<&[u8]>,
     ) -> anyhow::Result<()> {
         let shelves = &mut self.tests[test.0];
-        let name = hash(input);
+        let file = shelves.home.to_file(input);
+        let name = hash(&file);
         if !shelves.cache.join(&name).exists() {
-            disk::write(&shelves.cache, &name, input, disk::Care::Cache)?;
+            disk::write(&shelves.cache, &name, &file, disk::Care::Cache)?;
         }
-        let Some(old) = replaces.map(hash).filter(|old| *old != name) else { return Ok(()) };
+        let old = replaces.map(|old| hash(&shelves.home.to_file(old)));
+        let Some(old) = old.filter(|old| *old != name) else { return Ok(()) };
         let misnamed = shelves.misnamed.remove(&old);
         disk::remove(&misnamed.unwrap_or_else(|| shelves.cache.join(old)))
     }
@@ -151,7 +187,8 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn save_slowest(&self, test: TestIdx, input: &[u8]) -> anyhow::Result<PathBuf> {
-        disk::write(&self.cache_dir(test).join(SLOW), SLOWEST, input, disk::Care::Cache)
+        let file = self.home(test).to_file(input);
+        disk::write(&self.cache_dir(test).join(SLOW), SLOWEST, &file, disk::Care::Cache)
     }
 
     /// Removes all of a test's cached entries, and its folder if nothing else is in it. Findings

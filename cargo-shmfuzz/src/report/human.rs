@@ -121,7 +121,7 @@ impl Human {
         };
         let text = format!("{name}: {change}, {}", why_not_smaller(*limit));
         self.console.status(Tone::Good, "Minimized", &text);
-        for line in show::input(&finding.input) {
+        for line in show::input(None, &finding.input) {
             self.console.detail(&format!("  {line}"));
         }
         let path = shown_path(path);
@@ -273,15 +273,15 @@ impl Human {
             )),
         }
         for input in inputs.iter().take(MOST) {
-            self.bytes(input);
+            self.bytes(finding.test, input);
         }
         if inputs.len() > MOST {
             self.console.detail(&format!("  and {} more", inputs.len() - MOST));
         }
     }
 
-    fn bytes(&mut self, input: &[u8]) {
-        for line in show::input(input) {
+    fn bytes(&mut self, test: TestIdx, input: &[u8]) {
+        for line in show::input(label(&self.labels, test).shape.as_ref(), input) {
             self.console.detail(&format!("  {line}"));
         }
     }
@@ -335,7 +335,7 @@ impl Human {
         self.message(&finding.failure.message);
         match finding.reproducible {
             Reproducible::InSequence { .. } => self.input(finding),
-            _ => self.bytes(&finding.input),
+            _ => self.bytes(finding.test, &finding.input),
         }
         self.written(finding, path);
         self.unit_test(finding, path);
@@ -343,8 +343,8 @@ impl Human {
 
     /// The finding as code.
     fn unit_test(&mut self, finding: &Finding, path: Option<&Path>) {
-        let test = label(&self.labels, finding.test).path.as_deref();
-        let code = test.zip(path).and_then(|(test, path)| paste::test(test, finding, path));
+        let label = label(&self.labels, finding.test);
+        let code = path.and_then(|path| paste::test(label, finding, path));
         let Some(code) = code else { return };
         self.console.detail("as a test, to paste into the same target:");
         for line in code.lines() {

@@ -447,9 +447,9 @@ impl<'a> Failed<'a> {
 
 impl<'a> Found<'a> {
     fn of(labels: &[Label], finding: &'a Finding, path: Option<&Path>) -> Self {
-        let test = label(labels, finding.test).path.as_deref();
+        let label = label(labels, finding.test);
         Self {
-            unit_test: test.zip(path).and_then(|(test, path)| paste::test(test, finding, path)),
+            unit_test: path.and_then(|path| paste::test(label, finding, path)),
             failure: Failed::of(&finding.failure),
             path: path.map(|path| path.to_string_lossy().into_owned()),
             size: finding.input.len(),

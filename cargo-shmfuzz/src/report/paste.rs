@@ -1,16 +1,19 @@
 //! A finding as Rust code, to paste beside the fuzz test.
 
+use super::Label;
 use crate::coordinator::notice::{Finding, Reproducible};
 use shmfuzz_runtime::testdata;
+use shmfuzz_runtime::value::text;
 use std::path::Path;
 
 /// The longest input that is written into the code, in bytes. What is longer is read from its file.
 const LONGEST: usize = 1 << 10;
 
-/// A `#[test]` that fails as the finding does, for the target of the fuzz test at `path`; the
+/// A `#[test]` that fails as the finding does, for the target of its fuzz test; the
 /// finding's input stands in `file`. `None` if it would not: what ends the process, needs its limits,
 /// or a process that has run nothing else, is kept as a file only.
-pub(super) fn test(path: &str, finding: &Finding, file: &Path) -> Option<String> {
+pub(super) fn test(label: &Label, finding: &Finding, file: &Path) -> Option<String> {
+    let path = label.path.as_deref()?;
     let fails_by_itself = finding.failure.kind.is_recoverable();
     if !fails_by_itself || finding.reproducible != Reproducible::Yes {
         return None;
@@ -19,6 +22,10 @@ pub(super) fn test(path: &str, finding: &Finding, file: &Path) -> Option<String>
     let name = format!("{function}_{}", file.file_stem()?.to_string_lossy());
     let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     let input = match finding.input.len() {
+        0..=LONGEST if label.shape.is_some() => {
+            let shape = label.shape.as_ref()?;
+            format!("{:?}", text::to_file(shape, &finding.input))
+        }
         0..=LONGEST => format!("b\"{}\"", finding.input.escape_ascii()),
         _ => from_file(file)?,
     };
@@ -72,7 +79,16 @@ mod tests {
     #[test]
     fn an_input_is_written_into_the_code_and_a_long_one_read_from_its_file() {
         let file = Path::new("/home/p/testdata/fuzz/tests.parse/crash-0123");
-        let code = |kind, input: &[u8], how| test("tests::parse", &finding(kind, input, how), file);
+        let label = Label {
+            name: "parse".to_owned(),
+            package: "p".to_owned(),
+            path: Some("tests::parse".to_owned()),
+            shape: None,
+            cargo_test: String::new(),
+            repro: String::new(),
+            stability: String::new(),
+        };
+        let code = |kind, input: &[u8], how| test(&label, &finding(kind, input, how), file);
         let panics = |input| code(FailureKind::Panic, input, Reproducible::Yes).unwrap();
         assert_eq!(
             panics(b"\"\xff\n"),

@@ -48,6 +48,7 @@ fn opening() -> Opening {
         name: name.to_owned(),
         package: "gps".to_owned(),
         path: Some(name.to_owned()),
+        shape: None,
         cargo_test: format!("cargo test -p gps {name}"),
         repro: format!("cargo shmfuzz repro {name}"),
         stability: format!("cargo shmfuzz stability {name}"),

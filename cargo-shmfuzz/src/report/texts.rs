@@ -78,7 +78,11 @@ impl Texts {
             || format!("unsaved-{}.txt", finding.failure.bucket),
             |name| format!("{}.txt", name.to_string_lossy()),
         );
-        let content = format!("{}{}", text.told, as_seed(finding));
+        let content = match self.labels.get(finding.test.0) {
+            // Of values, the file itself is what can be read and changed.
+            Some(Label { shape: Some(_), .. }) => text.told.clone(),
+            _ => format!("{}{}", text.told, as_seed(finding)),
+        };
         let file = disk::write(folder, &name, content.as_bytes(), Care::Text)?;
         match text.file.replace(file.clone()) {
             Some(old) if old != file => disk::remove(&old),

@@ -5,10 +5,13 @@
 //! All paths are absolute, and the block's own names are prefixed, so that whatever the user's
 //! module defines or shadows means the same inside the function as outside.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, FnArg, ItemFn, Meta, ReturnType, Visibility};
+use syn::{
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, ItemFn, Lit, Meta, PatType, PathArguments,
+    ReturnType, Type, Visibility,
+};
 
 use crate::options::Options;
 
@@ -24,7 +27,7 @@ pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) 
     let init_call = init.map(|_| quote!(__shmfuzz_init();));
     let body = body(&private, function, init_call);
     let init = init.map(|init| init_function(&private, init));
-    let seeds = seeds(&private, options);
+    let seeds = seeds(&private, options, function);
     let registration = registration(&private);
     quote! {
         #test
@@ -89,8 +92,10 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
     let name = function.sig.ident.to_string();
     let ignored = u32::from(function.attrs.iter().any(|a| a.path().is_ident("ignore")));
     let n_seeds = options.seeds.len() as u32;
-    let ty = input_type(function);
-    let kind = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::KIND);
+    let arguments = argument_types(function);
+    let span = arguments_span(function);
+    let kind = quote_spanned!(span=> <#arguments as #private::Arguments<'_>>::KIND);
+    let types = quote_spanned!(span=> <#arguments as #private::Arguments<'_>>::TYPES);
     let Options { timeout_ms, max_len, stack_size, rss_limit, dict, .. } = options;
     quote! {
         const __SHMFUZZ_RECORD: #private::Record = #private::Record {
@@ -110,6 +115,7 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
                 stack_size: #stack_size,
                 rss_limit: #rss_limit,
             },
+            types: #types,
         };
         #[used]
         #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,shmfuzz_tests"))]
@@ -123,18 +129,34 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
 /// it must.
 fn body(private: &TokenStream, function: &ItemFn, init: Option<TokenStream>) -> TokenStream {
     let name = &function.sig.ident;
-    let ty = input_type(function);
-    let read = quote_spanned!(ty.span()=> <#ty as #private::Input<'_>>::read(__shmfuzz_bytes));
+    let types = argument_types(function);
+    let names: Vec<_> =
+        (0..function.sig.inputs.len()).map(|nth| format_ident!("__shmfuzz_{nth}")).collect();
+    let span = arguments_span(function);
+    let read = quote_spanned!(span=> <#types as #private::Arguments<'_>>::read);
+    let call = quote_spanned!(span=> #read(__shmfuzz_bytes, &mut __shmfuzz_owned));
+    let owned = quote_spanned!(span=> ::core::default::Default::default());
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
+    let checks = typed_arguments(function).map(|argument| {
+        let ty = &argument.ty;
+        quote_spanned!(ty.span()=> #private::is_argument::<#ty>();)
+    });
     quote! {
+        // Said of each argument where it stands, before anything is said of all of them.
+        #[allow(dead_code)]
+        fn __shmfuzz_arguments() {
+            #(#checks)*
+        }
+
         fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
             #init
-            match #read {
-                ::core::option::Option::Some(__shmfuzz_input) => #verdict(#name(__shmfuzz_input)),
+            let mut __shmfuzz_owned = #owned;
+            match #call {
+                ::core::option::Option::Some((#(#names,)*)) => #verdict(#name(#(#names),*)),
                 ::core::option::Option::None => #private::Verdict::Rejected,
             }
         }
@@ -154,10 +176,24 @@ fn init_function(private: &TokenStream, init: &Expr) -> TokenStream {
     }
 }
 
-fn seeds(private: &TokenStream, options: &Options) -> TokenStream {
-    let calls = options.seeds.iter().map(|seed| {
-        let bytes = quote_spanned!(seed.span()=> #private::seed_bytes(&#seed));
-        quote!(__shmfuzz_add(#bytes);)
+/// Seeds of an only argument that is bytes or text are anything of bytes; others are arguments.
+fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
+    let types = argument_types(function);
+    let arguments: Vec<_> = typed_arguments(function).collect();
+    let calls = options.seeds.iter().map(|seed| match &arguments[..] {
+        // Where the type has another name, a literal tells as well.
+        [one] if is_raw(&one.ty) || is_text(seed) => {
+            let bytes = quote_spanned!(seed.span()=> #private::seed_bytes(&#seed));
+            quote!(__shmfuzz_add(#bytes);)
+        }
+        [_] => quote_spanned!(seed.span()=> {
+            let seed: #types = (#seed,);
+            __shmfuzz_add(&#private::Seed::write(seed));
+        }),
+        _ => quote_spanned!(seed.span()=> {
+            let seed: #types = #seed;
+            __shmfuzz_add(&#private::Seed::write(seed));
+        }),
     });
     quote! {
         fn __shmfuzz_seeds(
@@ -186,9 +222,49 @@ fn registration(private: &TokenStream) -> TokenStream {
     }
 }
 
-fn input_type(function: &ItemFn) -> TokenStream {
-    match function.sig.inputs.first() {
-        Some(FnArg::Typed(argument)) => argument.ty.to_token_stream(),
-        _ => TokenStream::new(),
+/// The tuple of the arguments' types.
+fn argument_types(function: &ItemFn) -> TokenStream {
+    let types = typed_arguments(function).map(|argument| &argument.ty);
+    quote_spanned!(arguments_span(function)=> (#(#types,)*))
+}
+
+/// Where what is wrong with the arguments is said: at the first of them.
+fn arguments_span(function: &ItemFn) -> Span {
+    typed_arguments(function).next().map_or_else(Span::call_site, |first| first.ty.span())
+}
+
+fn typed_arguments(function: &ItemFn) -> impl Iterator<Item = &PatType> {
+    function.sig.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(argument),
+        FnArg::Receiver(_) => None,
+    })
+}
+
+fn is_text(seed: &Expr) -> bool {
+    matches!(seed, Expr::Lit(ExprLit { lit: Lit::Str(_) | Lit::ByteStr(_), .. }))
+}
+
+/// Whether a type is written as one of those that are an input as it is.
+fn is_raw(ty: &Type) -> bool {
+    let is_u8 = |ty: &Type| matches!(ty, Type::Path(path) if path.path.is_ident("u8"));
+    match ty {
+        Type::Group(group) => is_raw(&group.elem),
+        Type::Paren(paren) => is_raw(&paren.elem),
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Slice(slice) => is_u8(&slice.elem),
+            Type::Path(path) => path.path.is_ident("str"),
+            _ => false,
+        },
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::None => last.ident == "String",
+            PathArguments::AngleBracketed(of) => {
+                let is_bytes =
+                    |of: &GenericArgument| matches!(of, GenericArgument::Type(ty) if is_u8(ty));
+                last.ident == "Arbitrary"
+                    || last.ident == "Vec" && of.args.len() == 1 && of.args.iter().all(is_bytes)
+            }
+            PathArguments::Parenthesized(_) => false,
+        }),
+        _ => false,
     }
 }

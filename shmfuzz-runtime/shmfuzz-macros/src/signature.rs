@@ -4,7 +4,9 @@
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
 
-const INPUTS: &str = "one of `&[u8]`, `Vec<u8>`, `&str`, `String`";
+const INPUTS: &str = "`&[u8]`, `&str`, numbers, `Vec`s, tuples and the like";
+/// The most arguments that a fuzz test has.
+const MOST: usize = 8;
 
 /// Checks the signature and the other attributes.
 ///
@@ -102,10 +104,10 @@ fn argument_errors(signature: &Signature) -> Vec<Error> {
             signature.paren_token.span.join(),
             format!("a fuzz test takes its input as an argument: {INPUTS}, as in `data: &[u8]`"),
         )),
-        1 => {}
+        1..=MOST => {}
         _ => errors.push(Error::new(
-            signature.inputs[1].span(),
-            format!("several arguments are not supported yet: take {INPUTS}, and split it"),
+            signature.inputs[MOST].span(),
+            format!("a fuzz test takes at most {MOST} arguments: put some of them into a tuple"),
         )),
     }
     errors

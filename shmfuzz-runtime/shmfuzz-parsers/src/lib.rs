@@ -34,6 +34,8 @@ pub mod place;
 pub mod record;
 #[path = "../../src/sequence.rs"]
 pub mod sequence;
+#[path = "../../src/shape.rs"]
+pub mod shape;
 #[path = "../../src/space.rs"]
 mod space;
 #[path = "../../src/stack.rs"]
@@ -42,6 +44,8 @@ pub mod stack;
 pub mod testdata;
 #[path = "../../src/turn.rs"]
 pub mod turn;
+#[path = "../../src/value.rs"]
+pub mod value;
 #[path = "../../src/words.rs"]
 pub mod words;
 

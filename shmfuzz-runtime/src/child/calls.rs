@@ -30,13 +30,14 @@ fn measure(test: &FuzzTest, bytes: &[u8]) -> Result<(), String> {
     let gauge = Gauge::open(process::id()).map_err(|error| error.to_string())?;
     let limits = env::var(super::LIMITS).ok().and_then(|text| text.parse().ok());
     let limits = limits.unwrap_or(crate::limits::Limits::DEFAULT);
+    let input = test.input_of_file(bytes).map_err(|error| error.to_string())?;
     let mut growth = Growth::new(Measure::Clock, limits.rss_limit);
     let began = Instant::now();
     while let Some(resident) = gauge.resident() {
         match growth.look(resident, began.elapsed()) {
             Verdict::Call(times) => {
                 for _ in 0..times {
-                    call(test, bytes)?;
+                    call(test, &input)?;
                 }
             }
             Verdict::Leaks(bytes) => return Err(leak::message(bytes)),

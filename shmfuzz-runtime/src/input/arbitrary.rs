@@ -3,8 +3,7 @@
 //! Invariant: the bytes stand for the value that they stand for in a target of cargo-fuzz, so that
 //! a corpus may go either way.
 
-use super::{Input, Sealed};
-use crate::record::InputKind;
+use crate::value::Argument;
 use ::arbitrary::{Arbitrary as FromBytes, Unstructured};
 
 /// An input that is a value of any type which implements [`arbitrary::Arbitrary`](FromBytes).
@@ -51,11 +50,14 @@ use ::arbitrary::{Arbitrary as FromBytes, Unstructured};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arbitrary<T>(pub T);
 
-impl<T> Sealed for Arbitrary<T> {}
-impl<'a, T: FromBytes<'a>> Input<'a> for Arbitrary<T> {
-    const KIND: InputKind = InputKind::Bytes;
+impl<'a, T: FromBytes<'a>> Argument<'a> for Arbitrary<T> {
+    type Owned = Vec<u8>;
 
-    fn read(bytes: &'a [u8]) -> Option<Self> {
+    fn give(owned: &'a mut Option<Vec<u8>>) -> Option<Self> {
+        Self::of_raw(owned.as_deref()?)
+    }
+
+    fn of_raw(bytes: &'a [u8]) -> Option<Self> {
         // Without this, fuzzing would explore all the ways of not having enough bytes first.
         if bytes.len() < T::size_hint(0).0 {
             return None;
@@ -86,17 +88,17 @@ mod tests {
 
     #[test]
     fn too_few_bytes_and_errors_are_rejected() {
-        assert_eq!(Arbitrary::<Hinted>::read(b"a"), None);
-        assert_eq!(Arbitrary::read(b"ab"), Some(Arbitrary(Hinted(b'a'))));
-        assert_eq!(Arbitrary::<Hinted>::read(b"\xffb"), None);
+        assert_eq!(Arbitrary::<Hinted>::of_raw(b"a"), None);
+        assert_eq!(Arbitrary::of_raw(b"ab"), Some(Arbitrary(Hinted(b'a'))));
+        assert_eq!(Arbitrary::<Hinted>::of_raw(b"\xffb"), None);
     }
 
     /// What `arbitrary` itself makes of them would differ: it reads lengths from the end.
     #[test]
     fn values_take_the_rest_of_the_bytes() {
-        let read = Arbitrary::<(u16, &[u8])>::read(b"\x01\x02all of this");
+        let read = Arbitrary::<(u16, &[u8])>::of_raw(b"\x01\x02all of this");
         assert_eq!(read, Some(Arbitrary((0x201, &b"all of this"[..]))));
-        assert_eq!(Arbitrary::read(b"ab\xff"), Some(Arbitrary("ab")));
-        assert_eq!(Arbitrary::read(b""), Some(Arbitrary(())));
+        assert_eq!(Arbitrary::of_raw(b"ab\xff"), Some(Arbitrary("ab")));
+        assert_eq!(Arbitrary::of_raw(b""), Some(Arbitrary(())));
     }
 }

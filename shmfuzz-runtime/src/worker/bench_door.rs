@@ -98,7 +98,7 @@ impl Mutations {
             kind,
             random: Random::from_state(1, 1),
             dictionary,
-            choices: favour::even(mutate::n_mutators(kind)),
+            choices: favour::even(mutate::n_mutators(kind, None)),
             buffer: vec![0; 16 << 10],
         }
     }
@@ -107,6 +107,7 @@ impl Mutations {
     pub fn make(&mut self, input: &[u8]) -> usize {
         let context = Context {
             kind: self.kind,
+            shape: None,
             limit: self.buffer.len(),
             donor: input,
             dictionary: &self.dictionary,

@@ -20,9 +20,14 @@ mod strings;
 mod tests;
 
 use super::frontier::{Attempt, Frontier};
+use super::mutate::edit::Room;
+use super::mutate::values;
+use super::random::Random;
 use super::solve::{self, Edit, Traced};
 use super::trace::{Event, Operands, Trace};
+use crate::area::Area;
 use crate::record::InputKind;
+use crate::shape::Shape;
 use effects::{Change, Effect, Effects};
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -51,6 +56,8 @@ pub(super) struct Stopped;
 pub(super) struct Limits {
     /// What inputs must stay.
     pub(super) kind: InputKind,
+    /// What they are made of, if they are values.
+    pub(super) shape: Option<&'static Shape>,
     /// Longest input that may be made, in bytes.
     pub(super) max_len: usize,
     /// The most executions.
@@ -356,7 +363,7 @@ impl<'a> Chase<'a> {
             Traced { input: &node.input, kind: self.limits.kind, max_len: self.limits.max_len };
         let event = &node.trace.events[goal.idx];
         for edit in solve::edits_of(traced, &event.operands, goal.wanted).iter().take(MAX_EDITS) {
-            let candidate = apply(&node.input, edit, self.limits.kind);
+            let candidate = apply(&node.input, edit, &self.limits);
             if let Some(reached) = self.try_for(node, goal, candidate, nested)? {
                 return Ok(Some(reached));
             }
@@ -504,13 +511,31 @@ fn edited(before: &[u8], now: &[u8]) -> (usize, usize) {
 }
 
 /// The input after an edit.
-fn apply(input: &[u8], edit: &Edit, kind: InputKind) -> Vec<u8> {
-    match edit {
-        Edit::Replace { at, removed, bytes } => {
+fn apply(input: &[u8], edit: &Edit, limits: &Limits) -> Vec<u8> {
+    match (edit, limits.shape) {
+        (edit, Some(shape)) => apply_to_values(input, edit, shape, limits.max_len),
+        (Edit::Replace { at, removed, bytes }, None) => {
             [&input[..*at], bytes, &input[*at + *removed..]].concat()
         }
-        Edit::Resize(len) => resized(input, *len, kind),
+        (Edit::Resize(len), None) => resized(input, *len, limits.kind),
     }
+}
+
+/// The same of values; the input as it is, if it cannot be made.
+fn apply_to_values(input: &[u8], edit: &Edit, shape: &Shape, max_len: usize) -> Vec<u8> {
+    let mut buffer = vec![0; max_len.max(input.len())];
+    let mut area = Area::over(&mut buffer, 0);
+    area.assign(input);
+    match edit {
+        Edit::Replace { at, removed, bytes } => {
+            values::replace(&mut area, shape, (*at, *removed), bytes, Room(max_len));
+        }
+        Edit::Resize(len) => {
+            let mut random = Random::from_state(*len as u64, 1);
+            values::resize_some(&mut area, shape, &mut random, *len, Room(max_len));
+        }
+    }
+    area.as_slice().to_vec()
 }
 
 /// The input cut, or filled up with bytes that differ, so that they can be told apart later.

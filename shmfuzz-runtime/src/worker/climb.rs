@@ -69,7 +69,8 @@ impl Worker {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         let limit = self.length.now().min(area.capacity()).max(input.len());
         let context = Context {
-            kind: self.test.record.kind,
+            kind: self.form.kind,
+            shape: self.form.shape,
             limit,
             donor,
             dictionary: &self.dictionary,

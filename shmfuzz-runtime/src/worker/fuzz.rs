@@ -15,7 +15,7 @@ use super::mutate::favour::{Choices, Used};
 use super::mutate::{self, Context};
 use super::random::Random;
 use super::solve::Edit;
-use super::{Tally, Worker, WorkerError};
+use super::{Form, Tally, Worker, WorkerError};
 use crate::area::Area;
 use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
@@ -79,13 +79,14 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(pick: &'a Pick, kind: InputKind, dictionary: &'a Dictionary) -> Self {
+    fn of(pick: &'a Pick, form: Form, dictionary: &'a Dictionary) -> Self {
+        let Form { kind, shape } = form;
         let (limit, donor, choices) = (pick.limit, &pick.donor, &*pick.choices);
         let edits = &pick.edits[pick.drawn_edits.clone()];
         Self {
             input: &pick.input,
             edits: &pick.edits,
-            context: Context { kind, limit, donor, dictionary, edits, choices },
+            context: Context { kind, shape, limit, donor, dictionary, edits, choices },
             hard_limit: pick.hard_limit,
         }
     }
@@ -393,7 +394,7 @@ impl Worker {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
         let n_batch = self.patience.n_calls(pick.usual_cost, self.coverage.n_counters());
         let blocks = self.clear_for_batches(n_batch);
-        let source = Source::of(pick, self.test.record.kind, &self.dictionary);
+        let source = Source::of(pick, self.form, &self.dictionary);
         let mut n_tried = pick.n_edits_tried;
         let mut batch = Batch::begin(random, n_tried);
         let (mut cost, mut execs, mut n_bytes) = (0, 0, 0);

@@ -9,12 +9,14 @@ pub(super) mod edit;
 pub(super) mod favour;
 mod number;
 mod text;
+pub(super) mod values;
 
 use super::dictionary::Dictionary;
 use super::random::Random;
 use super::solve::Edit;
 use crate::area::Area;
 use crate::record::InputKind;
+use crate::shape::Shape;
 use edit::Room;
 use favour::{N_CHOICES, Used};
 
@@ -23,6 +25,8 @@ use favour::{N_CHOICES, Used};
 pub(super) struct Context<'a> {
     /// What the input must stay.
     pub(super) kind: InputKind,
+    /// What it is made of, if it is values.
+    pub(super) shape: Option<&'a Shape>,
     /// Longest input to make, in bytes.
     pub(super) limit: usize,
     /// Another entry, for splicing.
@@ -36,8 +40,9 @@ pub(super) struct Context<'a> {
 }
 
 /// How many mutators there are for this kind of input.
-pub(super) fn n_mutators(kind: InputKind) -> usize {
+pub(super) fn n_mutators(kind: InputKind, shape: Option<&Shape>) -> usize {
     match kind {
+        _ if shape.is_some() => values::MUTATORS.len(),
         InputKind::Bytes => bytes::MUTATORS.len(),
         InputKind::Text => text::MUTATORS.len(),
     }
@@ -79,12 +84,14 @@ fn mutate_once(
     context: &Context<'_>,
     used: &mut Used,
 ) -> bool {
-    if context.kind == InputKind::Bytes && area.is_empty() {
+    let is_raw = context.shape.is_none();
+    if is_raw && context.kind == InputKind::Bytes && area.is_empty() {
         return bytes::apply(bytes::inserting(random), area, random, context);
     }
     let arm = context.choices[usize::from(random.byte())];
     let at = usize::from(arm);
     let changed = match context.kind {
+        _ if !is_raw => mutate_value(at, area, random, context),
         InputKind::Bytes => bytes::apply(bytes::MUTATORS[at], area, random, context),
         InputKind::Text => text::apply(text::MUTATORS[at], area, random, context),
     };
@@ -92,6 +99,16 @@ fn mutate_once(
         used.note(arm);
     }
     changed
+}
+
+fn mutate_value(
+    arm: usize,
+    area: &mut Area<'_>,
+    random: &mut Random,
+    context: &Context<'_>,
+) -> bool {
+    let mutator = values::MUTATORS[arm];
+    context.shape.is_some_and(|shape| values::apply(mutator, shape, area, random, context))
 }
 
 /// Makes an edit that a comparison suggests, as far as it still fits; -> whether it changed
@@ -103,6 +120,12 @@ pub(super) fn apply(
     context: &Context<'_>,
 ) -> bool {
     match edit {
+        Edit::Replace { at, removed, bytes } if context.shape.is_some() => {
+            let fits = at + removed <= area.len();
+            let room = Room(context.limit);
+            let replace = |shape| values::replace(area, shape, (*at, *removed), bytes, room);
+            fits && context.shape.is_some_and(replace)
+        }
         Edit::Replace { at, removed, bytes } => {
             let end = at + removed;
             let fits = end <= area.len()
@@ -111,6 +134,9 @@ pub(super) fn apply(
                         && edit::is_boundary(area.as_slice(), end)));
             fits && edit::replace(area, *at, *removed, bytes, Room(context.limit))
         }
+        Edit::Resize(len) if context.shape.is_some() => context.shape.is_some_and(|shape| {
+            values::resize_some(area, shape, random, *len, Room(context.limit))
+        }),
         Edit::Resize(len) => resize(area, random, (*len).min(context.limit), context.kind),
     }
 }
@@ -165,8 +191,16 @@ mod tests {
             let edits = if random.one_in(2) { &edits[..2] } else { &edits[..] };
             // The last edit is for inputs that start with a character of one byte.
             let edits = if start.first().is_some_and(u8::is_ascii) { edits } else { &edits[..2] };
-            let choices = &favour::even(n_mutators(kind));
-            let context = Context { kind, limit, donor, dictionary: &dictionary, edits, choices };
+            let choices = &favour::even(n_mutators(kind, None));
+            let context = Context {
+                kind,
+                shape: None,
+                limit,
+                donor,
+                dictionary: &dictionary,
+                edits,
+                choices,
+            };
             let mut area = Area::over(&mut buffer, 0);
             area.assign(start);
             for _ in 0..random.below(4) + 1 {
@@ -208,11 +242,12 @@ mod tests {
         for kind in [InputKind::Bytes, InputKind::Text] {
             let context = Context {
                 kind,
+                shape: None,
                 limit: 64,
                 donor: b"",
                 dictionary: &dictionary,
                 edits: &[],
-                choices: &favour::even(n_mutators(kind)),
+                choices: &favour::even(n_mutators(kind, None)),
             };
             let mut buffer = [0; 64];
             let changed = (0..1000).filter(|_| {
@@ -230,11 +265,12 @@ mod tests {
         let dictionary = Dictionary::default();
         let context = Context {
             kind: InputKind::Bytes,
+            shape: None,
             limit: 8,
             donor: b"",
             dictionary: &dictionary,
             edits: &[],
-            choices: &favour::even(n_mutators(InputKind::Bytes)),
+            choices: &favour::even(n_mutators(InputKind::Bytes, None)),
         };
         let mut buffer = [0; 8];
         let mut area = Area::over(&mut buffer, 0);

@@ -115,6 +115,7 @@ const fn test_of(kind: InputKind, body: fn(&[u8]) -> Verdict) -> FuzzTest {
             n_seeds: 3,
             ignored: 0,
             options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
+            types: None,
         },
         record_bytes: &[],
         package: Package { dir: "", name: "" },

@@ -325,7 +325,8 @@ impl Worker {
         let n_picks = 2u64 << self.chasing.doublings().min(6);
         let n_runs = (n_picks * self.pace.pick_cost() / cost).clamp(16, 1 << 14);
         Ok(Limits {
-            kind: self.test.record.kind,
+            kind: self.form.kind,
+            shape: self.form.shape,
             max_len: self.length.max().min(capacity).min(len + self.chasing.max_growth()),
             n_runs: n_runs.min(max_execs),
             max_attempts: self.chasing.max_attempts(),

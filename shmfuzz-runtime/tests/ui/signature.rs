@@ -16,7 +16,7 @@ fn is_static(data: &'static [u8]) {}
 fn takes_nothing() {}
 
 #[fuzz_test]
-fn takes_two(data: &[u8], depth: u8) {}
+fn takes_nine(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8) {}
 
 #[fuzz_test]
 fn takes_anything(data: impl AsRef<[u8]>) {}

@@ -104,6 +104,11 @@ impl Ledger {
         self.store.save_entry(entry.test, &entry.input, entry.replaces.as_deref())
     }
 
+    /// What stands in the file of an input.
+    pub(super) fn file_of(&self, test: TestIdx, input: &[u8]) -> Bytes {
+        self.store.home(test).to_file(input).as_ref().into()
+    }
+
     pub(super) fn save_finding(&mut self, finding: FindingId, failing: Failing) {
         // What waited was the larger input of the same finding.
         self.waiting_findings.remove(&finding);
@@ -198,6 +203,7 @@ mod tests {
             folder: "test".to_owned(),
             seed_folder: dir.join("testdata/fuzz/test"),
             kind: InputKind::Bytes,
+            shape: None,
             limits: Limits::DEFAULT,
             own_limits: Limits::DEFAULT,
         };

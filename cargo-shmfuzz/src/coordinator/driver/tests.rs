@@ -381,6 +381,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         folder: "test".to_owned(),
         seed_folder: dir.path().join("testdata/fuzz/test"),
         kind: InputKind::Bytes,
+        shape: None,
         limits: Limits::DEFAULT,
         own_limits: Limits::DEFAULT,
     };

@@ -44,16 +44,19 @@ impl Store {
     /// # Errors
     /// If there is no place for it at all.
     pub(crate) fn save_finding(&mut self, failing: &Failing) -> anyhow::Result<Saved> {
-        let name = file_name(failing.kind, &failing.input);
+        let home = &self.tests[failing.test.0].home;
+        let file = home.to_file(&failing.input).into_owned();
+        let larger = failing.replaces.as_ref().map(|input| home.to_file(input).into_owned());
+        let name = file_name(failing.kind, &file);
         let mut saved = match failing.shelf {
-            Shelf::Testdata => self.keep_in_testdata(failing, &name)?,
-            Shelf::Cache => self.to_cache(failing, &name)?,
+            Shelf::Testdata => self.keep_in_testdata(failing, &name, &file)?,
+            Shelf::Cache => self.to_cache(failing, &name, &file)?,
         };
         let mut withdrawn = Vec::new();
         if failing.shelf == Shelf::Cache {
-            withdrawn.push((name.clone(), &failing.input));
+            withdrawn.push((name.clone(), &file));
         }
-        if let Some(larger) = &failing.replaces {
+        if let Some(larger) = &larger {
             // Of a leak: its own larger input, or what was saved before it was known to leak.
             let kinds = [failing.kind, kind_before(failing.kind)];
             let mut old_names = kinds.map(|kind| file_name(kind, larger)).to_vec();
@@ -69,7 +72,12 @@ impl Store {
         Ok(saved)
     }
 
-    fn keep_in_testdata(&mut self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+    fn keep_in_testdata(
+        &mut self,
+        failing: &Failing,
+        name: &str,
+        file: &[u8],
+    ) -> anyhow::Result<Saved> {
         let folder = self.tests[failing.test.0].home.seed_folder.clone();
         let path = folder.join(name);
         if path.is_file() {
@@ -79,7 +87,7 @@ impl Store {
             }
             return Ok(Saved { path, warning: None });
         }
-        match disk::write(&folder, name, &failing.input, disk::Care::Source) {
+        match disk::write(&folder, name, file, disk::Care::Source) {
             Ok(path) => {
                 self.written.insert(path.clone(), 1);
                 let mut saved = Saved { path, warning: None };
@@ -89,7 +97,7 @@ impl Store {
                 Ok(saved)
             }
             Err(error) => {
-                let mut saved = self.to_cache(failing, name)?;
+                let mut saved = self.to_cache(failing, name, file)?;
                 saved.warn(format!(
                     "{}; it was saved as {}",
                     show::error(&error),
@@ -100,13 +108,13 @@ impl Store {
         }
     }
 
-    fn to_cache(&self, failing: &Failing, name: &str) -> anyhow::Result<Saved> {
+    fn to_cache(&self, failing: &Failing, name: &str, file: &[u8]) -> anyhow::Result<Saved> {
         let folder = self.findings_dir(failing.test);
-        match disk::write(&folder, name, &failing.input, disk::Care::Finding) {
+        match disk::write(&folder, name, file, disk::Care::Finding) {
             Ok(path) => Ok(Saved { path, warning: None }),
             Err(error) => {
                 let folder = std::env::temp_dir();
-                let path = disk::write(&folder, name, &failing.input, disk::Care::Finding)
+                let path = disk::write(&folder, name, file, disk::Care::Finding)
                     .with_context(|| show::error(&error))?;
                 let warning =
                     format!("{}; it was saved as {}", show::error(&error), show::path(&path));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no file is passed over without a warning that names it, and none ends the campaign.
 
-use super::{Shelves, disk, hash};
+use super::{Home, Shelves, disk, hash};
 use crate::coordinator::campaign::{CommittedSequence, CorpusInput, Place};
 use crate::show;
 use anyhow::Context as _;
@@ -30,17 +30,17 @@ pub(super) fn load(shelves: &mut Shelves) -> Loaded {
     disk::sweep(&shelves.home.seed_folder);
     let mut loaded = Loaded::default();
     let mut seen = HashSet::new();
-    loaded.add(&shelves.home.seed_folder, Place::Seed, &mut seen);
+    loaded.add(&shelves.home, &shelves.home.seed_folder, Place::Seed, &mut seen);
     let n_seeds = loaded.inputs.len();
-    loaded.add(&shelves.cache, Place::Cache, &mut seen);
+    loaded.add(&shelves.home, &shelves.cache, Place::Cache, &mut seen);
     for input in &loaded.inputs[n_seeds..] {
-        let hash = hash(&input.bytes);
+        let hash = hash(&shelves.home.to_file(&input.bytes));
         if input.name != hash {
             shelves.misnamed.insert(hash, shelves.cache.join(&input.name));
         }
     }
     if let Some(loose) = &shelves.loose {
-        loaded.add(loose, Place::Cache, &mut seen);
+        loaded.add(&shelves.home, loose, Place::Cache, &mut seen);
     }
     // Seeds first, as `Place` says it; the sort keeps the order of the names.
     loaded.inputs.sort_by_key(|input| (input.place != Place::Seed, input.bytes.len()));
@@ -58,7 +58,7 @@ pub(super) fn load(shelves: &mut Shelves) -> Loaded {
 }
 
 impl Loaded {
-    fn add(&mut self, folder: &Path, place: Place, seen: &mut HashSet<blake3::Hash>) {
+    fn add(&mut self, home: &Home, folder: &Path, place: Place, seen: &mut HashSet<blake3::Hash>) {
         let SeedFiles { files, unnamed } = match input_files(folder) {
             Ok(found) => found,
             Err(error) => return self.warnings.push(show::error(&error)),
@@ -76,6 +76,15 @@ impl Loaded {
                     self.add_sequence(file.name, &bytes);
                 }
                 Ok(bytes) => {
+                    let bytes = match home.input_of(bytes) {
+                        Ok(bytes) => bytes,
+                        Err(error) => {
+                            let path = show::path(&file.path);
+                            let text = format!("{path}: {error}; it is passed over");
+                            self.warnings.push(text);
+                            continue;
+                        }
+                    };
                     if seen.insert(blake3::hash(&bytes)) {
                         let bytes = bytes.into();
                         self.inputs.push(CorpusInput { place, name: file.name, bytes });

@@ -25,6 +25,7 @@ impl Disk {
             folder: "tests.parses".to_owned(),
             seed_folder: dir.path().join("testdata/fuzz/tests.parses"),
             kind,
+            shape: None,
             limits,
             own_limits: Limits::DEFAULT,
         };

@@ -69,6 +69,7 @@ fn record(module: &str) -> Record<&str> {
         n_seeds: 0,
         ignored: 0,
         options: Options::default(),
+        types: None,
     }
 }
 

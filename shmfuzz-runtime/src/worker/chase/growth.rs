@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn fillers_stay_within_the_input_and_its_limit() {
-        let limits = Limits { kind: InputKind::Bytes, max_len: 10, n_runs: 1, max_attempts: 1 };
+        let limits =
+            Limits { kind: InputKind::Bytes, shape: None, max_len: 10, n_runs: 1, max_attempts: 1 };
         let filler = Filler { at: 3, unit: 2, fill: Fill::Repeated, slope: 1.0 };
         let apply = |n| filler.apply(b"abcd", n, limits);
         assert_eq!(apply(2).as_deref(), Some(&b"abcbcbcd"[..]));

@@ -157,11 +157,8 @@ impl Chase<'_> {
             solve::Traced { input: &node.input, kind: limits.kind, max_len: limits.max_len };
         let operands = &node.trace.events[goal.idx].operands;
         let edits = solve::edits_of(traced, operands, goal.wanted);
-        let mut made: Vec<Vec<u8>> = edits
-            .iter()
-            .take(MAX_EDITS)
-            .map(|edit| apply(&node.input, edit, limits.kind))
-            .collect();
+        let mut made: Vec<Vec<u8>> =
+            edits.iter().take(MAX_EDITS).map(|edit| apply(&node.input, edit, &limits)).collect();
         made.extend(affine::candidates(node, goal, effects.of(goal.idx), limits));
         // A length is made right together with what it is the length of.
         if let Operands::Int { a, b, .. } = operands {

@@ -52,7 +52,13 @@ pub(super) fn chased<T>(program: Program, part: impl FnOnce(&mut Chase<'_>) -> T
         *trace = node(program, input).trace;
         ControlFlow::Continue(())
     };
-    let limits = Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: 100_000, max_attempts: 3 };
+    let limits = Limits {
+        kind: InputKind::Bytes,
+        shape: None,
+        max_len: 4096,
+        n_runs: 100_000,
+        max_attempts: 3,
+    };
     let mut chase = Chase::new(limits, &mut frontier, &mut run);
     let made = part(&mut chase);
     (made, limits.n_runs - chase.n_left)
@@ -75,7 +81,7 @@ fn solves_in(kind: InputKind, start: &[u8], n_runs: u64, program: Program) -> Op
         *trace = recorder.trace;
         ControlFlow::Continue(())
     };
-    let limits = Limits { kind, max_len: 4096, n_runs, max_attempts: 3 };
+    let limits = Limits { kind, shape: None, max_len: 4096, n_runs, max_attempts: 3 };
     let n = Chase::new(limits, &mut frontier, &mut run).search(start, recorder.trace);
     assert!(n <= n_runs, "{n} executions of {n_runs}");
     found
@@ -464,7 +470,8 @@ fn what_a_mutation_breaks_is_made_right_on_every_level() {
         *trace = recorder.trace;
         ControlFlow::Continue(())
     };
-    let limits = Limits { kind: InputKind::Bytes, max_len: 100, n_runs: 2000, max_attempts: 3 };
+    let limits =
+        Limits { kind: InputKind::Bytes, shape: None, max_len: 100, n_runs: 2000, max_attempts: 3 };
     let mut frontier = Frontier::default();
     Chase::new(limits, &mut frontier, &mut run).mend_mutants(&start, recorder.trace, &[mutant]);
     assert_eq!(found.as_deref(), Some(&[0x30, 7, 0x30, 5, 0x30, 3, b'a', b'b', b'X'][..]));
@@ -484,8 +491,13 @@ fn attempts_after(start: &[u8], all_n_runs: &[u64], program: Program) -> (Vec<u8
             *trace = recorder.trace;
             ControlFlow::Continue(())
         };
-        let limits =
-            Limits { kind: InputKind::Bytes, max_len: 4096, n_runs: *n_runs, max_attempts: 3 };
+        let limits = Limits {
+            kind: InputKind::Bytes,
+            shape: None,
+            max_len: 4096,
+            n_runs: *n_runs,
+            max_attempts: 3,
+        };
         Chase::new(limits, &mut frontier, &mut run).search(start, recorder.trace.clone());
     }
     let events = recorder.trace.events.iter();

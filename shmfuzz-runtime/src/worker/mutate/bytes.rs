@@ -320,6 +320,7 @@ mod tests {
         dictionary.add(b"TOK");
         let context = Context {
             kind: InputKind::Bytes,
+            shape: None,
             limit: 12,
             donor: b"12345",
             dictionary: &dictionary,

@@ -176,7 +176,7 @@ fn run(text: &[u8], random: &mut Random, most: usize) -> (usize, usize) {
 }
 
 /// Mostly ASCII, sometimes special, sometimes anything.
-fn random_char(random: &mut Random) -> char {
+pub(super) fn random_char(random: &mut Random) -> char {
     match random.below(16) {
         0 => SPECIAL[random.index(SPECIAL.len())],
         1 => char::from_u32(random.below(0x11_0000)).unwrap_or('\u{fffd}'),
@@ -251,6 +251,7 @@ mod tests {
         dictionary.add(b"\xff");
         let context = Context {
             kind: InputKind::Text,
+            shape: None,
             limit: 16,
             donor: "1€3".as_bytes(),
             dictionary: &dictionary,

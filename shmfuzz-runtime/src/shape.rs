@@ -1,0 +1,310 @@
+//! The types of a fuzz test's arguments, as data.
+//!
+//! The attribute leaves a [`Tree`] of its arguments in the test binary, encoded as bytes; worker and
+//! coordinator read it as a [`Shape`], so that both know how values lie in an input without a line
+//! of the user's code. Values are laid out as `value.rs` describes.
+
+/// A type at compile time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// `bool`.
+    Bool,
+    /// `char`.
+    Char,
+    /// An unsigned integer of so many bytes; `usize` has eight.
+    Unsigned(u8),
+    /// A signed integer of so many bytes.
+    Signed(u8),
+    /// `f32` or `f64`, by their bytes.
+    Float(u8),
+    /// `Vec<u8>`, `&[u8]`.
+    Bytes,
+    /// `String`, `&str`.
+    Text,
+    /// `Vec<T>`.
+    List(&'static Tree),
+    /// `[T; N]`.
+    Array(u32, &'static Tree),
+    /// `(A, B, ..)`, also of none.
+    Tuple(&'static [&'static Tree]),
+    /// `Option<T>`.
+    Option(&'static Tree),
+    /// `Result<T, E>`.
+    Result(&'static Tree, &'static Tree),
+    /// `BTreeMap<K, V>`.
+    Map(&'static Tree, &'static Tree),
+    /// `Duration`.
+    Duration,
+    /// `IpAddr`.
+    Ip,
+    /// `Ipv4Addr`.
+    Ipv4,
+    /// `Ipv6Addr`.
+    Ipv6,
+}
+
+/// A type as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// See [`Tree`] for all of them.
+    Bool,
+    /// `char`.
+    Char,
+    /// An unsigned integer of so many bytes.
+    Unsigned(usize),
+    /// A signed integer of so many bytes.
+    Signed(usize),
+    /// A float of so many bytes.
+    Float(usize),
+    /// Bytes of any number.
+    Bytes,
+    /// Valid UTF-8.
+    Text,
+    /// Any number of one type.
+    List(Box<Shape>),
+    /// So many of one type.
+    Array(usize, Box<Shape>),
+    /// One of each, in order.
+    Tuple(Vec<Shape>),
+    /// One or none.
+    Option(Box<Shape>),
+    /// One or the other.
+    Result(Box<Shape>, Box<Shape>),
+    /// Any number of pairs.
+    Map(Box<Shape>, Box<Shape>),
+    /// Seconds and nanoseconds.
+    Duration,
+    /// An address of either version.
+    Ip,
+    /// Four bytes.
+    Ipv4,
+    /// Sixteen bytes.
+    Ipv6,
+}
+
+/// How deep types may be nested, and how many there may be in one fuzz test: what is read may be
+/// anything.
+const MOST_DEEP: usize = 64;
+const MOST: usize = 4096;
+
+const BOOL: u8 = 1;
+const CHAR: u8 = 2;
+const UNSIGNED: u8 = 3;
+const SIGNED: u8 = 4;
+const FLOAT: u8 = 5;
+const BYTES: u8 = 6;
+const TEXT: u8 = 7;
+const LIST: u8 = 8;
+const ARRAY: u8 = 9;
+const TUPLE: u8 = 10;
+const OPTION: u8 = 11;
+const RESULT: u8 = 12;
+const MAP: u8 = 13;
+const DURATION: u8 = 14;
+const IP: u8 = 15;
+const IPV4: u8 = 16;
+const IPV6: u8 = 17;
+
+impl Tree {
+    /// Length of the encoding in bytes.
+    pub const fn encoded_len(&self) -> usize {
+        match self {
+            Self::Bool | Self::Char | Self::Bytes | Self::Text => 1,
+            Self::Duration | Self::Ip | Self::Ipv4 | Self::Ipv6 => 1,
+            Self::Unsigned(_) | Self::Signed(_) | Self::Float(_) => 2,
+            Self::List(of) | Self::Option(of) => 1 + of.encoded_len(),
+            Self::Array(_, of) => 5 + of.encoded_len(),
+            Self::Result(a, b) | Self::Map(a, b) => 1 + a.encoded_len() + b.encoded_len(),
+            Self::Tuple(of) => {
+                let (mut len, mut i) = (2, 0);
+                while i < of.len() {
+                    len += of[i].encoded_len();
+                    i += 1;
+                }
+                len
+            }
+        }
+    }
+
+    /// Writes the encoding to `out` from `at` on; -> what follows it.
+    pub(crate) const fn put<const N: usize>(&self, out: [u8; N], at: usize) -> ([u8; N], usize) {
+        match self {
+            Self::Bool => put(out, at, BOOL),
+            Self::Char => put(out, at, CHAR),
+            Self::Bytes => put(out, at, BYTES),
+            Self::Text => put(out, at, TEXT),
+            Self::Duration => put(out, at, DURATION),
+            Self::Ip => put(out, at, IP),
+            Self::Ipv4 => put(out, at, IPV4),
+            Self::Ipv6 => put(out, at, IPV6),
+            Self::Unsigned(width) => put_with(out, at, UNSIGNED, *width),
+            Self::Signed(width) => put_with(out, at, SIGNED, *width),
+            Self::Float(width) => put_with(out, at, FLOAT, *width),
+            Self::List(of) => put_one(out, at, LIST, of),
+            Self::Option(of) => put_one(out, at, OPTION, of),
+            Self::Result(a, b) => put_two(out, at, RESULT, a, b),
+            Self::Map(a, b) => put_two(out, at, MAP, a, b),
+            Self::Array(n, of) => {
+                let n = n.to_le_bytes();
+                let (out, at) = put_with(out, at, ARRAY, n[0]);
+                let (out, at) = put_with(out, at, n[1], n[2]);
+                let (out, at) = put(out, at, n[3]);
+                of.put(out, at)
+            }
+            Self::Tuple(of) => {
+                let (mut out, mut at) = put_with(out, at, TUPLE, of.len() as u8);
+                let mut i = 0;
+                while i < of.len() {
+                    (out, at) = of[i].put(out, at);
+                    i += 1;
+                }
+                (out, at)
+            }
+        }
+    }
+}
+
+const fn put<const N: usize>(mut out: [u8; N], at: usize, byte: u8) -> ([u8; N], usize) {
+    out[at] = byte;
+    (out, at + 1)
+}
+
+const fn put_with<const N: usize>(out: [u8; N], at: usize, code: u8, byte: u8) -> ([u8; N], usize) {
+    let (out, at) = put(out, at, code);
+    put(out, at, byte)
+}
+
+const fn put_one<const N: usize>(out: [u8; N], at: usize, code: u8, of: &Tree) -> ([u8; N], usize) {
+    let (out, at) = put(out, at, code);
+    of.put(out, at)
+}
+
+const fn put_two<const N: usize>(
+    out: [u8; N],
+    at: usize,
+    code: u8,
+    a: &Tree,
+    b: &Tree,
+) -> ([u8; N], usize) {
+    let (out, at) = put_one(out, at, code, a);
+    b.put(out, at)
+}
+
+impl Shape {
+    /// Reads an encoding, which must take all of `bytes`. Never panics, whatever they are.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let (mut rest, mut n_left) = (bytes, MOST);
+        let shape = parse(&mut rest, MOST_DEEP, &mut n_left)?;
+        rest.is_empty().then_some(shape)
+    }
+
+    /// The same as it would be read.
+    pub fn of(tree: &Tree) -> Self {
+        let boxed = |tree: &Tree| Box::new(Self::of(tree));
+        match tree {
+            Tree::Bool => Self::Bool,
+            Tree::Char => Self::Char,
+            Tree::Unsigned(width) => Self::Unsigned((*width).into()),
+            Tree::Signed(width) => Self::Signed((*width).into()),
+            Tree::Float(width) => Self::Float((*width).into()),
+            Tree::Bytes => Self::Bytes,
+            Tree::Text => Self::Text,
+            Tree::List(of) => Self::List(boxed(of)),
+            Tree::Array(n, of) => Self::Array(*n as usize, boxed(of)),
+            Tree::Tuple(of) => Self::Tuple(of.iter().map(|tree| Self::of(tree)).collect()),
+            Tree::Option(of) => Self::Option(boxed(of)),
+            Tree::Result(a, b) => Self::Result(boxed(a), boxed(b)),
+            Tree::Map(a, b) => Self::Map(boxed(a), boxed(b)),
+            Tree::Duration => Self::Duration,
+            Tree::Ip => Self::Ip,
+            Tree::Ipv4 => Self::Ipv4,
+            Tree::Ipv6 => Self::Ipv6,
+        }
+    }
+}
+
+fn parse(rest: &mut &[u8], deep: usize, n_left: &mut usize) -> Option<Shape> {
+    *n_left = n_left.checked_sub(1)?;
+    let deep = deep.checked_sub(1)?;
+    let byte = |rest: &mut &[u8]| {
+        let (first, others) = rest.split_first()?;
+        *rest = others;
+        Some(*first)
+    };
+    let width = |rest: &mut &[u8], widths: &[u8]| {
+        let width = byte(rest)?;
+        widths.contains(&width).then_some(usize::from(width))
+    };
+    const INTEGERS: [u8; 5] = [1, 2, 4, 8, 16];
+    let mut inner = |rest: &mut &[u8]| Some(Box::new(parse(rest, deep, n_left)?));
+    Some(match byte(rest)? {
+        BOOL => Shape::Bool,
+        CHAR => Shape::Char,
+        UNSIGNED => Shape::Unsigned(width(rest, &INTEGERS)?),
+        SIGNED => Shape::Signed(width(rest, &INTEGERS)?),
+        FLOAT => Shape::Float(width(rest, &[4, 8])?),
+        BYTES => Shape::Bytes,
+        TEXT => Shape::Text,
+        LIST => Shape::List(inner(rest)?),
+        ARRAY => {
+            let (n, others) = rest.split_first_chunk()?;
+            *rest = others;
+            Shape::Array(u32::from_le_bytes(*n) as usize, inner(rest)?)
+        }
+        TUPLE => {
+            let n = byte(rest)?;
+            let of = (0..n).map(|_| inner(rest).map(|shape| *shape)).collect::<Option<_>>()?;
+            Shape::Tuple(of)
+        }
+        OPTION => Shape::Option(inner(rest)?),
+        RESULT => Shape::Result(inner(rest)?, inner(rest)?),
+        MAP => Shape::Map(inner(rest)?, inner(rest)?),
+        DURATION => Shape::Duration,
+        IP => Shape::Ip,
+        IPV4 => Shape::Ipv4,
+        IPV6 => Shape::Ipv6,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TREE: Tree = Tree::Tuple(&[
+        &Tree::List(&Tree::Tuple(&[&Tree::Bool, &Tree::Text, &Tree::Float(8)])),
+        &Tree::Map(&Tree::Char, &Tree::Option(&Tree::Signed(16))),
+        &Tree::Array(70_000, &Tree::Result(&Tree::Bytes, &Tree::Unsigned(1))),
+        &Tree::Tuple(&[&Tree::Duration, &Tree::Ip, &Tree::Ipv4, &Tree::Ipv6]),
+        &Tree::Tuple(&[]),
+    ]);
+    const ENCODED: [u8; TREE.encoded_len()] = {
+        let (out, at) = TREE.put([0; TREE.encoded_len()], 0);
+        assert!(at == TREE.encoded_len());
+        out
+    };
+
+    #[test]
+    fn types_come_back() {
+        assert_eq!(Shape::parse(&ENCODED), Some(Shape::of(&TREE)));
+        let cut = &ENCODED[..ENCODED.len() - 1];
+        assert_eq!(Shape::parse(cut), None);
+        assert_eq!(Shape::parse(&[&ENCODED[..], &[0]].concat()), None);
+        assert_eq!(Shape::parse(&[UNSIGNED, 3]), None);
+    }
+
+    #[test]
+    fn types_that_go_on_for_ever_are_none() {
+        assert_eq!(Shape::parse(&[LIST; 100_000]), None);
+        let wide = [TUPLE, 255].repeat(3);
+        assert_eq!(Shape::parse(&[&wide[..], &[BOOL; 100_000]].concat()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_nothing_panics(bytes: Vec<u8>) {
+            let _ = Shape::parse(&bytes);
+        }
+    }
+}
