@@ -112,6 +112,8 @@ pub mod stack;
 pub mod testdata;
 pub mod turn;
 pub mod value;
+#[cfg(all(unix, feature = "fuzz-test"))]
+mod walk;
 pub mod words;
 
 #[cfg(feature = "fuzz-test")]

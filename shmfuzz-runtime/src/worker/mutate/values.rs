@@ -9,6 +9,7 @@ use super::{Context, bytes, text};
 use crate::area::Area;
 use crate::record::InputKind;
 use crate::shape::Shape;
+use crate::walk::{COUNT, Node, elements, put_simplest, walk};
 use crate::worker::random::Random;
 
 /// One way to change a value.
@@ -46,127 +47,9 @@ pub(super) const MUTATORS: [Mutator; 16] = [
     Mutator::Choose,
 ];
 
-/// Bytes of a count.
-const COUNT: usize = 4;
 /// The most elements that are removed or doubled at once, and that an edit makes a list of.
 const MOST_AT_ONCE: usize = 16;
 const MOST_RESIZED: usize = 1 << 16;
-
-/// A value in an input, whose bytes are all there.
-#[derive(Clone, Copy, Debug)]
-struct Node<'s> {
-    shape: &'s Shape,
-    start: usize,
-    end: usize,
-}
-
-impl Node<'_> {
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    /// Whether it is a value by itself, and not made of others.
-    fn is_leaf(&self) -> bool {
-        !matches!(
-            self.shape,
-            Shape::List(_)
-                | Shape::Array(..)
-                | Shape::Tuple(_)
-                | Shape::Option(_)
-                | Shape::Result(..)
-                | Shape::Map(..)
-        )
-    }
-
-    fn is_list(&self) -> bool {
-        matches!(self.shape, Shape::List(_) | Shape::Map(..))
-    }
-
-    fn is_choice(&self) -> bool {
-        matches!(self.shape, Shape::Option(_) | Shape::Result(..) | Shape::Bool | Shape::Ip)
-    }
-}
-
-/// Bytes of a value that always takes as many.
-fn width(shape: &Shape) -> Option<usize> {
-    Some(match shape {
-        Shape::Bool => 1,
-        Shape::Char | Shape::Ipv4 => 4,
-        Shape::Unsigned(width) | Shape::Signed(width) | Shape::Float(width) => *width,
-        Shape::Duration => 12,
-        Shape::Ipv6 => 16,
-        _ => return None,
-    })
-}
-
-fn count_at(input: &[u8], at: usize) -> Option<usize> {
-    let count = input.get(at..at + COUNT)?;
-    Some(u32::from_le_bytes(count.try_into().expect("four bytes")) as usize)
-}
-
-fn is_set(input: &[u8], at: usize) -> bool {
-    input.get(at).is_some_and(|byte| byte & 1 == 1)
-}
-
-/// Calls back with each value from `at` on, what it is made of before itself; -> where it ends.
-/// What is cut short by the end of the input is left out.
-fn walk<'s>(
-    shape: &'s Shape,
-    input: &[u8],
-    start: usize,
-    visit: &mut dyn FnMut(Node<'s>),
-) -> usize {
-    let end = match shape {
-        Shape::Bytes | Shape::Text => {
-            start + COUNT + count_at(input, start).unwrap_or(0).min(input.len())
-        }
-        Shape::List(_) | Shape::Map(..) => {
-            let mut at = start + COUNT;
-            for _ in 0..count_at(input, start).unwrap_or(0) {
-                if at >= input.len() {
-                    break;
-                }
-                at = walk_element(shape, input, at, visit);
-            }
-            at
-        }
-        Shape::Array(n, of) => (0..*n).fold(start, |at, _| match at < input.len() {
-            true => walk(of, input, at, visit),
-            false => at,
-        }),
-        Shape::Tuple(of) => of.iter().fold(start, |at, of| walk(of, input, at, visit)),
-        Shape::Option(of) => match is_set(input, start) {
-            true => walk(of, input, start + 1, visit),
-            false => start + 1,
-        },
-        Shape::Result(ok, err) => {
-            walk(if is_set(input, start) { err } else { ok }, input, start + 1, visit)
-        }
-        Shape::Ip => start + if is_set(input, start) { 17 } else { 5 },
-        fixed => start + width(fixed).unwrap_or(0),
-    };
-    if end <= input.len() {
-        visit(Node { shape, start, end });
-    }
-    end.min(input.len())
-}
-
-/// The same of an element of a list or a map.
-fn walk_element<'s>(
-    list: &'s Shape,
-    input: &[u8],
-    at: usize,
-    visit: &mut dyn FnMut(Node<'s>),
-) -> usize {
-    match list {
-        Shape::List(of) => walk(of, input, at, visit),
-        Shape::Map(key, value) => {
-            let at = walk(key, input, at, visit);
-            walk(value, input, at, visit)
-        }
-        _ => at,
-    }
-}
 
 /// One of the values that are wanted, each as likely as any other.
 fn pick<'s>(
@@ -202,7 +85,7 @@ pub(super) fn apply(
 ) -> bool {
     if area.is_empty() {
         let mut input = Vec::new();
-        clear_value(shape, &mut input);
+        put_simplest(shape, &mut input);
         return !input.is_empty() && edit::replace(area, 0, 0, &input, Room(context.limit));
     }
     let input = area.as_slice();
@@ -211,7 +94,7 @@ pub(super) fn apply(
             .is_some_and(|node| change(node, area, random, context)),
         Mutator::Clear => pick(shape, input, random, |_| true).is_some_and(|node| {
             let mut value = Vec::new();
-            clear_value(node.shape, &mut value);
+            put_simplest(node.shape, &mut value);
             put(node, &value, area, context)
         }),
         Mutator::CopyOver => {
@@ -487,17 +370,6 @@ fn choose(node: Node<'_>, area: &mut Area<'_>, random: &mut Random, context: &Co
     put(node, &value, area, context)
 }
 
-/// Where the elements of a list start, and where the last one ends.
-fn elements(node: Node<'_>, input: &[u8]) -> Vec<usize> {
-    let mut at = node.start + COUNT;
-    let mut starts = vec![at];
-    while at < node.end {
-        at = walk_element(node.shape, &input[..node.end], at, &mut |_| {}).max(at + 1);
-        starts.push(at);
-    }
-    starts
-}
-
 /// Changes which elements a list has, or their order.
 fn rearrange(
     mutator: Mutator,
@@ -561,21 +433,6 @@ fn random_element(list: &Shape, random: &mut Random, to: &mut Vec<u8>) {
             random_value(value, random, to);
         }
         _ => {}
-    }
-}
-
-/// Puts the simplest value behind what is there.
-fn clear_value(shape: &Shape, to: &mut Vec<u8>) {
-    match shape {
-        Shape::Array(n, of) => (0..*n).for_each(|_| clear_value(of, to)),
-        Shape::Tuple(of) => of.iter().for_each(|of| clear_value(of, to)),
-        Shape::Result(ok, _) => {
-            to.push(0);
-            clear_value(ok, to);
-        }
-        Shape::Ip => to.extend([0; 5]),
-        Shape::Option(_) => to.push(0),
-        fixed => to.resize(to.len() + width(fixed).unwrap_or(COUNT), 0),
     }
 }
 
