@@ -2,7 +2,15 @@
 //!
 //! The attribute leaves a [`Tree`] of its arguments in the test binary, encoded as bytes; worker and
 //! coordinator read it as a [`Shape`], so that both know how values lie in an input without a line
-//! of the user's code. Values are laid out as `value.rs` describes.
+//! of the user's code. Values are laid out as `value.rs` describes. What serde knows about a type of
+//! the user's is found out by running the test binary, and handed over as [`Shape::encode`] writes it.
+
+#[path = "shape/named.rs"]
+mod named;
+
+pub use named::{Body, Fields, Named, Style, Variant};
+
+use std::sync::Arc;
 
 /// A type at compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +88,20 @@ pub enum Shape {
     Ipv4,
     /// Sixteen bytes.
     Ipv6,
+    /// A value that only the type itself can tell the parts of: its JSON, as [`Shape::Text`] lies.
+    Json,
+    /// A struct or an enum.
+    Named(Arc<Named>),
 }
+
+/// How many structs and enums a value may nest. What lies deeper is read as what nests no more: no
+/// `Option`, no elements, and of an enum the simplest variant. Text of four levels for each of them is
+/// what `serde_json` still reads.
+pub const MOST_NESTED: usize = 32;
 
 /// How deep types may be nested, and how many there may be in one fuzz test: what is read may be
 /// anything.
-const MOST_DEEP: usize = 64;
+const MOST_DEEP: usize = 128;
 const MOST: usize = 4096;
 
 const BOOL: u8 = 1;
@@ -104,6 +121,8 @@ const DURATION: u8 = 14;
 const IP: u8 = 15;
 const IPV4: u8 = 16;
 const IPV6: u8 = 17;
+const JSON: u8 = 18;
+const NAMED: u8 = 19;
 
 impl Tree {
     /// Length of the encoding in bytes.
@@ -193,9 +212,47 @@ const fn put_two<const N: usize>(
 impl Shape {
     /// Reads an encoding, which must take all of `bytes`. Never panics, whatever they are.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let (mut rest, mut n_left) = (bytes, MOST);
-        let shape = parse(&mut rest, MOST_DEEP, &mut n_left)?;
-        rest.is_empty().then_some(shape)
+        let mut read = Encoded { rest: bytes, n_left: MOST, named: Vec::new() };
+        let shape = read.shape(MOST_DEEP)?;
+        (read.rest.is_empty() && Named::settle(&read.named)).then_some(shape)
+    }
+
+    /// The encoding, which [`Self::parse`] reads.
+    pub fn encode(&self) -> Vec<u8> {
+        let (mut out, mut named) = (Vec::new(), Vec::new());
+        self.put(&mut out, &mut named);
+        out
+    }
+
+    fn put(&self, out: &mut Vec<u8>, named: &mut Vec<Arc<Named>>) {
+        match self {
+            Self::Bool => out.push(BOOL),
+            Self::Char => out.push(CHAR),
+            Self::Unsigned(width) => out.extend([UNSIGNED, *width as u8]),
+            Self::Signed(width) => out.extend([SIGNED, *width as u8]),
+            Self::Float(width) => out.extend([FLOAT, *width as u8]),
+            Self::Bytes => out.push(BYTES),
+            Self::Text => out.push(TEXT),
+            Self::List(of) => put_all(LIST, [&**of], out, named),
+            Self::Array(n, of) => {
+                out.push(ARRAY);
+                out.extend((*n as u32).to_le_bytes());
+                of.put(out, named);
+            }
+            Self::Tuple(of) => {
+                out.extend([TUPLE, of.len() as u8]);
+                of.iter().for_each(|shape| shape.put(out, named));
+            }
+            Self::Option(of) => put_all(OPTION, [&**of], out, named),
+            Self::Result(a, b) => put_all(RESULT, [&**a, b], out, named),
+            Self::Map(a, b) => put_all(MAP, [&**a, b], out, named),
+            Self::Duration => out.push(DURATION),
+            Self::Ip => out.push(IP),
+            Self::Ipv4 => out.push(IPV4),
+            Self::Ipv6 => out.push(IPV6),
+            Self::Json => out.push(JSON),
+            Self::Named(one) => put_named(one, out, named),
+        }
     }
 
     /// The same as it would be read.
@@ -223,48 +280,156 @@ impl Shape {
     }
 }
 
-fn parse(rest: &mut &[u8], deep: usize, n_left: &mut usize) -> Option<Shape> {
-    *n_left = n_left.checked_sub(1)?;
-    let deep = deep.checked_sub(1)?;
-    let byte = |rest: &mut &[u8]| {
-        let (first, others) = rest.split_first()?;
-        *rest = others;
-        Some(*first)
-    };
-    let width = |rest: &mut &[u8], widths: &[u8]| {
-        let width = byte(rest)?;
-        widths.contains(&width).then_some(usize::from(width))
-    };
-    const INTEGERS: [u8; 5] = [1, 2, 4, 8, 16];
-    let mut inner = |rest: &mut &[u8]| Some(Box::new(parse(rest, deep, n_left)?));
-    Some(match byte(rest)? {
-        BOOL => Shape::Bool,
-        CHAR => Shape::Char,
-        UNSIGNED => Shape::Unsigned(width(rest, &INTEGERS)?),
-        SIGNED => Shape::Signed(width(rest, &INTEGERS)?),
-        FLOAT => Shape::Float(width(rest, &[4, 8])?),
-        BYTES => Shape::Bytes,
-        TEXT => Shape::Text,
-        LIST => Shape::List(inner(rest)?),
-        ARRAY => {
-            let (n, others) = rest.split_first_chunk()?;
-            *rest = others;
-            Shape::Array(u32::from_le_bytes(*n) as usize, inner(rest)?)
+fn put_all<const N: usize>(
+    code: u8,
+    shapes: [&Shape; N],
+    out: &mut Vec<u8>,
+    named: &mut Vec<Arc<Named>>,
+) {
+    out.push(code);
+    shapes.into_iter().for_each(|shape| shape.put(out, named));
+}
+
+/// A struct or an enum by its number; the first time, with what it is.
+fn put_named(one: &Arc<Named>, out: &mut Vec<u8>, named: &mut Vec<Arc<Named>>) {
+    let known = named.iter().position(|other| Arc::ptr_eq(other, one));
+    let nth = known.unwrap_or(named.len());
+    out.push(NAMED);
+    out.extend((nth as u16).to_le_bytes());
+    if known.is_some() {
+        return;
+    }
+    named.push(one.clone());
+    put_text(one.name(), out);
+    match one.body() {
+        Body::Struct(fields) => {
+            out.extend(0_u16.to_le_bytes());
+            put_fields(fields, out, named);
         }
-        TUPLE => {
-            let n = byte(rest)?;
-            let of = (0..n).map(|_| inner(rest).map(|shape| *shape)).collect::<Option<_>>()?;
-            Shape::Tuple(of)
+        Body::Enum(variants) => {
+            out.extend((variants.len() as u16).to_le_bytes());
+            for variant in variants {
+                put_text(&variant.name, out);
+                put_fields(&variant.fields, out, named);
+            }
         }
-        OPTION => Shape::Option(inner(rest)?),
-        RESULT => Shape::Result(inner(rest)?, inner(rest)?),
-        MAP => Shape::Map(inner(rest)?, inner(rest)?),
-        DURATION => Shape::Duration,
-        IP => Shape::Ip,
-        IPV4 => Shape::Ipv4,
-        IPV6 => Shape::Ipv6,
-        _ => return None,
-    })
+    }
+}
+
+fn put_fields(fields: &Fields, out: &mut Vec<u8>, named: &mut Vec<Arc<Named>>) {
+    out.push(fields.style as u8);
+    out.extend((fields.of.len() as u16).to_le_bytes());
+    fields.names.iter().for_each(|name| put_text(name, out));
+    fields.of.iter().for_each(|shape| shape.put(out, named));
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    out.extend((text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// What is left of an encoding.
+struct Encoded<'a> {
+    rest: &'a [u8],
+    /// How many types may still come.
+    n_left: usize,
+    /// The structs and enums so far.
+    named: Vec<Arc<Named>>,
+}
+
+impl<'a> Encoded<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.rest.split_at_checked(n)?;
+        self.rest = tail;
+        Some(head)
+    }
+
+    fn number<const N: usize>(&mut self) -> Option<usize> {
+        let mut wide = [0; 8];
+        wide[..N].copy_from_slice(self.take(N)?);
+        usize::try_from(u64::from_le_bytes(wide)).ok()
+    }
+
+    fn width(&mut self, widths: &[usize]) -> Option<usize> {
+        self.number::<1>().filter(|width| widths.contains(width))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let n = self.number::<4>()?;
+        String::from_utf8(self.take(n)?.to_vec()).ok()
+    }
+
+    fn boxed(&mut self, deep: usize) -> Option<Box<Shape>> {
+        self.shape(deep).map(Box::new)
+    }
+
+    fn shape(&mut self, deep: usize) -> Option<Shape> {
+        const INTEGERS: [usize; 5] = [1, 2, 4, 8, 16];
+        self.n_left = self.n_left.checked_sub(1)?;
+        let deep = deep.checked_sub(1)?;
+        Some(match self.take(1)?[0] {
+            BOOL => Shape::Bool,
+            CHAR => Shape::Char,
+            UNSIGNED => Shape::Unsigned(self.width(&INTEGERS)?),
+            SIGNED => Shape::Signed(self.width(&INTEGERS)?),
+            FLOAT => Shape::Float(self.width(&[4, 8])?),
+            BYTES => Shape::Bytes,
+            TEXT => Shape::Text,
+            LIST => Shape::List(self.boxed(deep)?),
+            ARRAY => Shape::Array(self.number::<4>()?, self.boxed(deep)?),
+            TUPLE => {
+                let n = self.number::<1>()?;
+                Shape::Tuple((0..n).map(|_| self.shape(deep)).collect::<Option<_>>()?)
+            }
+            OPTION => Shape::Option(self.boxed(deep)?),
+            RESULT => Shape::Result(self.boxed(deep)?, self.boxed(deep)?),
+            MAP => Shape::Map(self.boxed(deep)?, self.boxed(deep)?),
+            DURATION => Shape::Duration,
+            IP => Shape::Ip,
+            IPV4 => Shape::Ipv4,
+            IPV6 => Shape::Ipv6,
+            JSON => Shape::Json,
+            NAMED => self.named(deep)?,
+            _ => return None,
+        })
+    }
+
+    fn named(&mut self, deep: usize) -> Option<Shape> {
+        let nth = self.number::<2>()?;
+        if let Some(known) = self.named.get(nth) {
+            return Some(Shape::Named(known.clone()));
+        }
+        if nth != self.named.len() {
+            return None;
+        }
+        let one = Named::new(self.text()?);
+        self.named.push(one.clone());
+        let body = match self.number::<2>()? {
+            0 => Body::Struct(self.fields(deep)?),
+            n => Body::Enum((0..n).map(|_| self.variant(deep)).collect::<Option<_>>()?),
+        };
+        one.set(body);
+        Some(Shape::Named(one))
+    }
+
+    fn variant(&mut self, deep: usize) -> Option<Variant> {
+        Some(Variant { name: self.text()?, fields: self.fields(deep)? })
+    }
+
+    fn fields(&mut self, deep: usize) -> Option<Fields> {
+        const STYLES: [Style; 4] = [Style::Unit, Style::New, Style::Tuple, Style::Named];
+        let style = *STYLES.get(self.number::<1>()?)?;
+        let n = self.number::<2>()?;
+        let fits = match style {
+            Style::Unit => n == 0,
+            Style::New => n == 1,
+            Style::Tuple | Style::Named => true,
+        };
+        let n_names = if style == Style::Named { n } else { 0 };
+        let names = (0..n_names).map(|_| self.text()).collect::<Option<_>>()?;
+        let of = (0..n).map(|_| self.shape(deep)).collect::<Option<_>>()?;
+        fits.then_some(Fields { style, names, of })
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //! as they are. So a number that the code under test compares stands in the input as it does in a
 //! register.
 //!
-//! Invariant: any bytes are some value. What is missing at the end is zero, a count ends with the
-//! input, and what no value has (a `bool` of 7, text that is no UTF-8) counts as the nearest one. So
+//! Invariant: any bytes are some value. What is missing at the end is zero (or the simplest variant of an
+//! enum), a count ends with the input, and what no value has (a `bool` of 7, text that is no UTF-8) counts as the nearest one. So
 //! nothing that a mutation does can make an input that is none, and an input is what its value is:
 //! [`Value::put`] writes the shortest bytes of a value, which are read as that value again.
 
@@ -19,9 +19,11 @@ mod builtin;
 #[path = "value/text.rs"]
 pub mod text;
 
+#[cfg(feature = "structured")]
+pub(crate) use builtin::char_of;
 pub use argument::{Argument, Arguments, Given, Seed};
 
-use crate::shape::Tree;
+use crate::shape::{Named, Tree};
 
 /// A type that a fuzz test may take, by value.
 #[diagnostic::on_unimplemented(
@@ -53,12 +55,14 @@ pub trait Value: Sized + 'static {
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    /// How many structs and enums what comes next is in.
+    pub(crate) depth: usize,
 }
 
 impl<'a> Reader<'a> {
     /// From the start of an input.
     pub fn new(input: &'a [u8]) -> Self {
-        Self { rest: input }
+        Self { rest: input, depth: 0 }
     }
 
     /// Whether nothing is left.
@@ -78,9 +82,20 @@ impl<'a> Reader<'a> {
         bytes
     }
 
-    /// How many elements are to come.
+    /// How many elements are to come: no more than there are bytes.
     pub fn count(&mut self) -> usize {
-        u32::from_le_bytes(self.array()) as usize
+        (u32::from_le_bytes(self.array()) as usize).min(self.rest.len())
+    }
+
+    /// Which variant of an enum is to come.
+    pub(crate) fn variant(&mut self, named: &Named) -> usize {
+        let is_there = !self.is_empty();
+        let tag = match named.tag_width() {
+            2 => u16::from_le_bytes(self.array()).into(),
+            1 => usize::from(self.array::<1>()[0]),
+            _ => 0,
+        };
+        named.variant(is_there.then_some(tag), self.depth)
     }
 
     /// The next `n` bytes, fewer if there are not as many.

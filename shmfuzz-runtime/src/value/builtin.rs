@@ -98,7 +98,7 @@ impl<T: Value> Value for Vec<T> {
 
     fn take(from: &mut Reader<'_>) -> Self {
         let n = from.count();
-        let mut list = Self::with_capacity(n.min(from.rest.len()));
+        let mut list = Self::with_capacity(n);
         for _ in 0..n {
             if from.is_empty() {
                 break;

@@ -6,17 +6,21 @@
 //! inexactly as JSON, and integers
 //! that need more than 64 bits. `Option` is null or the value (`{"Some": value}` where that may be null
 //! as well), `Result` `{"Ok": value}` or `{"Err": value}`, a map an object where its keys are text,
-//! else a list of pairs. Empty lines and lines that begin with `#` count for nothing. Pure.
+//! else a list of pairs. Structs and enums stand as serde writes them. Empty lines and lines that begin with `#` count for nothing. Pure.
 //!
 //! Invariant: what is written is read as the same value, to the last bit.
+
+#[path = "text/named.rs"]
+mod named;
 
 use super::builtin::char_of;
 use super::{Reader, put_count};
 use crate::sequence::unescape;
-use crate::shape::Shape;
+use crate::shape::{MOST_NESTED, Shape};
 use serde_json::{Map, Value as Json, json};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::{Deref, DerefMut};
 
 /// The line with which such a file begins.
 pub const FIRST_LINE: &str = "cargo-shmfuzz values v1\n";
@@ -70,6 +74,19 @@ pub fn to_lines(shape: &Shape, input: &[u8]) -> Vec<String> {
 /// # Errors
 /// With the line that does not fit the arguments.
 pub fn from_file(shape: &Shape, file: &[u8]) -> Result<Vec<u8>, TextError> {
+    let mut input = Writer::default();
+    for ((nth, shape), (line, text)) in (1..).zip(arguments(shape)).zip(lines(shape, file)?) {
+        put_line(shape, text, &mut input)
+            .map_err(|why| TextError { line, why: format!("argument {nth}{why}") })?;
+    }
+    Ok(input.bytes)
+}
+
+/// The lines that hold the arguments, one each, and their numbers.
+///
+/// # Errors
+/// If there are more or fewer, and if it is no such file.
+pub(crate) fn lines<'a>(shape: &Shape, file: &'a [u8]) -> Result<Vec<(usize, &'a str)>, TextError> {
     let error = |line, why: String| TextError { line, why };
     let text = std::str::from_utf8(file).map_err(|bad| {
         let before = &file[..bad.valid_up_to()];
@@ -84,23 +101,51 @@ pub fn from_file(shape: &Shape, file: &[u8]) -> Result<Vec<u8>, TextError> {
         return Err(error(1, format!("`{}` expected", FIRST_LINE.trim_end())));
     }
     let is_value = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.starts_with('#');
-    let mut lines = lines.filter(is_value);
-    let (mut input, mut last) = (Vec::new(), 1);
-    for (nth, shape) in (1..).zip(arguments(shape)) {
-        let Some((number, line)) = lines.next() else {
-            return Err(error(last, format!("argument {nth} is missing after it")));
-        };
-        last = number;
-        put_line(shape, line, &mut input)
-            .map_err(|why| error(number, format!("argument {nth}{why}")))?;
+    let lines: Vec<_> = lines.filter(is_value).collect();
+    let n = arguments(shape).len();
+    if let Some((number, _)) = lines.get(n) {
+        return Err(error(*number, "there are no more arguments".to_owned()));
     }
-    match lines.next() {
-        Some((number, _)) => Err(error(number, "there are no more arguments".to_owned())),
-        None => Ok(input),
+    if lines.len() < n {
+        let last = lines.last().map_or(1, |(number, _)| *number);
+        return Err(error(last, format!("argument {} is missing after it", lines.len() + 1)));
+    }
+    Ok(lines)
+}
+
+/// An input that is being written.
+#[derive(Debug, Default)]
+struct Writer {
+    bytes: Vec<u8>,
+    /// How many structs and enums what comes next is in.
+    depth: usize,
+}
+
+impl Writer {
+    /// That there may be so many more values in this one.
+    fn nest(&self, n: usize) -> Result<(), String> {
+        match n == 0 || self.depth < MOST_NESTED {
+            true => Ok(()),
+            false => Err(format!(": nested deeper than {MOST_NESTED} times")),
+        }
     }
 }
 
-fn put_line(shape: &Shape, line: &str, to: &mut Vec<u8>) -> Result<(), String> {
+impl Deref for Writer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+fn put_line(shape: &Shape, line: &str, to: &mut Writer) -> Result<(), String> {
     if let (Shape::Bytes, Some(text)) = (shape, line.trim().strip_prefix("b\"")) {
         let bytes =
             unescape(text.as_bytes()).map_err(|(at, why)| format!(": column {}: {why}", at + 3))?;
@@ -108,11 +153,21 @@ fn put_line(shape: &Shape, line: &str, to: &mut Vec<u8>) -> Result<(), String> {
         to.extend_from_slice(&bytes);
         return Ok(());
     }
-    let json: Json = serde_json::from_str(line).map_err(|error| {
+    put(shape, &parse(line)?, to)
+}
+
+/// The bytes of a line, as the JSON of their text.
+pub(crate) fn parse_bytes(line: &str) -> Option<Json> {
+    let text = line.trim().strip_prefix("b\"")?;
+    Some(json!(unescape(text.as_bytes()).ok()?.escape_ascii().to_string()))
+}
+
+/// The value of a line.
+pub(crate) fn parse(line: &str) -> Result<Json, String> {
+    serde_json::from_str(line).map_err(|error| {
         // It knows of one line only.
         format!(": no JSON value: {}", error.to_string().replace(" at line 1", ""))
-    })?;
-    put(shape, &json, to)
+    })
 }
 
 /// A value as JSON.
@@ -145,7 +200,7 @@ fn json_of(shape: &Shape, from: &mut Reader<'_>) -> Json {
             json!(String::from_utf8_lossy(from.bytes(n)))
         }
         Shape::List(of) => {
-            let n = from.count();
+            let n = count(from);
             let mut list = Vec::new();
             while list.len() < n && !from.is_empty() {
                 list.push(json_of(of, from));
@@ -154,7 +209,7 @@ fn json_of(shape: &Shape, from: &mut Reader<'_>) -> Json {
         }
         Shape::Array(n, of) => (0..*n).map(|_| json_of(of, from)).collect(),
         Shape::Tuple(of) => of.iter().map(|shape| json_of(shape, from)).collect(),
-        Shape::Option(of) => match is_set(from) {
+        Shape::Option(of) => match is_set(from) && from.depth < MOST_NESTED {
             false => Json::Null,
             true if is_nullable(of) => json!({ "Some": json_of(of, from) }),
             true => json_of(of, from),
@@ -175,6 +230,11 @@ fn json_of(shape: &Shape, from: &mut Reader<'_>) -> Json {
         },
         Shape::Ipv4 => json!(Ipv4Addr::from(from.array::<4>()).to_string()),
         Shape::Ipv6 => json!(Ipv6Addr::from(from.array::<16>()).to_string()),
+        Shape::Json => {
+            let n = from.count();
+            serde_json::from_slice(from.bytes(n)).unwrap_or(Json::Null)
+        }
+        Shape::Named(named) => named::json_of(named, from),
     }
 }
 
@@ -184,8 +244,24 @@ fn is_set(from: &mut Reader<'_>) -> bool {
     from.array::<1>()[0] & 1 == 1
 }
 
-fn is_nullable(shape: &Shape) -> bool {
-    matches!(shape, Shape::Option(_))
+/// How many elements a list has.
+fn count(from: &mut Reader<'_>) -> usize {
+    let n = from.count();
+    if from.depth < MOST_NESTED { n } else { 0 }
+}
+
+/// The bytes of a value, if it is written as such a value is.
+pub(crate) fn bytes_of(shape: &Shape, json: &Json) -> Option<Vec<u8>> {
+    let mut to = Writer::default();
+    put(shape, json, &mut to).ok().map(|()| to.bytes)
+}
+
+/// Whether a value of it may be null.
+pub(crate) fn is_nullable(shape: &Shape) -> bool {
+    match shape {
+        Shape::Named(named) => named::is_nullable(named),
+        shape => matches!(shape, Shape::Option(_) | Shape::Json),
+    }
 }
 
 fn unsigned(from: &mut Reader<'_>, width: usize) -> u128 {
@@ -227,7 +303,7 @@ fn finite(number: f64) -> Json {
 
 /// Of equal keys, the last one counts.
 fn map(key: &Shape, value: &Shape, from: &mut Reader<'_>) -> Json {
-    let n = from.count();
+    let n = count(from);
     let (mut pairs, mut n_taken) = (Vec::new(), 0);
     while n_taken < n && !from.is_empty() {
         pairs.push((json_of(key, from), json_of(value, from)));
@@ -252,13 +328,14 @@ fn unlike(expected: &str, found: &Json) -> String {
     format!(": {expected} expected, not {start}{dots}")
 }
 
-fn put(shape: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put(shape: &Shape, json: &Json, to: &mut Writer) -> Result<(), String> {
     match shape {
         Shape::Unsigned(width) => put_unsigned(*width, json, to),
         Shape::Signed(width) => put_signed(*width, json, to),
         Shape::Float(width) => put_float(*width, json, to),
         Shape::List(of) => {
             let list = json.as_array().ok_or_else(|| unlike("a list", json))?;
+            to.nest(list.len())?;
             put_count(list.len(), to);
             put_all(list.iter().map(|value| (&**of, value)), to)
         }
@@ -283,6 +360,7 @@ fn put(shape: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
             put(shape, value, to)
         }
         Shape::Map(key, value) => put_map(key, value, json, to),
+        Shape::Named(named) => named::put(named, json, to),
         single => put_single(single, json, to),
     }
 }
@@ -290,7 +368,7 @@ fn put(shape: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
 /// Values in a row, each by its place.
 fn put_all<'a>(
     values: impl Iterator<Item = (&'a Shape, &'a Json)>,
-    to: &mut Vec<u8>,
+    to: &mut Writer,
 ) -> Result<(), String> {
     for (i, (shape, value)) in values.enumerate() {
         put(shape, value, to).map_err(|why| format!("[{i}]{why}"))?;
@@ -298,7 +376,8 @@ fn put_all<'a>(
     Ok(())
 }
 
-fn put_option(of: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_option(of: &Shape, json: &Json, to: &mut Writer) -> Result<(), String> {
+    to.nest(usize::from(*json != Json::Null))?;
     to.push(u8::from(*json != Json::Null));
     match (json, is_nullable(of)) {
         (Json::Null, _) => Ok(()),
@@ -311,7 +390,7 @@ fn put_option(of: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
 }
 
 /// What is made of no others, and is no number.
-fn put_single(shape: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_single(shape: &Shape, json: &Json, to: &mut Writer) -> Result<(), String> {
     let text = || json.as_str().ok_or_else(|| unlike("a string", json));
     match shape {
         Shape::Bool => to.push(json.as_bool().ok_or_else(|| unlike("true or false", json))?.into()),
@@ -330,6 +409,11 @@ fn put_single(shape: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String
         Shape::Text => {
             put_count(text()?.len(), to);
             to.extend_from_slice(text()?.as_bytes());
+        }
+        Shape::Json => {
+            let text = json.to_string();
+            put_count(text.len(), to);
+            to.extend_from_slice(text.as_bytes());
         }
         Shape::Duration => {
             let part = |name: &str| json.get(name).and_then(Json::as_u64);
@@ -372,11 +456,12 @@ fn address<T: std::str::FromStr>(json: &Json) -> Result<T, String> {
     address.ok_or_else(|| unlike("an IP address", json))
 }
 
-fn put_map(key: &Shape, value: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_map(key: &Shape, value: &Shape, json: &Json, to: &mut Writer) -> Result<(), String> {
     if let (Shape::Text, Json::Object(map)) = (key, json) {
         return put_object(value, map, to);
     }
     let list = json.as_array().ok_or_else(|| unlike("a list of pairs", json))?;
+    to.nest(list.len())?;
     put_count(list.len(), to);
     for (i, pair) in list.iter().enumerate() {
         let Some([first, second]) = pair.as_array().map(Vec::as_slice) else {
@@ -388,7 +473,8 @@ fn put_map(key: &Shape, value: &Shape, json: &Json, to: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-fn put_object(value: &Shape, map: &Map<String, Json>, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_object(value: &Shape, map: &Map<String, Json>, to: &mut Writer) -> Result<(), String> {
+    to.nest(map.len())?;
     put_count(map.len(), to);
     for (key, json) in map {
         put_count(key.len(), to);
@@ -398,7 +484,7 @@ fn put_object(value: &Shape, map: &Map<String, Json>, to: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-fn put_unsigned(width: usize, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_unsigned(width: usize, json: &Json, to: &mut Writer) -> Result<(), String> {
     let number = match json {
         Json::String(text) => text.parse::<u128>().ok(),
         json => json.as_u64().map(u128::from),
@@ -411,7 +497,7 @@ fn put_unsigned(width: usize, json: &Json, to: &mut Vec<u8>) -> Result<(), Strin
     Ok(())
 }
 
-fn put_signed(width: usize, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_signed(width: usize, json: &Json, to: &mut Writer) -> Result<(), String> {
     let number = match json {
         Json::String(text) => text.parse::<i128>().ok(),
         json => json.as_i64().map(i128::from).or_else(|| json.as_u64().map(i128::from)),
@@ -424,7 +510,7 @@ fn put_signed(width: usize, json: &Json, to: &mut Vec<u8>) -> Result<(), String>
     Ok(())
 }
 
-fn put_float(width: usize, json: &Json, to: &mut Vec<u8>) -> Result<(), String> {
+fn put_float(width: usize, json: &Json, to: &mut Writer) -> Result<(), String> {
     let nan = |text: &str| {
         let bits = text.strip_prefix("NaN(0x")?.strip_suffix(')')?;
         u64::from_str_radix(bits, 16).ok()

@@ -4,12 +4,14 @@
 //! Invariant: where an input was the shortest one of its values, so it is afterwards, but for what
 //! comparisons and tokens suggest: any bytes are some value.
 
+mod json;
+
 use super::edit::{self, Room};
 use super::{Context, bytes, text};
 use crate::area::Area;
 use crate::record::InputKind;
-use crate::shape::Shape;
-use crate::walk::{COUNT, Node, elements, put_simplest, walk};
+use crate::shape::{Body, Named, Shape};
+use crate::walk::{COUNT, Node, elements, put_simplest, variant_at, walk};
 use crate::worker::random::Random;
 
 /// One way to change a value.
@@ -116,8 +118,7 @@ pub(super) fn apply(
             };
             let Some(node) = pick(shape, input, random, Node::is_leaf) else { return false };
             // Over several values, such as the bytes of an array, or over a part of one.
-            let is_run = matches!(node.shape, Shape::Bytes | Shape::Text);
-            if !is_run && random.one_in(2) {
+            if !node.is_run() && random.one_in(2) {
                 let step = token.len().next_power_of_two().min(8);
                 let at = node.start + step * random.index(node.len().div_ceil(step));
                 let is_new = input.get(at..at + token.len()).is_some_and(|old| old != token);
@@ -158,6 +159,10 @@ fn change(node: Node<'_>, area: &mut Area<'_>, random: &mut Random, context: &Co
         Shape::Unsigned(_) | Shape::Signed(_) => change_number(&mut value, random),
         Shape::Float(width) => change_float(*width, &mut value, random),
         Shape::Bytes | Shape::Text => return change_run(node, area, random, context),
+        Shape::Json => {
+            let new = json::change(&value[COUNT..], random);
+            return new.is_some_and(|new| put_run(node, &new, area, Room(context.limit)));
+        }
         Shape::Duration => {
             let part = if random.one_in(2) { &mut value[..8] } else { &mut value[8..] };
             change_number(part, random);
@@ -354,12 +359,15 @@ fn put_token(
 
 /// Takes the other choice, with a value of its own.
 fn choose(node: Node<'_>, area: &mut Area<'_>, random: &mut Random, context: &Context<'_>) -> bool {
+    if let Shape::Named(named) = node.shape {
+        return choose_variant(node, named, area, random, context);
+    }
     let is_set = area.get(node.start) & 1 == 1;
     let mut value = vec![u8::from(!is_set)];
     match node.shape {
-        Shape::Option(of) if !is_set => random_value(of, random, &mut value),
+        Shape::Option(of) if !is_set => random_value(of, random, &mut value, 0),
         Shape::Result(ok, err) => {
-            random_value(if is_set { ok } else { err }, random, &mut value);
+            random_value(if is_set { ok } else { err }, random, &mut value, 0);
         }
         Shape::Ip => {
             let n = if is_set { 4 } else { 16 };
@@ -367,6 +375,23 @@ fn choose(node: Node<'_>, area: &mut Area<'_>, random: &mut Random, context: &Co
         }
         _ => {}
     }
+    put(node, &value, area, context)
+}
+
+/// Makes it another variant, of a random value.
+fn choose_variant(
+    node: Node<'_>,
+    named: &Named,
+    area: &mut Area<'_>,
+    random: &mut Random,
+    context: &Context<'_>,
+) -> bool {
+    let Body::Enum(variants) = named.body() else { return false };
+    let (old, _) = variant_at(named, area.as_slice(), node.start, node.depth);
+    let step = 1 + random.index(variants.len().saturating_sub(1).max(1));
+    let new = (old + step) % variants.len().max(1);
+    let mut value = Vec::new();
+    put_variant(named, new, random, &mut value, 0);
     put(node, &value, area, context)
 }
 
@@ -393,7 +418,7 @@ fn rearrange(
             let mut element = Vec::new();
             match n > 0 && random.one_in(3) {
                 true => element.extend_from_slice(&input[run(first, 1)]),
-                false => random_element(node.shape, random, &mut element),
+                false => random_element(node.shape, random, &mut element, 0),
             }
             let at = starts[random.index(n + 1)];
             (n + 1, edit::replace(area, at, 0, &element, room))
@@ -425,19 +450,69 @@ fn rearrange(
     is_done
 }
 
-fn random_element(list: &Shape, random: &mut Random, to: &mut Vec<u8>) {
+fn random_element(list: &Shape, random: &mut Random, to: &mut Vec<u8>, nested: usize) {
     match list {
-        Shape::List(of) => random_value(of, random, to),
+        Shape::List(of) => random_value(of, random, to, nested),
         Shape::Map(key, value) => {
-            random_value(key, random, to);
-            random_value(value, random, to);
+            random_value(key, random, to, nested);
+            random_value(value, random, to, nested);
         }
         _ => {}
     }
 }
 
+/// How deep random values nest structs and enums in each other.
+const MOST_RANDOM: usize = 3;
+
+fn put_variant(
+    named: &Named,
+    variant: usize,
+    random: &mut Random,
+    to: &mut Vec<u8>,
+    nested: usize,
+) {
+    named.put_tag(variant, to);
+    let fields = &named.fields_of(variant).of;
+    fields.iter().for_each(|of| random_value(of, random, to, nested + 1));
+}
+
 /// Puts some small value behind what is there.
-fn random_value(shape: &Shape, random: &mut Random, to: &mut Vec<u8>) {
+fn random_value(shape: &Shape, random: &mut Random, to: &mut Vec<u8>, nested: usize) {
+    match shape {
+        Shape::List(_) | Shape::Map(..) => {
+            let n = if nested > MOST_RANDOM { 0 } else { random.below(3) };
+            to.extend(n.to_le_bytes());
+            (0..n).for_each(|_| random_element(shape, random, to, nested));
+        }
+        Shape::Array(n, of) => (0..*n).for_each(|_| random_value(of, random, to, nested)),
+        Shape::Tuple(of) => of.iter().for_each(|of| random_value(of, random, to, nested)),
+        Shape::Option(of) => {
+            let is_some = nested <= MOST_RANDOM && random.one_in(2);
+            to.push(is_some.into());
+            if is_some {
+                random_value(of, random, to, nested);
+            }
+        }
+        Shape::Result(ok, err) => {
+            let is_err = random.one_in(2);
+            to.push(is_err.into());
+            random_value(if is_err { err } else { ok }, random, to, nested);
+        }
+        Shape::Named(named) => {
+            let variant = match named.body() {
+                Body::Enum(variants) if nested <= MOST_RANDOM && !variants.is_empty() => {
+                    random.index(variants.len())
+                }
+                _ => named.simplest(),
+            };
+            put_variant(named, variant, random, to, nested);
+        }
+        leaf => random_leaf(leaf, random, to),
+    }
+}
+
+/// The same of what is not made of others.
+fn random_leaf(shape: &Shape, random: &mut Random, to: &mut Vec<u8>) {
     match shape {
         Shape::Bool => to.push(random.below(2) as u8),
         Shape::Char => to.extend(u32::from(text::random_char(random)).to_le_bytes()),
@@ -462,25 +537,6 @@ fn random_value(shape: &Shape, random: &mut Random, to: &mut Vec<u8>) {
                 _ => random.byte(),
             }));
         }
-        Shape::List(_) | Shape::Map(..) => {
-            let n = random.below(3);
-            to.extend(n.to_le_bytes());
-            (0..n).for_each(|_| random_element(shape, random, to));
-        }
-        Shape::Array(n, of) => (0..*n).for_each(|_| random_value(of, random, to)),
-        Shape::Tuple(of) => of.iter().for_each(|of| random_value(of, random, to)),
-        Shape::Option(of) => {
-            let is_some = random.one_in(2);
-            to.push(is_some.into());
-            if is_some {
-                random_value(of, random, to);
-            }
-        }
-        Shape::Result(ok, err) => {
-            let is_err = random.one_in(2);
-            to.push(is_err.into());
-            random_value(if is_err { err } else { ok }, random, to);
-        }
         Shape::Duration => {
             to.extend(u64::from(random.below(100)).to_le_bytes());
             to.extend(random.below(1_000_000_000).to_le_bytes());
@@ -491,6 +547,7 @@ fn random_value(shape: &Shape, random: &mut Random, to: &mut Vec<u8>) {
         }
         Shape::Ipv4 => to.extend((0..4).map(|_| random.byte())),
         Shape::Ipv6 => to.extend((0..16).map(|_| random.byte())),
+        simple => put_simplest(simple, to),
     }
 }
 
@@ -511,7 +568,7 @@ pub(in crate::worker) fn replace(
         if has_count && node.start == at {
             counted = Some(node);
         }
-        if matches!(node.shape, Shape::Bytes | Shape::Text) {
+        if node.is_run() {
             if at >= node.start + COUNT && end <= node.end {
                 run = Some(node);
             }
@@ -575,7 +632,7 @@ fn resize(area: &mut Area<'_>, node: Node<'_>, n: usize, room: Room) -> bool {
             let mut list = input[start..starts[old.min(n)]].to_vec();
             let mut element = Vec::new();
             match old {
-                0 => random_element(node.shape, &mut Random::from_state(0, 1), &mut element),
+                0 => random_element(node.shape, &mut Random::from_state(0, 1), &mut element, 0),
                 _ => element.extend_from_slice(&input[starts[old - 1]..starts[old]]),
             }
             (old..n).for_each(|_| list.extend_from_slice(&element));
