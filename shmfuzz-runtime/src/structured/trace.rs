@@ -1,0 +1,747 @@
+//! What a type is made of, found out by making values of it: each time the type asks for a part, what
+//! it asks for is noted, and it is given one. It is asked again until every variant, option and
+//! list was seen from the inside. (The method of serde-reflection.)
+
+use super::error::{Error, ErrorKind};
+use crate::shape::{Body, Fields, Named, Shape, Style, Variant};
+use serde::de::value::{StrDeserializer, StringDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
+};
+use std::any::type_name;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is known about a part of a type.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Unknown,
+    Leaf(Shape),
+    Option(usize),
+    List(usize),
+    Tuple(Vec<usize>),
+    Map(usize, usize),
+    Named(usize),
+    /// The type asks for anything that there is.
+    Any,
+}
+
+/// A struct or an enum.
+#[derive(Debug)]
+struct Def {
+    name: String,
+    is_enum: bool,
+    /// Of a struct there is one.
+    variants: Vec<Holding>,
+    /// How many values of it are being made.
+    n_open: usize,
+    /// Whether its fields are given as a list, since it takes no map.
+    is_list: bool,
+}
+
+impl Def {
+    /// Whether there was a value of each variant.
+    fn is_whole(&self) -> bool {
+        !self.variants.is_empty() && self.variants.iter().all(|one| one.is_made)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Holding {
+    name: String,
+    /// Unknown until it was seen.
+    parts: Option<(Style, Vec<&'static str>, Vec<usize>)>,
+    /// Whether there was a value of it.
+    is_made: bool,
+}
+
+#[derive(Debug)]
+struct Tracer {
+    parts: Vec<Part>,
+    defs: Vec<Def>,
+    by_type: HashMap<&'static str, usize>,
+    /// How many values were asked for; what is given depends on it.
+    round: usize,
+    /// Whether this one is made without looking into more than it must have.
+    is_shy: bool,
+    depth: usize,
+}
+
+/// How many values are asked for, at most, and how often in vain.
+const MOST_ROUNDS: usize = 20_000;
+const MOST_IN_VAIN: usize = 300;
+/// How deep a value of a type that holds itself may become.
+const MOST_DEEP: usize = 40;
+
+const TEXTS: [&str; 12] = [
+    "",
+    "a",
+    "0",
+    "127.0.0.1",
+    "2000-01-01T00:00:00Z",
+    "2000-01-01",
+    "00:00:00",
+    "http://localhost/",
+    "00000000-0000-0000-0000-000000000000",
+    "::1",
+    "1.0.0",
+    "null",
+];
+const NUMBERS: [u8; 4] = [0, 1, 2, 100];
+
+/// What a type is made of, and a value of each kind that was made on the way.
+#[derive(Debug)]
+pub(super) struct Traced<T> {
+    pub(super) shape: Shape,
+    pub(super) values: Vec<T>,
+}
+
+/// How many of the values are kept.
+const MOST_VALUES: usize = 64;
+
+/// Finds out what a type is made of. Where that does not come to an end, that part is [`Shape::Json`].
+pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
+    let mut tracer = Tracer {
+        parts: vec![Part::Unknown],
+        defs: Vec::new(),
+        by_type: HashMap::new(),
+        round: 0,
+        is_shy: false,
+        depth: 0,
+    };
+    let (mut values, mut n_in_vain) = (Vec::new(), 0);
+    while tracer.round < MOST_ROUNDS && n_in_vain < MOST_IN_VAIN {
+        let before = tracer.n_known();
+        tracer.is_shy = n_in_vain % 2 == 1;
+        let value = T::deserialize(Tracing { tracer: &mut tracer, at: 0 });
+        tracer.reset();
+        let has_learnt = tracer.n_known() > before;
+        if let (Ok(value), true) = (value, has_learnt && values.len() < MOST_VALUES) {
+            values.push(value);
+        }
+        n_in_vain = if has_learnt { 0 } else { n_in_vain + 1 };
+        if !tracer.is_open(0, &mut Vec::new()) && !values.is_empty() {
+            break;
+        }
+    }
+    Traced { shape: tracer.shape(), values }
+}
+
+impl Tracer {
+    fn n_known(&self) -> usize {
+        let known = |part: &&Part| **part != Part::Unknown;
+        let made = self.defs.iter().flat_map(|def| &def.variants).map(|one| {
+            usize::from(one.parts.is_some()) + usize::from(one.is_made)
+        });
+        self.parts.iter().filter(known).count() + made.sum::<usize>()
+    }
+
+    /// Before the next value.
+    fn reset(&mut self) {
+        self.round += 1;
+        self.depth = 0;
+        self.defs.iter_mut().for_each(|def| def.n_open = 0);
+    }
+
+    fn new_part(&mut self) -> usize {
+        self.parts.push(Part::Unknown);
+        self.parts.len() - 1
+    }
+
+    /// Notes what a part is, unless that is known.
+    fn note(&mut self, at: usize, part: Part) {
+        if self.parts[at] == Part::Unknown {
+            self.parts[at] = part;
+        }
+    }
+
+    /// The parts that this one has, made on the first visit.
+    fn inner<const N: usize>(&mut self, at: usize, make: fn([usize; N]) -> Part) -> [usize; N] {
+        match (&self.parts[at], N) {
+            (Part::Option(of) | Part::List(of), 1) => return [*of; N],
+            (Part::Map(key, value), 2) => {
+                let (key, value) = (*key, *value);
+                return std::array::from_fn(|nth| if nth == 0 { key } else { value });
+            }
+            _ => {}
+        }
+        let inner = std::array::from_fn(|_| self.new_part());
+        self.note(at, make(inner));
+        inner
+    }
+
+    /// Whether there is more to find out about a part.
+    fn is_open(&self, at: usize, seen: &mut Vec<usize>) -> bool {
+        match &self.parts[at] {
+            Part::Unknown => true,
+            Part::Leaf(_) | Part::Any => false,
+            Part::Option(of) | Part::List(of) => self.is_open(*of, seen),
+            Part::Tuple(of) => of.iter().any(|at| self.is_open(*at, seen)),
+            Part::Map(key, value) => self.is_open(*key, seen) || self.is_open(*value, seen),
+            Part::Named(def) if seen.contains(def) => false,
+            Part::Named(def) => {
+                seen.push(*def);
+                self.defs[*def].variants.iter().any(|one| self.is_variant_open(one, seen))
+            }
+        }
+    }
+
+    fn is_variant_open(&self, one: &Holding, seen: &mut Vec<usize>) -> bool {
+        match &one.parts {
+            None => true,
+            Some((_, _, of)) => !one.is_made || of.iter().any(|at| self.is_open(*at, seen)),
+        }
+    }
+
+    /// Whether the next value is to look into this part.
+    fn looks_into(&self, at: usize) -> bool {
+        !self.is_shy && self.depth < MOST_DEEP && self.is_open(at, &mut Vec::new())
+    }
+
+    /// The struct or enum of this type, made on the first visit.
+    fn def(&mut self, ty: &'static str, name: &str, variants: Option<&[&str]>) -> usize {
+        if let Some(known) = self.by_type.get(ty) {
+            return *known;
+        }
+        let holding = |name: &str| Holding { name: name.to_owned(), parts: None, is_made: false };
+        let variants_of = variants.unwrap_or(&[""]).iter().map(|name| holding(name)).collect();
+        self.defs.push(Def {
+            name: name.to_owned(),
+            is_enum: variants.is_some(),
+            variants: variants_of,
+            n_open: 0,
+            is_list: false,
+        });
+        self.by_type.insert(ty, self.defs.len() - 1);
+        self.defs.len() - 1
+    }
+
+    /// Which variant to make: one that is not known to its end; within a value of the same enum one that
+    /// was made before, or any.
+    fn choose(&self, def: usize) -> usize {
+        let own = &self.defs[def];
+        let n = own.variants.len().max(1);
+        let open = |nth: &usize| self.is_variant_open(&own.variants[*nth], &mut vec![def]);
+        let candidates: Vec<usize> = match own.n_open {
+            0 => (0..own.variants.len()).filter(open).collect(),
+            _ => Vec::new(),
+        };
+        let made = || (0..own.variants.len()).filter(|nth| own.variants[*nth].is_made).collect();
+        let candidates = if candidates.is_empty() { made() } else { candidates };
+        match candidates.is_empty() {
+            true => self.round % n,
+            false => candidates[self.round % candidates.len()],
+        }
+    }
+
+    /// The parts of a variant, made on the first visit.
+    fn fields(
+        &mut self,
+        (def, variant): (usize, usize),
+        style: Style,
+        names: &[&'static str],
+        n: usize,
+    ) -> Vec<usize> {
+        if let Some((_, _, of)) = &self.defs[def].variants[variant].parts {
+            return of.clone();
+        }
+        let of: Vec<_> = (0..n).map(|_| self.new_part()).collect();
+        self.defs[def].variants[variant].parts = Some((style, names.to_vec(), of.clone()));
+        of
+    }
+
+    /// The type, as far as it is known.
+    fn shape(&self) -> Shape {
+        let named: Vec<_> = self.defs.iter().map(|def| Named::new(def.name.clone())).collect();
+        for (one, def) in named.iter().zip(&self.defs) {
+            let variants: Vec<_> = def.variants.iter().map(|one| self.variant(one, &named)).collect();
+            one.set(match (def.is_enum, variants) {
+                (false, variants) => {
+                    Body::Struct(variants.into_iter().next().expect("a struct has one").fields)
+                }
+                (true, variants) => Body::Enum(variants),
+            });
+        }
+        let shape = self.shape_of(0, &named);
+        let used: Vec<_> = named.iter().zip(&self.defs).filter(|(_, def)| def.is_whole()).collect();
+        let used: Vec<_> = used.into_iter().map(|(one, _)| one.clone()).collect();
+        if Named::settle(&used) { shape } else { Shape::Json }
+    }
+
+    fn variant(&self, one: &Holding, named: &[Arc<Named>]) -> Variant {
+        let (style, names, of) =
+            one.parts.as_ref().map_or((Style::Unit, &[][..], &[][..]), |(style, names, of)| {
+                (*style, &names[..], &of[..])
+            });
+        let fields = Fields {
+            style,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            of: of.iter().map(|at| self.shape_of(*at, named)).collect(),
+        };
+        Variant { name: one.name.clone(), fields }
+    }
+
+    fn shape_of(&self, at: usize, named: &[Arc<Named>]) -> Shape {
+        let inner = |at: usize| Box::new(self.shape_of(at, named));
+        match &self.parts[at] {
+            Part::Leaf(shape) => shape.clone(),
+            Part::Option(of) => Shape::Option(inner(*of)),
+            Part::List(of) => match *inner(*of) {
+                Shape::Unsigned(1) => Shape::Bytes,
+                of => Shape::List(Box::new(of)),
+            },
+            Part::Tuple(of) => {
+                let shapes: Vec<_> = of.iter().map(|at| self.shape_of(*at, named)).collect();
+                match &shapes[..] {
+                    // Unless they are the arguments, each on a line of its own.
+                    [first, rest @ ..]
+                        if (at != 0 || rest.len() > 7) && rest.iter().all(|one| one == first) =>
+                    {
+                        Shape::Array(shapes.len(), Box::new(first.clone()))
+                    }
+                    _ => Shape::Tuple(shapes),
+                }
+            }
+            Part::Map(key, value) => Shape::Map(inner(*key), inner(*value)),
+            Part::Named(def) if self.defs[*def].is_whole() => Shape::Named(named[*def].clone()),
+            // What could not be made, or is not known before it is there: the type itself knows.
+            Part::Named(_) | Part::Any | Part::Unknown => Shape::Json,
+        }
+    }
+}
+
+/// The part that the type asks for next.
+#[derive(Debug)]
+struct Tracing<'t> {
+    tracer: &'t mut Tracer,
+    at: usize,
+}
+
+impl Tracing<'_> {
+    fn leaf(&mut self, shape: Shape) -> u8 {
+        self.tracer.note(self.at, Part::Leaf(shape));
+        NUMBERS[self.sample() % NUMBERS.len()]
+    }
+
+    fn text(&mut self, shape: Shape) -> &'static str {
+        self.tracer.note(self.at, Part::Leaf(shape));
+        TEXTS[self.sample() % TEXTS.len()]
+    }
+
+    /// What to give: the simplest first, then anything, and to each part something else.
+    fn sample(&self) -> usize {
+        match self.tracer.round {
+            0 => 0,
+            round => ((round * 31 + self.at) * 0x9e37_79b1) >> 7,
+        }
+    }
+
+    fn deeper(&mut self) -> Result<(), Error> {
+        self.tracer.depth += 1;
+        match self.tracer.depth <= 2 * MOST_DEEP {
+            true => Ok(()),
+            false => Err(Error::new("nested too deep")),
+        }
+    }
+
+    fn each<'de, V: Visitor<'de>>(
+        mut self,
+        of: Vec<usize>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deeper()?;
+        let made = visitor.visit_seq(Each::new(&mut *self.tracer, of));
+        self.tracer.depth -= 1;
+        made
+    }
+
+    /// Makes a struct or what is written as one.
+    fn structure<'de, V: Visitor<'de>>(
+        mut self,
+        name: &'static str,
+        style: Style,
+        (names, n): (&[&'static str], usize),
+        visit: impl FnOnce(V, Each<'_>) -> Result<V::Value, Error>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deeper()?;
+        let def = self.tracer.def(type_name::<V::Value>(), name, None);
+        self.tracer.note(self.at, Part::Named(def));
+        let each = Each::of_fields(&mut *self.tracer, (def, 0), style, names, n);
+        let value = visit(visitor, each)?;
+        self.tracer.defs[def].variants[0].is_made = true;
+        self.tracer.depth -= 1;
+        Ok(value)
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident $visit:ident $ty:ty, $shape:expr);* $(;)?) => {$(
+        fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+            visitor.$visit(<$ty>::from(self.leaf($shape)))
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Tracing<'_> {
+    type Error = Error;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    numbers! {
+        deserialize_u8 visit_u8 u8, Shape::Unsigned(1);
+        deserialize_u16 visit_u16 u16, Shape::Unsigned(2);
+        deserialize_u32 visit_u32 u32, Shape::Unsigned(4);
+        deserialize_u64 visit_u64 u64, Shape::Unsigned(8);
+        deserialize_u128 visit_u128 u128, Shape::Unsigned(16);
+        deserialize_i16 visit_i16 i16, Shape::Signed(2);
+        deserialize_i32 visit_i32 i32, Shape::Signed(4);
+        deserialize_i64 visit_i64 i64, Shape::Signed(8);
+        deserialize_i128 visit_i128 i128, Shape::Signed(16);
+        deserialize_f32 visit_f32 f32, Shape::Float(4);
+        deserialize_f64 visit_f64 f64, Shape::Float(8);
+        deserialize_char visit_char char, Shape::Char;
+    }
+
+    fn deserialize_i8<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_i8(self.leaf(Shape::Signed(1)) as i8)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_bool(self.leaf(Shape::Bool) & 1 == 1)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_str(self.text(Shape::Text))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_bytes(self.text(Shape::Bytes).as_bytes())
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_byte_buf(self.text(Shape::Bytes).as_bytes().to_vec())
+    }
+
+    /// Something that most types which ask for anything take.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.tracer.note(self.at, Part::Any);
+        match self.sample() % 6 {
+            0 => visitor.visit_unit(),
+            1 => visitor.visit_u64(0),
+            2 => visitor.visit_str(""),
+            3 => visitor.visit_bool(false),
+            4 => visitor.visit_seq(Each::new(self.tracer, Vec::new())),
+            _ => visitor.visit_map(Nothing),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        let [of] = self.tracer.inner(self.at, |[of]| Part::Option(of));
+        if !self.tracer.looks_into(of) {
+            return visitor.visit_none();
+        }
+        self.deeper()?;
+        let made = visitor.visit_some(Tracing { tracer: &mut *self.tracer, at: of });
+        self.tracer.depth -= 1;
+        made
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.tracer.note(self.at, Part::Tuple(Vec::new()));
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let visit = |visitor: V, each: Each<'_>| {
+            let at = each.of[0];
+            visitor.visit_newtype_struct(Tracing { tracer: each.tracer, at })
+        };
+        self.structure(name, Style::New, (&[], 1), visit, visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let [of] = self.tracer.inner(self.at, |[of]| Part::List(of));
+        let of = if self.tracer.looks_into(of) { vec![of] } else { Vec::new() };
+        self.each(of, visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let of = match &self.tracer.parts[self.at] {
+            Part::Tuple(of) => of.clone(),
+            _ => {
+                let of: Vec<_> = (0..len).map(|_| self.tracer.new_part()).collect();
+                self.tracer.note(self.at, Part::Tuple(of.clone()));
+                of
+            }
+        };
+        self.each(of, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.structure(name, Style::Tuple, (&[], len), |visitor, each| visitor.visit_seq(each), visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        if self.tracer.parts[self.at] == Part::Any {
+            return self.deserialize_any(visitor);
+        }
+        let [key, value] = self.tracer.inner(self.at, |[key, value]| Part::Map(key, value));
+        let is_open = self.tracer.looks_into(key) || self.tracer.looks_into(value);
+        let of = if is_open { vec![key, value] } else { Vec::new() };
+        self.deeper()?;
+        let (at, tracer) = (self.at, self.tracer);
+        let made = visitor.visit_map(Each::new(&mut *tracer, of));
+        tracer.depth -= 1;
+        // Keys that are names of fields: a struct with others flattened into it.
+        if tracer.parts[key] == Part::Any {
+            tracer.parts[at] = Part::Any;
+        }
+        made
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let visit = |visitor: V, each: Each<'_>| each.by_name(visitor);
+        self.structure(name, Style::Named, (names, names.len()), visit, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        mut self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deeper()?;
+        let def = self.tracer.def(type_name::<V::Value>(), name, Some(variants));
+        self.tracer.note(self.at, Part::Named(def));
+        let variant = self.tracer.choose(def);
+        if variants.is_empty() {
+            return Err(Error::new(format!("{name} has no values")));
+        }
+        self.tracer.defs[def].n_open += 1;
+        let value =
+            visitor.visit_enum(OfVariant { tracer: &mut *self.tracer, at: (def, variant) })?;
+        let def = &mut self.tracer.defs[def];
+        def.n_open -= 1;
+        def.variants[variant].is_made = true;
+        self.tracer.depth -= 1;
+        Ok(value)
+    }
+}
+
+/// One of each part; of a map, its pairs.
+#[derive(Debug)]
+struct Each<'t> {
+    tracer: &'t mut Tracer,
+    of: Vec<usize>,
+    nth: usize,
+    /// Of what they are the fields: definition and variant.
+    fields: Option<(usize, usize)>,
+}
+
+impl<'t> Each<'t> {
+    fn new(tracer: &'t mut Tracer, of: Vec<usize>) -> Self {
+        Self { tracer, of, nth: 0, fields: None }
+    }
+
+    fn of_fields(
+        tracer: &'t mut Tracer,
+        at: (usize, usize),
+        style: Style,
+        names: &[&'static str],
+        n: usize,
+    ) -> Self {
+        let of = tracer.fields(at, style, names, n);
+        Self { tracer, of, nth: 0, fields: Some(at) }
+    }
+
+    /// Gives the fields with their names. A name that is another one of a field before is none of a
+    /// field's own from then on; and what takes no names gets a list from then on.
+    fn by_name<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        let Some((def, variant)) = self.fields else { return visitor.visit_map(self) };
+        if self.tracer.defs[def].is_list {
+            return visitor.visit_seq(self);
+        }
+        let mut nth = 0;
+        let names = Names { each: &mut self, nth: &mut nth, at: (def, variant) };
+        let made = visitor.visit_map(names);
+        let own = &mut self.tracer.defs[def];
+        match made.as_ref().map_err(|error| error.kind) {
+            Err(ErrorKind::NoMap) => own.is_list = true,
+            // Other names stand beside the field's own, which is the one that is kept.
+            Err(ErrorKind::Duplicate(name)) if nth > 1 => {
+                if let Some((_, names, of)) = &mut own.variants[variant].parts {
+                    if names.remove(nth - 1) == name {
+                        names[nth - 2] = name;
+                    }
+                    of.remove(nth - 1);
+                }
+            }
+            _ => {}
+        }
+        made
+    }
+}
+
+/// Fields with their names.
+struct Names<'a, 't> {
+    each: &'a mut Each<'t>,
+    /// How many were given.
+    nth: &'a mut usize,
+    at: (usize, usize),
+}
+
+impl<'de> MapAccess<'de> for Names<'_, '_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let (def, variant) = self.at;
+        let parts = &self.each.tracer.defs[def].variants[variant].parts;
+        let name = parts.as_ref().and_then(|(_, names, _)| names.get(*self.nth));
+        let Some(name) = name else { return Ok(None) };
+        *self.nth += 1;
+        let name: StrDeserializer<'_, Error> = (*name).into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        self.each.next_value_seed(seed)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Each<'_> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let Some(&at) = self.of.get(self.nth) else { return Ok(None) };
+        self.nth += 1;
+        seed.deserialize(Tracing { tracer: &mut *self.tracer, at }).map(Some)
+    }
+}
+
+impl<'de> MapAccess<'de> for Each<'_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.next_element_seed(seed)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        let value = self.next_element_seed(seed)?;
+        value.ok_or_else(|| Error::new("a value without a key"))
+    }
+}
+
+/// A map of nothing.
+struct Nothing;
+
+impl<'de> MapAccess<'de> for Nothing {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, _: K) -> Result<Option<K::Value>, Error> {
+        Ok(None)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, _: T) -> Result<T::Value, Error> {
+        Err(Error::new("a value without a key"))
+    }
+}
+
+/// A variant of an enum.
+struct OfVariant<'t> {
+    tracer: &'t mut Tracer,
+    at: (usize, usize),
+}
+
+impl<'t> OfVariant<'t> {
+    fn each(self, style: Style, names: &[&'static str], n: usize) -> Each<'t> {
+        Each::of_fields(self.tracer, self.at, style, names, n)
+    }
+}
+
+impl<'de> EnumAccess<'de> for OfVariant<'_> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
+        let name = self.tracer.defs[self.at.0].variants[self.at.1].name.clone();
+        let name: StringDeserializer<Error> = name.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for OfVariant<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        self.tracer.fields(self.at, Style::Unit, &[], 0);
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        let at = self.tracer.fields(self.at, Style::New, &[], 1)[0];
+        seed.deserialize(Tracing { tracer: self.tracer, at })
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(self.each(Style::Tuple, &[], len))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.each(Style::Named, names, names.len()).by_name(visitor)
+    }
+}
