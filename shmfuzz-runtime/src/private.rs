@@ -3,12 +3,13 @@
 use crate::role::{Role, serve};
 use crate::seeds;
 
+pub use crate::block_on::block_on;
 pub use crate::fuzz_test::{FuzzTest, Package};
 pub use crate::outcome::{Outcome, Verdict};
 pub use crate::record::{Options, Record};
+pub use crate::setup::{Setup, once};
 pub use crate::value::{Arguments, Seed};
 pub use inventory;
-pub use std::sync::Once;
 
 #[cfg(feature = "harness")]
 pub use crate::harness::main;
@@ -27,16 +28,6 @@ pub const fn is_argument<'a, T: crate::value::Argument<'a>>() {}
 /// The bytes of a seed: a string, a byte string, an array of bytes.
 pub fn seed_bytes<S: AsRef<[u8]> + ?Sized>(seed: &S) -> &[u8] {
     seed.as_ref()
-}
-
-/// Evaluates what a target initialises with, unless that is done. Here and not in the expansion, so
-/// that it adds no edges to the fuzzed code.
-///
-/// # Panics
-/// If `evaluate` panics, now and at each call until it does not: a first failure in another
-/// place than all later ones would be two findings.
-pub fn init(once: &Once, evaluate: fn()) {
-    once.call_once_force(|_| evaluate());
 }
 
 /// The body of the `#[test]` that a fuzz test becomes.

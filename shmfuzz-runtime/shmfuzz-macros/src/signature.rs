@@ -1,6 +1,7 @@
 //! Which functions can be fuzz tests. Every refusal says what to write instead, and points at the
 //! part to change; whether a type is an input or an outcome is left to the traits of the runtime.
 
+use crate::options::Options;
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type};
 
@@ -26,6 +27,26 @@ pub(crate) fn check(function: &ItemFn) -> Result<(), Error> {
         }
     }
     errors.map_or(Ok(()), Err)
+}
+
+/// Checks that an `async` function comes with what drives it, and no other does.
+///
+/// # Errors
+/// If one of the two is missing.
+pub(crate) fn check_async(function: &ItemFn, options: &Options) -> Result<(), Error> {
+    match (&function.sig.asyncness, &options.block_on) {
+        (Some(token), None) => Err(Error::new_spanned(
+            token,
+            "name the function that drives an `async` fuzz test, as in \
+             `#[fuzz_test(block_on = pollster::block_on)]`: one of an executor, or your own \
+             `fn block_on<F: Future>(future: F) -> F::Output`",
+        )),
+        (None, Some(block_on)) => Err(Error::new_spanned(
+            &block_on.path,
+            "`block_on` is for an `async fn`, and this one is not: remove it, or write `async fn`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn attribute_errors(function: &ItemFn) -> Vec<Error> {
@@ -58,12 +79,6 @@ fn qualifier_errors(signature: &Signature) -> Vec<Error> {
     let mut errors = Vec::new();
     if let Some(token) = &signature.constness {
         errors.push(Error::new_spanned(token, "a fuzz test cannot be `const`: remove it"));
-    }
-    if let Some(token) = &signature.asyncness {
-        errors.push(Error::new_spanned(
-            token,
-            "a fuzz test cannot be `async`: write a plain `fn` and call your runtime's `block_on` in it",
-        ));
     }
     if let Some(token) = &signature.unsafety {
         errors.push(Error::new_spanned(
