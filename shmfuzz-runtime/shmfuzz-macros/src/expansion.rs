@@ -198,11 +198,16 @@ fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenSt
     let types = argument_types(function);
     let arguments: Vec<_> = typed_arguments(function).collect();
     let calls = options.seeds.iter().map(|seed| match &arguments[..] {
-        // Where the type has another name, a literal tells as well.
-        [one] if is_raw(&one.ty) || is_text(seed) => {
+        [one] if is_raw(&one.ty) => {
             let bytes = quote_spanned!(seed.span()=> #private::seed_bytes(&#seed));
             quote!(__shmfuzz_add(#bytes);)
         }
+        // Where the type has another name, a literal tells as well, and the type whether it may.
+        [_] if is_text(seed) => quote_spanned!(seed.span()=> {
+            const _: () =
+                #private::takes_raw_seeds(<#types as #private::Arguments<'_>>::TYPES);
+            __shmfuzz_add(#private::seed_bytes(&#seed));
+        }),
         [_] => quote_spanned!(seed.span()=> {
             let seed: #types = (#seed,);
             __shmfuzz_add(&#private::Seed::write(seed));

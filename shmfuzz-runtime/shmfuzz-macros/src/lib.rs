@@ -34,26 +34,20 @@ use syn::{ItemFn, parse_macro_input};
 #[proc_macro_attribute]
 pub fn fuzz_test(options: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
+    let mut errors: Vec<syn::Error> = signature::check(&function).err().into_iter().collect();
     let options = syn::parse::<options::Options>(options);
-    // Of options that cannot be read, nobody knows which are missing.
-    let is_async_well =
-        options.as_ref().map_or(Ok(()), |options| signature::check_async(&function, options));
-    let checked = match (signature::check(&function), is_async_well) {
-        (Err(mut errors), Err(error)) => {
-            errors.combine(error);
-            Err(errors)
+    match &options {
+        Ok(options) => {
+            errors.extend(signature::check_async(&function, options).err());
+            errors.extend(signature::check_seeds(&function, options).err());
         }
-        (checked, is_async_well) => checked.and(is_async_well),
-    };
-    let expanded = match (options, checked) {
-        (Ok(options), Ok(())) => expansion::expand(&options, &function, None),
-        (Err(error), Ok(())) | (Ok(_), Err(error)) => error.into_compile_error(),
-        (Err(mut error), Err(other)) => {
-            error.combine(other);
-            error.into_compile_error()
-        }
-    };
-    expanded.into()
+        // Of options that cannot be read, nobody knows what the function lacks.
+        Err(error) => errors.insert(0, error.clone()),
+    }
+    match (options, signature::all_of(errors)) {
+        (Ok(options), Ok(())) => expansion::expand(&options, &function, None).into(),
+        (_, Err(error)) | (Err(error), Ok(())) => error.into_compile_error().into(),
+    }
 }
 
 /// Makes a fuzz test, named `fuzz_target`, of a closure, as `libfuzzer_sys::fuzz_target!` makes a
