@@ -87,6 +87,7 @@ const fn empty_test(kind: InputKind) -> FuzzTest {
         record_bytes: &[],
         package: Package { dir: "", name: "" },
         seeds: |_| {},
+        setup: None,
         body: empty,
     }
 }

@@ -18,26 +18,40 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs the body once, on the present thread.
+/// Runs the body once, on the present thread, after its setup.
 ///
 /// # Errors
 /// With one line that says how it failed.
 pub(crate) fn call(test: &FuzzTest, bytes: &[u8]) -> Result<(), String> {
+    set_up(test)?;
+    input::check(test.record.kind, bytes)?;
+    match catch(|| (test.body)(bytes))? {
+        Verdict::Kept | Verdict::Rejected => Ok(()),
+        Verdict::Failed(error) => Err(one_line(&format!("{RETURNED_ERR}: {error}"))),
+    }
+}
+
+/// Runs the fuzz test's setup on the present thread, unless it was run in this process.
+///
+/// # Errors
+/// With one line that says that the setup failed, and how.
+pub(crate) fn set_up(test: &FuzzTest) -> Result<(), String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(add_hook);
-    input::check(test.record.kind, bytes)?;
+    test.set_up()
+}
+
+/// Calls `f`; if it panics, the error is one line that says where, as far as that is known, and with
+/// what.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     PANICKED_AT.take();
     IN_CALL.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(|| (test.body)(bytes)));
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
     IN_CALL.set(false);
-    match result {
-        Ok(Verdict::Kept | Verdict::Rejected) => Ok(()),
-        Ok(Verdict::Failed(error)) => Err(one_line(&format!("{RETURNED_ERR}: {error}"))),
-        Err(payload) => {
-            let place = PANICKED_AT.take().map(|place| format!(" at {place}")).unwrap_or_default();
-            Err(one_line(&format!("panicked{place}: {}", message(&*payload))))
-        }
-    }
+    result.map_err(|payload| {
+        let place = PANICKED_AT.take().map(|place| format!(" at {place}")).unwrap_or_default();
+        one_line(&format!("panicked{place}: {}", message(&*payload)))
+    })
 }
 
 fn add_hook() {
@@ -65,7 +79,7 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
 const LINE_LIMIT: usize = 500;
 
 /// The text on one line, so that a list of failures has one each.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut line = lines.join("; ");
     if let Some((end, _)) = line.char_indices().nth(LINE_LIMIT) {

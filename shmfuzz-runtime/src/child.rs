@@ -36,7 +36,11 @@ const LIMITS: &str = "SHMFUZZ_REPLAY_LIMITS";
 #[cfg(unix)]
 const MANY_CALLS: &str = "SHMFUZZ_REPLAY_MANY_CALLS";
 
-/// What the child says, one line each: before the call, and after it.
+/// What the child says, one line each: before the setup, if that fails, before the call, and after it.
+#[cfg(unix)]
+const SETTING_UP: &str = "setting up";
+#[cfg(unix)]
+const NOT_SET_UP: &str = "not set up ";
 #[cfg(unix)]
 const STARTED: &str = "started";
 #[cfg(unix)]
@@ -113,13 +117,15 @@ pub enum End {
     TimedOut(std::time::Duration),
     /// The process ended, or waited, before it reached the fuzz test.
     NeverStarted,
+    /// What the fuzz test runs before its first call failed, on one line; so no input was run.
+    NotSetUp(String),
 }
 
 impl End {
     /// The kind of failure; `None` if it is none of the fuzz test.
     pub fn kind(&self) -> Option<FailureKind> {
         match self {
-            Self::Passed | Self::NeverStarted => None,
+            Self::Passed | Self::NeverStarted | Self::NotSetUp(_) => None,
             Self::Failed(how) if how.starts_with(RETURNED_ERR) => Some(FailureKind::Error),
             Self::Failed(how) if how.starts_with(LEAKS) => Some(FailureKind::Leak),
             Self::Failed(_) => Some(FailureKind::Panic),
@@ -137,7 +143,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed => f.write_str("passed"),
-            Self::Failed(how) => f.write_str(how),
+            Self::Failed(how) | Self::NotSetUp(how) => f.write_str(how),
             Self::Exited(status) => write!(f, "ended the process with exit status {status}"),
             Self::Signal(SIGABRT) => f.write_str("aborted the process (SIGABRT)"),
             Self::Signal(signal) => match signal_name(*signal) {
@@ -239,6 +245,12 @@ pub(crate) fn replay_here(test: &crate::fuzz_test::FuzzTest, file: &Path) -> Res
     #[cfg(unix)]
     let mut parent = parent::Parent::attach().map_err(|error| error.to_string())?;
     let run = || {
+        #[cfg(unix)]
+        parent.say_setting_up();
+        let is_set_up = crate::call::set_up(test);
+        #[cfg(unix)]
+        parent.say_whether_set_up(&is_set_up);
+        is_set_up?;
         #[cfg(unix)]
         parent.say_started();
         let result = calls::make(test, &bytes);

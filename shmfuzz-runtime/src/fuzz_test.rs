@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::outcome::Verdict;
 use crate::record::Record;
+use crate::setup::Setup;
 use crate::shape::Shape;
 use crate::testdata;
 use crate::value::text::{self, TextError};
@@ -41,6 +42,8 @@ pub struct FuzzTest {
     pub package: Package,
     /// The seeds of the attribute.
     pub seeds: EachSeed,
+    /// What must have passed in this process before the body is called.
+    pub setup: Option<Setup>,
     /// Runs the body once, on the present thread. Panics if the body does.
     pub body: fn(&[u8]) -> Verdict,
 }
@@ -112,6 +115,14 @@ impl FuzzTest {
             Some(shape) => text::from_file(&shape, file).map(Cow::Owned),
             None => Ok(Cow::Borrowed(file)),
         }
+    }
+
+    /// Runs its setup on the present thread, unless that was done in this process.
+    ///
+    /// # Errors
+    /// With one line that says that the setup failed, and how.
+    pub fn set_up(&self) -> Result<(), String> {
+        self.setup.map_or(Ok(()), |setup| setup.run())
     }
 
     /// Stack of the thread that runs the body, in bytes.

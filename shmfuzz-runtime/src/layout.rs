@@ -131,6 +131,8 @@ pub enum Phase {
     Minimizing = 5,
     /// Running one input again to confirm a finding.
     Replaying = 6,
+    /// Running the fuzz test's setup, before any input.
+    SettingUp = 7,
 }
 
 impl Phase {
@@ -144,6 +146,7 @@ impl Phase {
             Self::Tracing,
             Self::Minimizing,
             Self::Replaying,
+            Self::SettingUp,
         ]
         .into_iter()
         .find(|p| *p as u32 == n)

@@ -117,6 +117,8 @@ mod walk;
 pub mod words;
 
 #[cfg(feature = "fuzz-test")]
+pub mod block_on;
+#[cfg(feature = "fuzz-test")]
 mod call;
 #[cfg(feature = "fuzz-test")]
 pub mod fuzz_test;
@@ -134,6 +136,8 @@ mod process;
 mod role;
 #[cfg(feature = "fuzz-test")]
 mod seeds;
+#[cfg(feature = "fuzz-test")]
+pub mod setup;
 #[cfg(all(unix, feature = "fuzz-test"))]
 pub mod worker;
 

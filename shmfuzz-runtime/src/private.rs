@@ -3,12 +3,13 @@
 use crate::role::{Role, serve};
 use crate::seeds;
 
+pub use crate::block_on::block_on;
 pub use crate::fuzz_test::{FuzzTest, Package};
 pub use crate::outcome::{Outcome, Verdict};
 pub use crate::record::{Options, Record};
+pub use crate::setup::{Setup, once};
 pub use crate::value::{Arguments, Seed};
 pub use inventory;
-pub use std::sync::Once;
 
 #[cfg(feature = "harness")]
 pub use crate::harness::main;
@@ -25,18 +26,38 @@ pub const fn or_empty(text: Option<&'static str>) -> &'static str {
 pub const fn is_argument<'a, T: crate::value::Argument<'a>>() {}
 
 /// The bytes of a seed: a string, a byte string, an array of bytes.
-pub fn seed_bytes<S: AsRef<[u8]> + ?Sized>(seed: &S) -> &[u8] {
-    seed.as_ref()
+pub fn seed_bytes<S: RawSeed + ?Sized>(seed: &S) -> &[u8] {
+    seed.bytes()
 }
 
-/// Evaluates what a target initialises with, unless that is done. Here and not in the expansion, so
-/// that it adds no edges to the fuzzed code.
+/// What can be a seed where the input is bytes or text.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a seed of bytes or text",
+    label = "neither bytes nor text",
+    note = "write `\"text\"`, `b\"bytes\"`, `[0x00, 0xff]` or `include_bytes!(\"file\")`"
+)]
+pub trait RawSeed {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: AsRef<[u8]> + ?Sized> RawSeed for S {
+    fn bytes(&self) -> &[u8] {
+        self.as_ref()
+    }
+}
+
+/// That text and bytes are seeds of arguments of these types.
 ///
 /// # Panics
-/// If `evaluate` panics, now and at each call until it does not: a first failure in another
-/// place than all later ones would be two findings.
-pub fn init(once: &Once, evaluate: fn()) {
-    once.call_once_force(|_| evaluate());
+/// In the compiler, if they are values.
+pub const fn takes_raw_seeds(types: Option<&'static crate::shape::Tree>) {
+    assert!(
+        types.is_none(),
+        "this fuzz test takes a value, and not bytes or text: write its seed as a value of the \
+         argument's type"
+    );
 }
 
 /// The body of the `#[test]` that a fuzz test becomes.

@@ -186,11 +186,18 @@ pub(crate) fn run_all(test: &'static FuzzTest, replaying: Replaying) {
         Selection::None(why) => return show(&why),
         Selection::All | Selection::One => {}
     }
-    let replay_all = || -> Vec<String> {
-        seeds.list.iter().filter_map(|seed| seeds.replay(seed, replaying).err()).collect()
+    if seeds.list.is_empty() {
+        return;
+    }
+    let replay_all = || -> Result<Vec<String>, String> {
+        // Said once, and not of each seed.
+        let label = format!("none yet, but the setup of {}", test.path());
+        last_seed::during(&label, || call::set_up(test))?;
+        Ok(seeds.list.iter().filter_map(|seed| seeds.replay(seed, replaying).err()).collect())
     };
     let failures = match test.on_its_thread(replay_all) {
-        Ok(failures) => failures,
+        Ok(Ok(failures)) => failures,
+        Ok(Err(failure)) => panic!("{}: {failure}", test.path()),
         Err(error) => {
             panic!("cannot start a thread of {} bytes of stack: {error}", test.stack_size())
         }

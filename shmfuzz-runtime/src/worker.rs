@@ -113,6 +113,8 @@ enum WorkerError {
     Channel(ChannelError),
     /// A request came without the turn.
     NoTurn,
+    /// What the user wants run before the first call failed: how.
+    Setup(String),
 }
 
 impl fmt::Display for WorkerError {
@@ -134,6 +136,7 @@ impl fmt::Display for WorkerError {
             Self::Orphan => write!(f, "cargo shmfuzz has ended before its worker began"),
             Self::Channel(error) => error.fmt(f),
             Self::NoTurn => write!(f, "a request came without the turn for the shared mapping"),
+            Self::Setup(how) => f.write_str(how),
         }
     }
 }
@@ -414,7 +417,18 @@ impl Worker {
         if setup.data_limit > 0 {
             unix::limit_data(setup.data_limit).map_err(io_error("limit the data segment"))?;
         }
-        Ok(())
+        self.set_up_test()
+    }
+
+    /// Runs what the user wants run before the first call: behind all else, within the limits of calls
+    /// and with their randomness. What it covers is no input's, and is cleared before the next request.
+    fn set_up_test(&self) -> Result<(), WorkerError> {
+        self.executor.set_phase(Phase::SettingUp);
+        let result = self.test.set_up();
+        if unix::is_fork() {
+            unix::exit_now(0)
+        }
+        result.map_err(WorkerError::Setup)
     }
 
     /// The user's dictionary, out of the inbox.

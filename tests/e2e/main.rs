@@ -31,6 +31,7 @@ mod packages;
 mod repeating;
 mod seeds;
 mod sequences;
+mod setups;
 mod slow;
 mod stability;
 mod typed;

@@ -72,7 +72,7 @@ impl Output {
         self
     }
 
-    fn both(&self) -> String {
+    pub(crate) fn both(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
         code = match replay(selected, &path, &mut console)? {
             End::Passed => code,
             // That is no failure of the fuzz test, and hides whatever it would have done.
-            End::NeverStarted => return Ok(ExitCode::Harness),
+            End::NeverStarted | End::NotSetUp(_) => return Ok(ExitCode::Harness),
             _ => ExitCode::Found,
         };
     }

@@ -41,7 +41,7 @@ mod test;
 mod tests;
 mod worker;
 
-pub(super) use classify::describe;
+pub(super) use classify::{At, describe_start};
 
 use super::action::Action;
 use super::campaign::{Campaign, TestIdx, WorkerId};

@@ -128,7 +128,7 @@ fn verdict(kind: FailureKind, end: End) -> PlainVerdict {
     match end {
         End::Passed => PlainVerdict::Passes,
         End::TimedOut(_) if kind != FailureKind::Timeout => PlainVerdict::Unknown(end.to_string()),
-        End::NeverStarted => PlainVerdict::Unknown(end.to_string()),
+        End::NeverStarted | End::NotSetUp(_) => PlainVerdict::Unknown(end.to_string()),
         _ => PlainVerdict::Fails,
     }
 }
@@ -146,6 +146,7 @@ mod tests {
             (FailureKind::Timeout, End::TimedOut(second), true),
             (FailureKind::Panic, End::TimedOut(second), false),
             (FailureKind::Panic, End::NeverStarted, false),
+            (FailureKind::Panic, End::NotSetUp("setup `x` panicked".to_owned()), false),
             (FailureKind::Panic, End::Passed, false),
         ] {
             assert_eq!(verdict(kind, end.clone()) == PlainVerdict::Fails, fails, "{end:?}");

@@ -7,11 +7,11 @@
 use super::action::{Action, Freight};
 use super::campaign::{Bytes, Test, TestIdx, WorkerId};
 use super::driver::Decides;
-use super::engine::describe;
+use super::engine::{At, describe_start};
 use super::event::{Death, Event, Harvest};
 use super::notice::{End, Exit, Notice};
 use shmfuzz_runtime::entries::LARGEST_INBOX_INPUT;
-use shmfuzz_runtime::layout::{INBOX_LEN, MAX_VALUE_LEN};
+use shmfuzz_runtime::layout::{INBOX_LEN, MAX_VALUE_LEN, Phase};
 use shmfuzz_runtime::message::{self, JobEnd, Reply, Request, Setup, Source, Surveyed};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -208,8 +208,9 @@ impl Survey {
     fn died(&mut self, death: &Death, harvest: &Harvest, actions: &mut Vec<Action>) {
         match std::mem::replace(&mut self.job, Job::Start) {
             Job::Start | Job::Setup => {
-                let how = describe(&death.cause);
-                let why = format!("the worker never reaches the fuzz test: it {how}");
+                let is_setup = harvest.phase == Some(Phase::SettingUp);
+                let at = if is_setup { At::Setup } else { At::Harness };
+                let why = describe_start(&death.cause, at);
                 self.failed = Some(match &death.output[..] {
                     "" => why,
                     output => format!("{why}\n{output}"),

@@ -13,9 +13,10 @@ use syn::{
     ReturnType, Type, Visibility,
 };
 
-use crate::options::Options;
+use crate::options::{Options, PathOption};
 
-/// The whole expansion; `function` has passed the checks. `init` is evaluated before the first call.
+/// The whole expansion; `function` has passed the checks. `init` is evaluated before the first call,
+/// and stands in for the setup that an attribute names.
 pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) -> TokenStream {
     let private = match &options.runtime {
         Some(path) => quote!(#path::__private),
@@ -24,11 +25,14 @@ pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) 
     let test = test(&private, function);
     let inner = inner_function(function);
     let record = record(&private, options, function);
-    let init_call = init.map(|_| quote!(__shmfuzz_init();));
-    let body = body(&private, function, init_call);
-    let init = init.map(|init| init_function(&private, init));
+    let body = body(&private, options, function);
+    let setup = match (&options.setup, init) {
+        (Some(path), _) => Some(setup(&private, path)),
+        (None, Some(init)) => Some(init_setup(&private, init)),
+        (None, None) => None,
+    };
     let seeds = seeds(&private, options, function);
-    let registration = registration(&private);
+    let registration = registration(&private, setup.as_ref());
     quote! {
         #test
 
@@ -39,7 +43,6 @@ pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) 
             // Its own block: a function called `seeds` must not meet the items of this one.
             const _: () = {
                 #record
-                #init
                 #body
                 #seeds
                 #registration
@@ -127,7 +130,7 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
 
 /// The adapter. It is compiled with the fuzzed code, so nothing here may cost or branch more than
 /// it must.
-fn body(private: &TokenStream, function: &ItemFn, init: Option<TokenStream>) -> TokenStream {
+fn body(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
     let name = &function.sig.ident;
     let types = argument_types(function);
     let names: Vec<_> =
@@ -141,6 +144,12 @@ fn body(private: &TokenStream, function: &ItemFn, init: Option<TokenStream>) -> 
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
+    let mut body = quote!(#name(#(#names),*));
+    if let Some(PathOption { path, .. }) = &options.block_on {
+        // The future first, so that what is wrong with the function is said at its path.
+        let drive = quote_spanned!(path.span()=> #private::block_on);
+        body = quote_spanned!(path.span()=> #drive(#body, #path));
+    }
     let checks = typed_arguments(function).map(|argument| {
         let ty = &argument.ty;
         quote_spanned!(ty.span()=> #private::is_argument::<#ty>();)
@@ -153,25 +162,33 @@ fn body(private: &TokenStream, function: &ItemFn, init: Option<TokenStream>) -> 
         }
 
         fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
-            #init
             let mut __shmfuzz_owned = #owned;
             match #call {
-                ::core::option::Option::Some((#(#names,)*)) => #verdict(#name(#(#names),*)),
+                ::core::option::Option::Some((#(#names,)*)) => #verdict(#body),
                 ::core::option::Option::None => #private::Verdict::Rejected,
             }
         }
     }
 }
 
-/// Calls the expression once; a function of its own, so that it sees nothing of the adapter.
-fn init_function(private: &TokenStream, init: &Expr) -> TokenStream {
+/// What runs the function once.
+fn setup(private: &TokenStream, setup: &PathOption) -> TokenStream {
+    let PathOption { path, text } = setup;
+    let once = quote_spanned!(path.span()=> #private::once(#path));
+    quote!(#private::Setup { name: #text, run: || #once })
+}
+
+/// What evaluates the expression once, in a function of its own.
+fn init_setup(private: &TokenStream, init: &Expr) -> TokenStream {
     quote! {
-        fn __shmfuzz_init() {
-            fn __shmfuzz_evaluate() {
-                #init;
-            }
-            static __SHMFUZZ_ONCE: #private::Once = #private::Once::new();
-            #private::init(&__SHMFUZZ_ONCE, __shmfuzz_evaluate);
+        #private::Setup {
+            name: "init",
+            run: || {
+                fn __shmfuzz_init() {
+                    #init;
+                }
+                #private::once(__shmfuzz_init)
+            },
         }
     }
 }
@@ -181,11 +198,16 @@ fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenSt
     let types = argument_types(function);
     let arguments: Vec<_> = typed_arguments(function).collect();
     let calls = options.seeds.iter().map(|seed| match &arguments[..] {
-        // Where the type has another name, a literal tells as well.
-        [one] if is_raw(&one.ty) || is_text(seed) => {
+        [one] if is_raw(&one.ty) => {
             let bytes = quote_spanned!(seed.span()=> #private::seed_bytes(&#seed));
             quote!(__shmfuzz_add(#bytes);)
         }
+        // Where the type has another name, a literal tells as well, and the type whether it may.
+        [_] if is_text(seed) => quote_spanned!(seed.span()=> {
+            const _: () =
+                #private::takes_raw_seeds(<#types as #private::Arguments<'_>>::TYPES);
+            __shmfuzz_add(#private::seed_bytes(&#seed));
+        }),
         [_] => quote_spanned!(seed.span()=> {
             let seed: #types = (#seed,);
             __shmfuzz_add(&#private::Seed::write(seed));
@@ -205,7 +227,11 @@ fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenSt
     }
 }
 
-fn registration(private: &TokenStream) -> TokenStream {
+fn registration(private: &TokenStream, setup: Option<&TokenStream>) -> TokenStream {
+    let setup = match setup {
+        Some(setup) => quote!(::core::option::Option::Some(#setup)),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         #private::inventory::submit! {
             #private::FuzzTest {
@@ -216,6 +242,7 @@ fn registration(private: &TokenStream) -> TokenStream {
                     name: ::core::env!("CARGO_PKG_NAME"),
                 },
                 seeds: __shmfuzz_seeds,
+                setup: #setup,
                 body: __shmfuzz_body,
             }
         }

@@ -2,12 +2,24 @@
 
 use std::time::Duration;
 
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Token};
+use syn::{Error, Expr, ExprLit, ExprPath, Ident, Lit, Path, Token};
 
-const KNOWN: &str = "`seeds`, `timeout`, `max_len`, `dict`, `stack_size`, `rss_limit`, `crate`";
+/// Each, and how it is written.
+const KNOWN: [(&str, &str); 9] = [
+    ("seeds", "seeds = [\"a seed\", b\"another\"]"),
+    ("timeout", "timeout = \"500ms\""),
+    ("max_len", "max_len = 4096"),
+    ("dict", "dict = \"dict/json.dict\""),
+    ("stack_size", "stack_size = \"8MiB\""),
+    ("rss_limit", "rss_limit = \"512MiB\""),
+    ("setup", "setup = path::to::function"),
+    ("block_on", "block_on = path::to::block_on"),
+    ("crate", "crate = path::to::shmfuzz_runtime"),
+];
 
 /// What was given; the default is what an attribute without options says.
 #[derive(Default)]
@@ -19,6 +31,15 @@ pub(crate) struct Options {
     pub(crate) rss_limit: u64,
     pub(crate) dict: String,
     pub(crate) runtime: Option<Path>,
+    pub(crate) setup: Option<PathOption>,
+    pub(crate) block_on: Option<PathOption>,
+}
+
+/// A function that is named.
+pub(crate) struct PathOption {
+    pub(crate) path: ExprPath,
+    /// As it is written, without blanks.
+    pub(crate) text: String,
 }
 
 impl Parse for Options {
@@ -26,8 +47,9 @@ impl Parse for Options {
         let mut options = Self::default();
         let mut seen: Vec<Ident> = Vec::new();
         while !input.is_empty() {
-            let name = Ident::parse_any(input)
-                .map_err(|error| Error::new(error.span(), format!("expected one of {KNOWN}")))?;
+            let name = Ident::parse_any(input).map_err(|error| {
+                Error::new(error.span(), format!("expected one of {}", known()))
+            })?;
             if seen.contains(&name) {
                 return Err(Error::new(name.span(), format!("`{name}` is given twice")));
             }
@@ -43,18 +65,8 @@ impl Parse for Options {
 
 impl Options {
     fn parse_one(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
-        let example = match name.to_string().as_str() {
-            "seeds" => "seeds = [\"a seed\", b\"another\"]",
-            "timeout" => "timeout = \"500ms\"",
-            "max_len" => "max_len = 4096",
-            "dict" => "dict = \"dict/json.dict\"",
-            "stack_size" => "stack_size = \"8MiB\"",
-            "rss_limit" => "rss_limit = \"512MiB\"",
-            "crate" => "crate = path::to::shmfuzz_runtime",
-            _ => {
-                let message = format!("unknown option `{name}`: expected one of {KNOWN}");
-                return Err(Error::new(name.span(), message));
-            }
+        let Some((_, example)) = KNOWN.iter().find(|(known, _)| name == known) else {
+            return Err(Error::new(name.span(), unknown(&name.to_string())));
         };
         if !input.peek(Token![=]) {
             return Err(Error::new(name.span(), format!("`{name}` needs a value: `{example}`")));
@@ -73,6 +85,11 @@ impl Options {
             self.seeds = array.elems.into_iter().collect();
             return Ok(());
         }
+        if name == "setup" || name == "block_on" {
+            let field = if name == "setup" { &mut self.setup } else { &mut self.block_on };
+            *field = Some(function(value).ok_or_else(|| malformed(at))?);
+            return Ok(());
+        }
         if name == "dict" {
             self.dict = path(&value).ok_or_else(|| malformed(at))?;
             return Ok(());
@@ -88,6 +105,43 @@ impl Options {
         *field = number;
         Ok(())
     }
+}
+
+fn known() -> String {
+    KNOWN.map(|(name, _)| format!("`{name}`")).join(", ")
+}
+
+/// What to say of a name that is none, with the one that was meant if one is near.
+fn unknown(name: &str) -> String {
+    let distance = |known: &str| match known.starts_with(name) || name.starts_with(known) {
+        true => 0,
+        false => distance(name, known),
+    };
+    let nearest = KNOWN.iter().map(|(known, _)| (distance(known), known)).min();
+    match nearest {
+        Some((0..=2, known)) => format!("unknown option `{name}`: did you mean `{known}`?"),
+        _ => format!("unknown option `{name}`: expected one of {}", known()),
+    }
+}
+
+/// How many characters must be put in, taken out or changed to make one of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.chars().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn function(value: Expr) -> Option<PathOption> {
+    let Expr::Path(path) = value else { return None };
+    let text = path.to_token_stream().to_string().replace(' ', "");
+    Some(PathOption { path, text })
 }
 
 /// A path relative to the package's root: one with a root of its own means another file on each
@@ -176,13 +230,40 @@ mod tests {
             ("dict = 1", "write `dict = \"dict/json.dict\"`"),
             ("dict = \"/etc/json.dict\"", "write `dict = \"dict/json.dict\"`"),
             ("seeds = \"a\"", "write `seeds = [\"a seed\", b\"another\"]`"),
+            ("setup = \"prepare\"", "write `setup = path::to::function`"),
+            ("setup = prepare()", "write `setup = path::to::function`"),
+            ("block_on = |f| run(f)", "write `block_on = path::to::block_on`"),
             ("seeds", "`seeds` needs a value: `seeds = [\"a seed\", b\"another\"]`"),
             ("max_len = 1, max_len = 2", "`max_len` is given twice"),
         ];
         for (text, expected) in cases {
             assert_eq!(error(text), expected, "{text}");
         }
-        assert!(error("time = \"x\"").starts_with("unknown option `time`: expected one of"));
+        assert!(error("corpus = 1").starts_with("unknown option `corpus`: expected one of"));
         assert!(error("\"a seed\"").starts_with("expected one of"));
+    }
+
+    #[test]
+    fn the_nearest_option_is_named() {
+        for (name, meant) in [
+            ("time", "timeout"),
+            ("time_out", "timeout"),
+            ("seed", "seeds"),
+            ("maxlen", "max_len"),
+            ("set_up", "setup"),
+            ("blockon", "block_on"),
+            ("rss", "rss_limit"),
+        ] {
+            let expected = format!("unknown option `{name}`: did you mean `{meant}`?");
+            assert_eq!(error(&format!("{name} = 1")), expected);
+        }
+    }
+
+    #[test]
+    fn functions_are_named_by_paths() {
+        let text = "setup = <a::B as C>::prepare::<u8>, block_on = pollster::block_on";
+        let options: Options = syn::parse_str(text).unwrap();
+        let names = [options.setup, options.block_on].map(|path| path.unwrap().text);
+        assert_eq!(names, ["<a::BasC>::prepare::<u8>", "pollster::block_on"]);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use super::{FAILED, LIMITS, PASSED, STARTED, VERDICT};
+use super::{FAILED, LIMITS, NOT_SET_UP, PASSED, SETTING_UP, STARTED, VERDICT};
 use crate::limits::Limits;
 use crate::process;
 
@@ -33,6 +33,16 @@ impl Parent {
         }
         let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
         Ok(Self(Some(UnixStream::from(socket))))
+    }
+
+    pub(crate) fn say_setting_up(&mut self) {
+        self.say(SETTING_UP);
+    }
+
+    pub(crate) fn say_whether_set_up(&mut self, result: &Result<(), String>) {
+        if let Err(failure) = result {
+            self.say(&format!("{NOT_SET_UP}{failure}"));
+        }
     }
 
     pub(crate) fn say_started(&mut self) {

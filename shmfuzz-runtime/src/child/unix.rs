@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    Calls, End, FAILED, LIMITS, MANY_CALLS, Output, PASSED, REPLAY, Replay, Request, SIGABRT,
-    STARTED, VERDICT,
+    Calls, End, FAILED, LIMITS, MANY_CALLS, NOT_SET_UP, Output, PASSED, REPLAY, Replay, Request,
+    SETTING_UP, SIGABRT, STARTED, VERDICT,
 };
 use crate::gauge::Gauge;
 use crate::hang::CallWatch;
@@ -171,13 +171,16 @@ impl Watch {
                 (Some(call), None) => {
                     call.hangs(&self.gauge).then_some(End::TimedOut(limits.timeout))
                 }
-                (None, None) => (spawned.elapsed() > START_LIMIT).then_some(End::NeverStarted),
+                (None, None) => (spawned.elapsed() > START_LIMIT)
+                    .then(|| self.no_start(|| format!("did not return within {START_LIMIT:?}"))),
             };
             if stopped.is_some() {
                 return Ok(stopped);
             }
             if self.gauge.resident().is_some_and(|bytes| bytes > limits.rss_limit) {
-                return Ok(Some(End::OutOfMemory(limits.rss_limit)));
+                let end = End::OutOfMemory(limits.rss_limit);
+                let is_setup = started.is_none() && self.heard_line(SETTING_UP);
+                return Ok(Some(if is_setup { self.no_start(|| end.to_string()) } else { end }));
             }
         }
         Ok(None)
@@ -235,12 +238,15 @@ impl Watch {
 
     /// What the child said of its call.
     fn result(&self) -> Option<End> {
+        let passed = || self.heard_line(PASSED).then_some(End::Passed);
+        self.said(FAILED).map(End::Failed).or_else(passed)
+    }
+
+    /// What stands behind the beginning of a complete line that the child said.
+    fn said(&self, beginning: &str) -> Option<String> {
         let heard = String::from_utf8_lossy(&self.heard);
-        let complete = heard.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-        complete.into_iter().find_map(|line| match line.strip_prefix(FAILED) {
-            Some(failure) => Some(End::Failed(failure.to_owned())),
-            None => (line == PASSED).then_some(End::Passed),
-        })
+        let mut complete = heard.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        complete.find_map(|line| line.strip_prefix(beginning).map(str::to_owned))
     }
 
     fn end(&self, status: ExitStatus, output: &str, limits: Limits) -> End {
@@ -248,11 +254,30 @@ impl Watch {
         if let Some(failed @ End::Failed(_)) = result {
             return failed;
         }
-        if !self.heard_line(STARTED) {
-            return End::NeverStarted;
+        let end = self.end_of_call(status, output, limits, result.is_some());
+        if self.heard_line(STARTED) { end } else { self.no_start(|| end.to_string()) }
+    }
+
+    /// What it is that no call was made: the setup's doing, if there was one at the time.
+    fn no_start(&self, how: impl FnOnce() -> String) -> End {
+        match self.said(NOT_SET_UP) {
+            Some(failure) => End::NotSetUp(failure),
+            None if self.heard_line(SETTING_UP) => {
+                End::NotSetUp(format!("the setup {}, so no input was run", how()))
+            }
+            None => End::NeverStarted,
         }
+    }
+
+    fn end_of_call(
+        &self,
+        status: ExitStatus,
+        output: &str,
+        limits: Limits,
+        has_returned: bool,
+    ) -> End {
         match (status.code(), status.signal()) {
-            (Some(0), _) if result.is_some() => End::Passed,
+            (Some(0), _) if has_returned => End::Passed,
             (Some(code), _) => End::Exited(code),
             (None, Some(SIGABRT)) if output.contains("has overflowed its stack") => {
                 End::StackOverflow

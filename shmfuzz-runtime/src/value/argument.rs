@@ -9,7 +9,8 @@ use crate::shape::Tree;
     message = "a fuzz test cannot take `{Self}`",
     label = "not an input",
     note = "take `&[u8]`, `&str`, numbers, `bool`, `char`, `String`, `Duration`, IP addresses, and \
-            tuples, arrays, `Vec`, `Option`, `Result`, `BTreeMap` of them"
+            tuples, arrays, `Vec`, `Option`, `Result`, `BTreeMap` of them; or, with the feature \
+            `arbitrary`, `Arbitrary<{Self}>` of a type that implements `arbitrary::Arbitrary`"
 )]
 pub trait Argument<'a>: Sized {
     /// What holds it during a call.
@@ -68,6 +69,8 @@ impl<'a> Given<'a> for &'a str {
     }
 }
 
+// So that the compiler says what an argument may be, and not what this one would need for it.
+#[diagnostic::do_not_recommend]
 impl<T: Value> Argument<'_> for T {
     type Owned = T;
 

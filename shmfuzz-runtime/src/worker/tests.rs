@@ -120,6 +120,7 @@ const fn test_of(kind: InputKind, body: fn(&[u8]) -> Verdict) -> FuzzTest {
         record_bytes: &[],
         package: Package { dir: "", name: "" },
         seeds: |each| [&b"seed"[..], b"seed", b"\xff"].into_iter().for_each(each),
+        setup: None,
         body,
     }
 }

@@ -43,4 +43,40 @@ impl Parser {
     fn is_a_method(&self, data: &[u8]) {}
 }
 
+#[fuzz_test(block_on = pollster::block_on)]
+fn is_not_async(data: &[u8]) {}
+
+#[fuzz_test]
+fn takes_a_number_by_reference(number: &u32) {}
+
+#[fuzz_test]
+fn takes_bytes_to_change(data: &mut [u8]) {}
+
+#[fuzz_test]
+fn takes_text_to_change(text: &mut str) {}
+
+#[fuzz_test]
+fn takes_a_vec_by_reference(data: &Vec<u8>, numbers: &Vec<(u8, u16)>) {}
+
+#[fuzz_test]
+fn takes_a_string_by_reference(text: &String) {}
+
+#[fuzz_test]
+fn takes_a_slice_of_numbers(numbers: &[u16]) {}
+
+#[fuzz_test]
+fn takes_an_array_by_reference(data: &[u8; 4], rest: &&str) {}
+
+#[fuzz_test]
+fn takes_a_value_to_change(number: &mut Number) {}
+
+#[fuzz_test]
+fn takes_a_trait_object(read: &dyn std::io::Read) {}
+
+#[fuzz_test]
+fn leaves_the_type_out(data: _) {}
+
+#[fuzz_test(seeds = [1, (1,), (1, 2, 3), [1, 2], (1, "two")])]
+fn has_seeds_with_too_few_or_many_parts(number: u8, text: &str) {}
+
 fn main() {}

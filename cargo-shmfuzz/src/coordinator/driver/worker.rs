@@ -462,15 +462,15 @@ impl Worker {
                 return Err(Ending::Kill(Cause::OutOfMemory(bytes)));
             }
         }
-        if !matches!(self.mapping.phase(), Some(Phase::Starting | Phase::Idle)) {
+        let phase = self.mapping.phase();
+        if !matches!(phase, Some(Phase::Starting | Phase::Idle | Phase::SettingUp)) {
             let count = self.mapping.header().count.load(Ordering::Relaxed);
             self.slowness.look(now - self.began, count, || self.mapping.peek());
         }
         if now >= self.next_look {
             self.next_look = now + watch.interval();
             let count = self.mapping.header().count.load(Ordering::Relaxed);
-            let (elapsed, phase) = (now - self.began, self.mapping.phase());
-            match watch.look(elapsed, count, phase, &mut self.process.gauge()) {
+            match watch.look(now - self.began, count, phase, &mut self.process.gauge()) {
                 Verdict::Fine => {}
                 Verdict::TimedOut => {
                     return Err(Ending::Kill(Cause::TimedOut(watch.timeout())));

@@ -16,6 +16,7 @@ use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::layout::Phase;
+use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use shmfuzz_runtime::place::{self, Owner};
 use shmfuzz_runtime::words::LastWords;
 
@@ -100,6 +101,28 @@ pub(in crate::coordinator) fn describe(cause: &Cause) -> String {
         Cause::BrokeProtocol(what) => format!("broke the protocol: {what}"),
         Cause::Unresponsive => "did not answer".to_owned(),
         Cause::AsAsked => "was ended".to_owned(),
+    }
+}
+
+/// What a worker was at that died before it was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::coordinator) enum At {
+    /// Its start, in which the harness reaches the fuzz test.
+    Harness,
+    /// What the user wants run before the first input.
+    Setup,
+}
+
+/// How a process ended before it was ready, as a lowercase fragment.
+pub(in crate::coordinator) fn describe_start(cause: &Cause, at: At) -> String {
+    let how = describe(cause);
+    match (at, cause) {
+        // It has said why.
+        (At::Setup, Cause::Exited(EXIT_CANNOT_START)) => "its setup failed".to_owned(),
+        (At::Setup, Cause::Unresponsive) => "its setup does not return".to_owned(),
+        (At::Setup, _) => format!("its setup failed: the process {how}"),
+        (At::Harness, Cause::Exited(EXIT_CANNOT_START)) => "the worker cannot begin".to_owned(),
+        (At::Harness, _) => format!("the worker never reaches the fuzz test: it {how}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the deaths of workers mean, and how soon others follow them.
 
 use super::Engine;
-use super::classify::{self, Meaning};
+use super::classify::{self, At, Meaning};
 use super::mutant::Mutant;
 use super::request::worker_did;
 use super::test::FuzzTest;
@@ -43,9 +43,14 @@ impl Engine {
         let job = match std::mem::replace(&mut worker.state, State::Idle) {
             State::Starting { since } => {
                 self.charge(idx, role, since);
-                return self.died_at_start(idx, role, death);
+                return self.died_at_start(idx, role, death, At::Harness);
             }
             State::Idle => return self.died_idle(idx, role, death),
+            // The fuzz test's own setup: no input was run, and each worker would go the same way.
+            State::Busy(job) if harvest.phase == Some(Phase::SettingUp) => {
+                self.charge(idx, role, job.since);
+                return self.died_at_start(idx, role, death, At::Setup);
+            }
             State::Busy(job) => job,
             State::Dying { job: Some(job), .. } => job,
             State::Dying { job: None, .. } => return,
@@ -90,19 +95,19 @@ impl Engine {
     }
 
     /// Before it was ready: the harness, or the machine.
-    pub(super) fn died_at_start(&mut self, idx: TestIdx, role: Role, death: &Death) {
+    pub(super) fn died_at_start(&mut self, idx: TestIdx, role: Role, death: &Death, at: At) {
         self.back_off(idx);
-        let how = classify::describe(&death.cause);
-        if death.cause == Cause::Exited(EXIT_CANNOT_START) {
-            let why = "the worker cannot begin".to_owned();
-            return self.break_test(idx, why, death.output.clone());
-        }
         let state = &mut self.tests[idx.0];
         state.dead_starts += 1;
         // Where no worker was ever ready, to wait as long for two more of them tells nothing new.
-        let is_hopeless = death.cause == Cause::Unresponsive && state.n_counters.is_none();
+        let is_new = at == At::Setup || state.n_counters.is_none();
+        let is_hopeless = match death.cause {
+            Cause::Exited(EXIT_CANNOT_START) => true,
+            Cause::Unresponsive => is_new,
+            _ => false,
+        };
         if is_hopeless || state.dead_starts >= DEAD_STARTS {
-            let why = format!("the worker never reaches the fuzz test: it {how}");
+            let why = classify::describe_start(&death.cause, at);
             return self.break_test(idx, why, death.output.clone());
         }
         if let Role::Chore(finding) = role {

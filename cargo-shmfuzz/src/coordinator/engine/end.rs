@@ -4,7 +4,7 @@
 //! Invariant: from the moment a campaign begins to end, nothing that a worker or the driver does
 //! or fails to do delays [`Action::Finish`] beyond the sum of the limits below.
 
-use super::classify;
+use super::classify::{self, At};
 use super::finding::Stage;
 use super::mutant::Mutant;
 use super::stats;
@@ -87,7 +87,7 @@ impl Engine {
         let (idx, role) = (worker.test, worker.role);
         self.kill(id);
         let death = Death { cause: Cause::Unresponsive, output: String::new() };
-        self.died_at_start(idx, role, &death);
+        self.died_at_start(idx, role, &death, At::Harness);
     }
 
     /// Forgets a worker whose death is never reported.

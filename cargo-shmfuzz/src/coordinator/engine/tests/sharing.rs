@@ -1,6 +1,7 @@
 //! Who gets time, and that no clock decides where work does.
 
 use super::*;
+use shmfuzz_runtime::message::EXIT_CANNOT_START;
 use std::collections::BTreeMap;
 
 /// All requests of a campaign by work whose workers take `pace` for a job.
@@ -61,6 +62,37 @@ fn a_harness_that_dies_at_start_is_broken_and_others_go_on() {
     }
     assert_eq!(n_deaths, 3);
     assert!(!driver.engine.is_finished());
+}
+
+/// What each of its setups comes to: after how many of them the fuzz test is given up, and why.
+fn given_up_after(cause: Cause) -> (u32, String) {
+    let mut driver = Driver::start(campaign(1));
+    for n in 1..10 {
+        let worker = driver.spawned();
+        driver.hello(worker);
+        let harvest = Harvest { phase: Some(Phase::SettingUp), ..Harvest::default() };
+        driver.die(worker, cause.clone(), harvest);
+        let broken = driver.notices().into_iter().find_map(|notice| match notice {
+            Notice::Broken { why, output, .. } => Some((why.clone(), output.clone())),
+            _ => None,
+        });
+        if let Some((why, output)) = broken {
+            assert_eq!(output, "its output");
+            return (n, why);
+        }
+        driver.wait();
+    }
+    panic!("it is never given up");
+}
+
+#[test]
+fn a_setup_that_fails_is_no_finding_and_is_not_tried_for_ever() {
+    let failed = "its setup failed".to_owned();
+    assert_eq!(given_up_after(Cause::Exited(EXIT_CANNOT_START)), (1, failed));
+    let does_not_return = "its setup does not return".to_owned();
+    assert_eq!(given_up_after(Cause::Unresponsive), (1, does_not_return));
+    let aborted = "its setup failed: the process was ended by SIGABRT".to_owned();
+    assert_eq!(given_up_after(Cause::Signaled(6)), (3, aborted));
 }
 
 #[test]
