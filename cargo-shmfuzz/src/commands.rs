@@ -16,7 +16,8 @@ pub(crate) mod stability;
 use crate::building::{Build, FuzzTest};
 use crate::cli::{Cargo, Command, Filters, One, Selection};
 use crate::coordinator::driver::Launch;
-use crate::coordinator::store::{Home, Root};
+use crate::coordinator::store::{self, Home, Older, Root};
+use crate::describing;
 use crate::exit_code::{ExitCode, Failed};
 use crate::filter::{self, Exactness, Names};
 use crate::flags::CfgFuzzing;
@@ -27,9 +28,11 @@ use crate::source;
 use crate::workspace::{BuildRequest, Workspace};
 use anyhow::{Context, anyhow};
 use camino::Utf8Path;
+use shmfuzz_runtime::description::Description;
 use shmfuzz_runtime::limits::Limits;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
@@ -77,6 +80,8 @@ struct Selected {
     name: String,
     /// The folder of its seeds and findings. It need not exist.
     seed_folder: PathBuf,
+    /// What its files hold that only its types can read, if it was asked: see [`describe`].
+    older: Older,
     /// The file of its dictionary, beside that folder. It need not exist.
     dict_file: PathBuf,
 }
@@ -105,6 +110,7 @@ fn select(build: &Build, filters: &Filters) -> Result<Vec<Selected>, String> {
             test: tests[i].clone(),
             name: distinct[i].clone(),
             seed_folder: folders::seed_folder(build, &tests[i]),
+            older: Older::default(),
             dict_file: folders::dict_file(build, &tests[i]),
         })
         .collect();
@@ -192,6 +198,28 @@ fn root(workspace: &Workspace, corpus_dir: Option<&Utf8Path>) -> anyhow::Result<
     }
 }
 
+/// Has each fuzz test described whose arguments only its own types know, so that it is then as if the
+/// attribute had said what they are made of; `others` are files beside its seeds and its cache.
+fn describe(selected: &mut [Selected], root: &Root, others: &[PathBuf]) -> anyhow::Result<()> {
+    for one in selected.iter_mut().filter(|one| one.test.record.structured != 0) {
+        let package = &one.test.binary.package_name;
+        let cache = root.of_test(package, &one.test.record.folder());
+        let loose = match root {
+            Root::Given(dir) => Some(dir.clone()),
+            Root::User { .. } => None,
+        };
+        let folders = [Some(one.seed_folder.clone()), Some(cache), loose];
+        let mut files = others.to_vec();
+        for folder in folders.into_iter().flatten() {
+            files.extend(store::files_of(&folder));
+        }
+        let Description { shape, files } = describing::describe(&launch(&one.test), &files)?;
+        one.test.record.types = Some(shape);
+        one.older = Arc::new(files.into_iter().collect());
+    }
+    Ok(())
+}
+
 /// What the store must know of a fuzz test.
 fn home(one: &Selected, limits: &options::Limits) -> Home {
     let FuzzTest { binary, record } = &one.test;
@@ -201,6 +229,7 @@ fn home(one: &Selected, limits: &options::Limits) -> Home {
         seed_folder: one.seed_folder.clone(),
         kind: record.kind,
         shape: record.types.clone(),
+        older: one.older.clone(),
         limits: Limits::new(limits.timeout, limits.rss_limit),
         own_limits: Limits::of(&record.options),
     }

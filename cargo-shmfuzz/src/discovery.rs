@@ -80,6 +80,7 @@ mod tests {
         kind: InputKind::Bytes,
         n_seeds: 1,
         ignored: 0,
+        structured: 0,
         options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
         types: None,
     };

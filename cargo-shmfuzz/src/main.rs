@@ -19,6 +19,7 @@ mod commands;
 mod config;
 mod coordinator;
 mod dictionary;
+mod describing;
 mod discovery;
 mod environment;
 mod exit_code;

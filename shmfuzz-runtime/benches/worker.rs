@@ -81,6 +81,7 @@ const fn empty_test(kind: InputKind) -> FuzzTest {
             kind,
             n_seeds: 0,
             ignored: 0,
+            structured: 0,
             options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
             types: None,
         },
@@ -88,6 +89,9 @@ const fn empty_test(kind: InputKind) -> FuzzTest {
         package: Package { dir: "", name: "" },
         seeds: |_| {},
         setup: None,
+        structure: None,
+        mutate: None,
+        generate: None,
         body: empty,
     }
 }

@@ -13,6 +13,7 @@ use crate::outcome::Verdict;
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::shape::Shape;
+use crate::structured::Structure;
 use crate::testdata;
 use crate::value::text::{self, TextError};
 
@@ -31,6 +32,12 @@ pub struct Package {
 /// Calls back with each seed of the attribute, in order.
 pub type EachSeed = fn(&mut dyn FnMut(&[u8]));
 
+/// Changes an input, the same way for the same number; false if it did not.
+pub type Mutate = fn(&mut Vec<u8>, u64) -> bool;
+
+/// Makes an input, the same one for the same number.
+pub type Generate = fn(u64) -> Vec<u8>;
+
 /// A fuzz test of this binary.
 #[derive(Debug)]
 pub struct FuzzTest {
@@ -44,6 +51,12 @@ pub struct FuzzTest {
     pub seeds: EachSeed,
     /// What must have passed in this process before the body is called.
     pub setup: Option<Setup>,
+    /// What serde knows of its arguments, if they are of other types than the built-in ones.
+    pub structure: Option<Structure>,
+    /// How the user or the arguments' types change an input.
+    pub mutate: Option<Mutate>,
+    /// Makes an input for a number, as the user does.
+    pub generate: Option<Generate>,
     /// Runs the body once, on the present thread. Panics if the body does.
     pub body: fn(&[u8]) -> Verdict,
 }
@@ -103,7 +116,10 @@ impl FuzzTest {
 
     /// What its inputs are made of, if they are values.
     pub fn shape(&self) -> Option<Shape> {
-        self.record.types.map(Shape::of)
+        match self.structure {
+            Some(structure) => Some(structure.shape().clone()),
+            None => self.record.types.map(Shape::of),
+        }
     }
 
     /// The input in a file.
@@ -111,6 +127,9 @@ impl FuzzTest {
     /// # Errors
     /// If it holds no arguments of this fuzz test, with the line.
     pub fn input_of_file<'a>(&self, file: &'a [u8]) -> Result<Cow<'a, [u8]>, TextError> {
+        if let Some(structure) = self.structure {
+            return structure.from_file(file).map(Cow::Owned);
+        }
         match self.shape() {
             Some(shape) => text::from_file(&shape, file).map(Cow::Owned),
             None => Ok(Cow::Borrowed(file)),

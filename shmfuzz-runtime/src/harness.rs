@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
             let trials = tests.into_iter().flat_map(|test| trials(test, replaying)).collect();
             libtest_mimic::run(&arguments, trials).exit_code()
         }
-        Role::Worker | Role::ReplayOne(_) => serve_selected(&arguments, &role),
+        Role::Worker | Role::ReplayOne(_) | Role::Describe(_) => serve_selected(&arguments, &role),
     }
 }
 

@@ -89,6 +89,7 @@ pub mod addresses;
 pub mod area;
 pub mod bucket;
 pub mod child;
+pub mod description;
 pub mod entries;
 #[cfg(unix)]
 pub mod gauge;
@@ -133,11 +134,15 @@ pub mod outcome;
 #[cfg(unix)]
 mod process;
 #[cfg(feature = "fuzz-test")]
+mod probe;
+#[cfg(feature = "fuzz-test")]
 mod role;
 #[cfg(feature = "fuzz-test")]
 mod seeds;
 #[cfg(feature = "fuzz-test")]
 pub mod setup;
+#[cfg(feature = "fuzz-test")]
+pub mod structured;
 #[cfg(all(unix, feature = "fuzz-test"))]
 pub mod worker;
 

@@ -4,10 +4,12 @@ use crate::role::{Role, serve};
 use crate::seeds;
 
 pub use crate::block_on::block_on;
-pub use crate::fuzz_test::{FuzzTest, Package};
+pub use crate::fuzz_test::{FuzzTest, Mutate, Package};
 pub use crate::outcome::{Outcome, Verdict};
+pub use crate::probe::{MutateFound, Probe, ProbeMutator, ProbeOne, ProbeOwned, methods};
 pub use crate::record::{Options, Record};
 pub use crate::setup::{Setup, once};
+pub use crate::structured::{Found, Known, Structure};
 pub use crate::value::{Arguments, Seed};
 pub use inventory;
 
@@ -22,8 +24,44 @@ pub const fn or_empty(text: Option<&'static str>) -> &'static str {
     }
 }
 
-/// That a fuzz test may take it.
-pub const fn is_argument<'a, T: crate::value::Argument<'a>>() {}
+/// What serde knows of arguments, if nobody knows more.
+pub const fn known_if(nobody_else: bool, known: Option<Known>) -> Option<Known> {
+    if nobody_else { known } else { None }
+}
+
+/// The same for one fuzz test.
+pub const fn structure(known: Option<Known>, found: &'static Found) -> Option<Structure> {
+    match known {
+        Some(known) => Some(Structure::new(found, known)),
+        None => None,
+    }
+}
+
+/// A function that changes inputs, if it does.
+pub const fn mutate_if(does: bool, mutate: Mutate) -> Option<Mutate> {
+    if does { Some(mutate) } else { None }
+}
+
+/// Changes an input by the mutator that its types have.
+pub fn mutate_found(
+    mutate: Option<MutateFound>,
+    found: &'static Found,
+    input: &mut Vec<u8>,
+    number: u64,
+) -> bool {
+    mutate.is_some_and(|mutate| mutate(found, input, number))
+}
+
+/// Changes a value by the function that the attribute names.
+pub fn change<T>(mutator: fn(&mut T, u64), value: &mut T, number: u64) -> bool {
+    mutator(value, number);
+    true
+}
+
+/// Makes a value by the function that the attribute names.
+pub fn generate<T>(generator: fn(u64) -> T, number: u64) -> T {
+    generator(number)
+}
 
 /// The bytes of a seed: a string, a byte string, an array of bytes.
 pub fn seed_bytes<S: RawSeed + ?Sized>(seed: &S) -> &[u8] {
@@ -48,13 +86,13 @@ impl<S: AsRef<[u8]> + ?Sized> RawSeed for S {
     }
 }
 
-/// That text and bytes are seeds of arguments of these types.
+/// That text and bytes are seeds of arguments that are made of them.
 ///
 /// # Panics
 /// In the compiler, if they are values.
-pub const fn takes_raw_seeds(types: Option<&'static crate::shape::Tree>) {
+pub const fn takes_raw_seeds(are_raw: bool) {
     assert!(
-        types.is_none(),
+        are_raw,
         "this fuzz test takes a value, and not bytes or text: write its seed as a value of the \
          argument's type"
     );

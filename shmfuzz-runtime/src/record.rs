@@ -75,6 +75,8 @@ pub struct Record<S = &'static str, T = Option<&'static Tree>> {
     pub n_seeds: u32,
     /// 1 if `#[ignore]` is on it.
     pub ignored: u32,
+    /// 1 if only the binary itself knows what its arguments are made of.
+    pub structured: u32,
     /// Options of the attribute.
     pub options: Options,
     /// Its arguments, unless the input is the only argument as it is.
@@ -85,7 +87,7 @@ pub struct Record<S = &'static str, T = Option<&'static Tree>> {
 pub type ReadRecord = Record<String, Option<Shape>>;
 
 const HEAD: usize = MAGIC.len() + 4;
-const FIXED: usize = HEAD + 6 * 4 + 4 * 4 + 4 * 8 + 4;
+const FIXED: usize = HEAD + 6 * 4 + 5 * 4 + 4 * 8 + 4;
 
 impl Record<&str> {
     /// Length of the encoding in bytes.
@@ -126,6 +128,7 @@ impl Record<&str> {
         let (out, at) = put(out, at, &(self.kind as u32).to_le_bytes());
         let (out, at) = put(out, at, &self.n_seeds.to_le_bytes());
         let (out, at) = put(out, at, &self.ignored.to_le_bytes());
+        let (out, at) = put(out, at, &self.structured.to_le_bytes());
         let (out, at) = put(out, at, &self.options.timeout_ms.to_le_bytes());
         let (out, at) = put(out, at, &self.options.max_len.to_le_bytes());
         let (out, at) = put(out, at, &self.options.stack_size.to_le_bytes());
@@ -262,6 +265,7 @@ fn parse_record(fields: &mut Fields<'_>) -> Option<ReadRecord> {
         kind: InputKind::from_u32(fields.u32()?)?,
         n_seeds: fields.u32()?,
         ignored: fields.u32()?,
+        structured: fields.u32()?,
         options: Options {
             timeout_ms: fields.u64()?,
             max_len: fields.u64()?,
@@ -315,6 +319,7 @@ mod tests {
         kind: InputKind::Text,
         n_seeds: 2,
         ignored: 0,
+        structured: 0,
         options: Options { timeout_ms: 1000, max_len: 4096, stack_size: 0, rss_limit: 0 },
         types: Some(&Tree::Tuple(&[&Tree::Text, &Tree::List(&Tree::Unsigned(2))])),
     };

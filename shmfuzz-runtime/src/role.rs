@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::exit;
 
 use crate::child;
+use crate::description::{self, DESCRIBE};
 use crate::fuzz_test::FuzzTest;
 
 /// Set, the process is a worker of a campaign.
@@ -35,6 +36,8 @@ pub(crate) enum Role {
     Worker,
     /// Replaying this one file.
     ReplayOne(PathBuf),
+    /// Answering this request for a description.
+    Describe(PathBuf),
     /// Replaying all seeds.
     Tests(Replaying),
 }
@@ -44,6 +47,9 @@ impl Role {
     pub(crate) fn of_this_process() -> Self {
         if env::var_os(WORKER).is_some() {
             return Self::Worker;
+        }
+        if let Some(request) = env::var_os(DESCRIBE) {
+            return Self::Describe(request.into());
         }
         match env::var_os(child::REPLAY) {
             Some(value) if value == IN_PROCESS => Self::Tests(Replaying::InProcess),
@@ -84,6 +90,7 @@ pub(crate) fn serve(test: &'static FuzzTest, role: &Role) -> Option<Result<(), S
     match role {
         Role::Worker => worker_entry(test),
         Role::ReplayOne(file) => Some(child::replay_here(test, file)),
+        Role::Describe(request) => Some(description::answer(test, request)),
         Role::Tests(_) => None,
     }
 }

@@ -5,30 +5,34 @@
 //! text by the same code. Invariant: an input is the bytes of a value, in the mapping, at every call; so
 //! a value that ends the process is there as it was, and nothing has to be made again.
 
+#[cfg(feature = "structured")]
 mod error;
+#[cfg(feature = "structured")]
 mod json;
+#[cfg(feature = "structured")]
 mod read;
+#[cfg(feature = "structured")]
 mod trace;
+#[cfg(feature = "structured")]
+mod values;
+#[cfg(feature = "structured")]
 mod write;
 
+#[cfg(feature = "structured")]
+pub use values::{Structured, mutate, mutate_by_mutatis, read, to_input};
+
 use crate::shape::Shape;
-use crate::value::Reader;
-use crate::value::text::{self, TextError};
-use error::Error;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use crate::value::text::TextError;
 use std::sync::OnceLock;
-
-/// What all arguments of a fuzz test are together, if they are more than built-in types.
-pub trait Structured: Serialize + DeserializeOwned + 'static {}
-
-impl<T: Serialize + DeserializeOwned + 'static> Structured for T {}
 
 /// What was found out about the arguments of one fuzz test.
 #[derive(Debug, Default)]
-pub struct Found(OnceLock<Form>);
+pub struct Found {
+    #[cfg_attr(not(feature = "structured"), expect(dead_code, reason = "nothing is found out"))]
+    form: OnceLock<Form>,
+}
 
+/// The types, and some inputs that they make values of.
 #[derive(Debug)]
 struct Form {
     shape: Shape,
@@ -38,136 +42,49 @@ struct Form {
 impl Found {
     /// Before anything is found out.
     pub const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
-    fn form<T: Structured>(&self) -> &Form {
-        self.0.get_or_init(|| {
-            let traced = trace::trace::<T>();
-            let input = |value: &T| {
-                let mut input = Vec::new();
-                write::write(value, &traced.shape, &mut input).ok().map(|()| input)
-            };
-            let examples = traced.values.iter().filter_map(input).collect();
-            Form { shape: traced.shape, examples }
-        })
+        Self { form: OnceLock::new() }
     }
 }
 
-/// What is known about a fuzz test whose arguments are structured, for those who do not know the
-/// types.
+/// What is known about arguments for those who do not know their types.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    form: fn(&'static Found) -> &'static Form,
+    from_file: fn(&'static Found, &[u8]) -> Result<Vec<u8>, TextError>,
+}
+
+/// The same of one fuzz test.
 #[derive(Clone, Copy, Debug)]
 pub struct Structure {
-    /// What was found out.
-    pub found: &'static Found,
-    /// What its arguments are made of.
-    pub shape: fn(&'static Found) -> &'static Shape,
-    /// Some inputs that the types can make values of.
-    pub examples: fn(&'static Found) -> &'static [Vec<u8>],
-    /// The input in a file.
-    pub from_file: fn(&'static Found, &[u8]) -> Result<Vec<u8>, TextError>,
-    /// Changes an input by the types' own mutator.
-    pub mutate: Option<Mutate>,
+    found: &'static Found,
+    known: Known,
 }
-
-/// Changes an input, the same way for the same number; false if it did not.
-pub type Mutate = fn(&'static Found, &mut Vec<u8>, u64) -> bool;
 
 impl Structure {
-    /// Of arguments of this type.
-    pub const fn of<T: Structured>(found: &'static Found, mutate: Option<Mutate>) -> Self {
-        Self { found, shape: shape::<T>, examples: examples::<T>, from_file: from_file::<T>, mutate }
+    /// Of what was found, or will be.
+    pub const fn new(found: &'static Found, known: Known) -> Self {
+        Self { found, known }
     }
 
-    /// See the field.
+    /// What the arguments are made of.
     pub fn shape(&self) -> &'static Shape {
-        (self.shape)(self.found)
+        &(self.known.form)(self.found).shape
+    }
+
+    /// Some inputs that the types make values of.
+    pub fn examples(&self) -> &'static [Vec<u8>] {
+        &(self.known.form)(self.found).examples
+    }
+
+    /// The input in a file, which may have been written for an older type.
+    ///
+    /// # Errors
+    /// If it holds no arguments of this fuzz test, with the line.
+    pub fn from_file(&self, file: &[u8]) -> Result<Vec<u8>, TextError> {
+        (self.known.from_file)(self.found, file)
     }
 }
 
-fn shape<T: Structured>(found: &'static Found) -> &'static Shape {
-    &found.form::<T>().shape
-}
-
-fn examples<T: Structured>(found: &'static Found) -> &'static [Vec<u8>] {
-    &found.form::<T>().examples
-}
-
-/// The value that an input stands for; `None` if the type refuses it.
-pub fn read<T: Structured>(found: &Found, input: &[u8]) -> Option<T> {
-    value(&found.form::<T>().shape, input).ok()
-}
-
-fn value<T: Structured>(shape: &Shape, input: &[u8]) -> Result<T, Error> {
-    T::deserialize(read::Read { from: &mut Reader::new(input), shape })
-}
-
-/// The input that stands for a value.
-///
-/// # Panics
-/// If the type is not written as it is read.
-pub fn to_input<T: Structured>(found: &Found, value: &T) -> Vec<u8> {
-    let mut input = Vec::new();
-    match write::write(value, &found.form::<T>().shape, &mut input) {
-        Ok(()) => input,
-        Err(error) => panic!("a seed cannot be an input: {error}"),
-    }
-}
-
-/// Files of an older type are read as the type reads them: with what is missing by default, and under
-/// older names.
-fn from_file<T: Structured>(found: &'static Found, file: &[u8]) -> Result<Vec<u8>, TextError> {
-    let shape = &found.form::<T>().shape;
-    let exact = text::from_file(shape, file);
-    if let Ok(input) = &exact {
-        if value::<T>(shape, input).is_ok() {
-            return exact;
-        }
-    }
-    let lines = text::lines(shape, file)?;
-    let mut list = Vec::new();
-    for (nth, (line, text)) in (1..).zip(&lines) {
-        let json = text::parse_bytes(text).map_or_else(|| text::parse(text), Ok);
-        let why = |why| TextError { line: *line, why: format!("argument {nth}{why}") };
-        list.push(json.map_err(why)?);
-    }
-    // Where it does not fit is where the exact reading failed first, as far as can be told.
-    let line = exact.as_ref().err().map_or(2, |error| error.line);
-    let why = |error: Error| {
-        let nth = 1 + lines.iter().position(|(number, _)| *number == line).unwrap_or(0);
-        TextError { line, why: format!("argument {nth}: {error}") }
-    };
-    let json = match (shape, &list[..]) {
-        (Shape::Tuple(of), _) if !of.is_empty() => Json::Array(list),
-        (_, [one]) => one.clone(),
-        _ => Json::Null,
-    };
-    let value = T::deserialize(json::FromJson { json: &json, shape: Some(shape) }).map_err(why)?;
-    let mut input = Vec::new();
-    write::write(&value, shape, &mut input).map_err(why)?;
-    Ok(input)
-}
-
-/// Changes an input by a function that changes a value.
-pub fn mutate<T: Structured>(
-    found: &Found,
-    input: &mut Vec<u8>,
-    change: impl FnOnce(&mut T) -> bool,
-) -> bool {
-    let shape = &found.form::<T>().shape;
-    let Ok(mut value) = value::<T>(shape, input) else { return false };
-    if !change(&mut value) {
-        return false;
-    }
-    let mut new = Vec::new();
-    let is_written = write::write(&value, shape, &mut new).is_ok();
-    let is_new = is_written && new != *input;
-    if is_new {
-        *input = new;
-    }
-    is_new
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "structured"))]
 #[path = "structured/tests.rs"]
 mod tests;

@@ -90,8 +90,10 @@ use mutate::favour::Favour;
 use profile::Profile;
 use queue::Queue;
 use schedule::Schedule;
+use mutate::Own;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::{fmt, io};
 use traced::Chasing;
@@ -249,6 +251,8 @@ struct Form {
     kind: InputKind,
     /// What they are made of, if they are values.
     shape: Option<&'static Shape>,
+    /// What else changes them.
+    own: Own,
 }
 
 /// All that a worker knows.
@@ -279,6 +283,7 @@ struct Worker {
     has_fuzzed: bool,
     /// How many entries were run again.
     n_measured: u64,
+    first_inputs: Vec<Rc<[u8]>>,
     /// How many of the inputs to begin with were run.
     n_first_tried: usize,
     shrinking: Option<shrink::Shrinking>,
@@ -324,7 +329,9 @@ impl Tally {
 impl Worker {
     fn new(test: &'static FuzzTest, mapping: &'static Mapping, journal: Option<Journal>) -> Self {
         let shape = test.shape().map(|shape| &*Box::leak(Box::new(shape)));
-        let form = Form { kind: test.record.kind, shape };
+        let own = Own::of(test);
+        let form = Form { kind: test.record.kind, shape, own };
+        let first_inputs = fuzz::first_inputs(test);
         Self {
             test,
             form,
@@ -335,7 +342,7 @@ impl Worker {
             queue: Queue::default(),
             schedule: Schedule::default(),
             dictionary: Dictionary::default(),
-            favour: Favour::new(mutate::n_mutators(form.kind, shape)),
+            favour: Favour::new(mutate::n_mutators(form.kind, shape, own)),
             frontier: Frontier::default(),
             chasing: Chasing::default(),
             hoard: Hoard::new(0),
@@ -348,6 +355,7 @@ impl Worker {
             unpublished: VecDeque::new(),
             has_fuzzed: false,
             n_measured: 0,
+            first_inputs,
             n_first_tried: 0,
             shrinking: None,
             patience: Patience::new(),

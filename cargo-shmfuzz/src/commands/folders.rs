@@ -151,6 +151,7 @@ mod tests {
             kind: InputKind::Bytes,
             n_seeds: 0,
             ignored: 0,
+            structured: 0,
             options: Options::default(),
             types: None,
         }

@@ -22,7 +22,6 @@ use shmfuzz_runtime::child::Calls;
 use shmfuzz_runtime::record::InputKind;
 use shmfuzz_runtime::sequence;
 use shmfuzz_runtime::testdata;
-use shmfuzz_runtime::value::text;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,9 +90,15 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
-    let selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
-    let Some(one) = &selected else { return Ok(ExitCode::NoMatch) };
-    let given = given(arguments, one).map_err(|error| Failed::new(ExitCode::Usage, error))?;
+    let mut selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
+    let Some(one) = &mut selected else { return Ok(ExitCode::NoMatch) };
+    let store_root = super::root(&workspace, None)?;
+    let path = repro::find(one, &arguments.input)
+        .map_err(|error| Failed::new(ExitCode::Usage, error))?;
+    super::describe(std::slice::from_mut(one), &store_root, &[path.clone().into()])
+        .map_err(|error| Failed::new(ExitCode::Harness, error))?;
+    let one = &*one;
+    let given = given(arguments, one, path).map_err(|error| Failed::new(ExitCode::Usage, error))?;
     let begun = interrupts.begin_campaign();
     begun.map_err(|error| Failed::new(ExitCode::Interrupted, error))?;
     let limits = limits(arguments, &workspace, one, &given.path)
@@ -102,7 +107,6 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
         opening(arguments, one),
         &format!("{}, {}", show::path(&given.path), show::size(given.input.len())),
     );
-    let store_root = super::root(&workspace, None)?;
     let task = Task { workspace: &workspace, one, limits, given, store_root };
     let reached = task.run(arguments.time, report, &interrupts)?;
     task.conclude(&reached, report)
@@ -127,8 +131,7 @@ enum Place {
     File(PathBuf),
 }
 
-fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
-    let path = repro::find(one, &arguments.input)?;
+fn given(arguments: &Arguments, one: &Selected, path: Utf8PathBuf) -> anyhow::Result<Given> {
     if !cfg!(target_os = "linux")
         && Calls::of_file(path.file_name().unwrap_or_default()) == Calls::Many
     {
@@ -143,11 +146,9 @@ fn given(arguments: &Arguments, one: &Selected) -> anyhow::Result<Given> {
             show::path(&path)
         );
     }
-    let input = match &one.test.record.types {
-        Some(shape) => text::from_file(shape, &input)
-            .with_context(|| format!("{} is no input of {}", show::path(&path), one.name))?,
-        None => input,
-    };
+    let input = super::home(one, &Limits::default())
+        .input_of(path.as_std_path(), input)
+        .with_context(|| format!("{} is no input of {}", show::path(&path), one.name))?;
     if one.test.record.kind == InputKind::Text && std::str::from_utf8(&input).is_err() {
         bail!("{} is no valid UTF-8, which {} takes", show::path(&path), one.name);
     }

@@ -215,7 +215,7 @@ fn prepare(
     for warning in super::folders::warnings(&build, &workspace, selection, dict)? {
         report.warn(&warning);
     }
-    let selected = match super::select(&build, &arguments.filters) {
+    let mut selected = match super::select(&build, &arguments.filters) {
         Ok(selected) => selected,
         Err(why) => {
             report.warn(&why);
@@ -225,6 +225,8 @@ fn prepare(
     let limits = resolve(&arguments.limits(), &workspace, &selected)
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
+    super::describe(&mut selected, &root, &[])
+        .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let homes = selected.iter().zip(&limits).map(|(one, limits)| super::home(one, limits));
     let mut store = Store::new(&root, homes.collect());
     let mut tests = Vec::new();

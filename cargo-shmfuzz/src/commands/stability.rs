@@ -64,11 +64,13 @@ pub(crate) fn exec(arguments: &Arguments) -> Result<ExitCode, Failed> {
     for notice in &build.notices {
         report.warn(&notice.to_string());
     }
-    let selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
+    let mut selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
+    let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
+    super::describe(selected.as_mut_slice(), &root, &[])
+        .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let Some(one) = &selected else { return Ok(ExitCode::NoMatch) };
     let limits = super::run::resolve(&Layer::default(), &workspace, std::slice::from_ref(one))
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
-    let root = super::root(&workspace, arguments.corpus_dir.as_deref())?;
     let mut store = Store::new(&root, vec![super::home(one, &limits[0])]);
     // The inputs of a sequence have no say: each of them is most likely an input of the corpus, too.
     let Loaded { inputs, warnings, .. } = store.load(TestIdx(0));

@@ -24,6 +24,7 @@ use shmfuzz_runtime::value::text::{self, TextError};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the folder in a test's cache that holds findings which do not belong in `testdata`.
 const FINDINGS: &str = ".findings";
@@ -69,6 +70,16 @@ impl Root {
     }
 }
 
+/// The inputs of files that only the types of a fuzz test can read, or why they hold none.
+pub(crate) type Older = Arc<HashMap<PathBuf, Result<Vec<u8>, TextError>>>;
+
+/// The files in a folder of inputs; none if it cannot be read, which is said when they are.
+pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
+    load::input_files(folder)
+        .map(|found| found.files.into_iter().map(|file| file.path).collect())
+        .unwrap_or_default()
+}
+
 /// What the store must know of a fuzz test.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
@@ -82,6 +93,8 @@ pub(crate) struct Home {
     pub(crate) kind: InputKind,
     /// What its inputs are made of, if they are values.
     pub(crate) shape: Option<Shape>,
+    /// What files hold that are not as its inputs are written now.
+    pub(crate) older: Older,
     /// The limits of this campaign.
     pub(crate) limits: Limits,
     /// The limits under which `cargo test` replays findings: the attribute's, or the defaults.
@@ -103,10 +116,11 @@ impl Home {
     ///
     /// # Errors
     /// If it holds no arguments of this fuzz test, with the line.
-    pub(crate) fn input_of(&self, file: Vec<u8>) -> Result<Vec<u8>, TextError> {
-        match &self.shape {
-            Some(shape) => text::from_file(shape, &file),
-            None => Ok(file),
+    pub(crate) fn input_of(&self, path: &Path, file: Vec<u8>) -> Result<Vec<u8>, TextError> {
+        match (&self.shape, self.older.get(path)) {
+            (Some(_), Some(known)) => known.clone(),
+            (Some(shape), None) => text::from_file(shape, &file),
+            (None, _) => Ok(file),
         }
     }
 }

@@ -9,7 +9,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericArgument, ItemFn, Lit, Meta, PatType, PathArguments,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, Meta, PatType, PathArguments,
     ReturnType, Type, Visibility,
 };
 
@@ -32,7 +32,8 @@ pub(crate) fn expand(options: &Options, function: &ItemFn, init: Option<&Expr>) 
         (None, None) => None,
     };
     let seeds = seeds(&private, options, function);
-    let registration = registration(&private, setup.as_ref());
+    let mutation = mutation(&private, options, function);
+    let registration = registration(&private, setup.as_ref(), &mutation);
     quote! {
         #test
 
@@ -95,13 +96,18 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
     let name = function.sig.ident.to_string();
     let ignored = u32::from(function.attrs.iter().any(|a| a.path().is_ident("ignore")));
     let n_seeds = options.seeds.len() as u32;
-    let arguments = argument_types(function);
-    let span = arguments_span(function);
-    let kind = quote_spanned!(span=> <#arguments as #private::Arguments<'_>>::KIND);
-    let types = quote_spanned!(span=> <#arguments as #private::Arguments<'_>>::TYPES);
+    let (arguments, owned) = (argument_types(function), owned_types(function));
+    let probe = quote!(<#private::Probe<'_, #arguments, #owned>>);
     let Options { timeout_ms, max_len, stack_size, rss_limit, dict, .. } = options;
     quote! {
-        const __SHMFUZZ_RECORD: #private::Record = #private::Record {
+        static __SHMFUZZ_FOUND: #private::Found = #private::Found::new();
+        const __SHMFUZZ_KNOWN: ::core::option::Option<#private::Known> = {
+            use #private::methods::*;
+            #private::known_if(!#probe::IS_BUILT_IN, <#private::ProbeOwned<#owned>>::KNOWN)
+        };
+        const __SHMFUZZ_RECORD: #private::Record = {
+            use #private::methods::*;
+            #private::Record {
             module: ::core::module_path!(),
             name: #name,
             bin: #private::or_empty(::core::option_env!("CARGO_BIN_NAME")),
@@ -109,16 +115,18 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
             file: ::core::file!(),
             dict: #dict,
             line: ::core::line!(),
-            kind: #kind,
+            kind: #probe::KIND,
             n_seeds: #n_seeds,
             ignored: #ignored,
+            structured: __SHMFUZZ_KNOWN.is_some() as ::core::primitive::u32,
             options: #private::Options {
                 timeout_ms: #timeout_ms,
                 max_len: #max_len,
                 stack_size: #stack_size,
                 rss_limit: #rss_limit,
             },
-            types: #types,
+            types: #probe::TYPES,
+            }
         };
         #[used]
         #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,shmfuzz_tests"))]
@@ -132,43 +140,107 @@ fn record(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenS
 /// it must.
 fn body(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
     let name = &function.sig.ident;
-    let types = argument_types(function);
-    let names: Vec<_> =
-        (0..function.sig.inputs.len()).map(|nth| format_ident!("__shmfuzz_{nth}")).collect();
+    let (types, owned) = (argument_types(function), owned_types(function));
+    let names = argument_names(function);
     let span = arguments_span(function);
-    let read = quote_spanned!(span=> <#types as #private::Arguments<'_>>::read);
-    let call = quote_spanned!(span=> #read(__shmfuzz_bytes, &mut __shmfuzz_owned));
-    let owned = quote_spanned!(span=> ::core::default::Default::default());
     let output = match &function.sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     let verdict = quote_spanned!(output.span()=> <#output as #private::Outcome>::verdict);
-    let mut body = quote!(#name(#(#names),*));
-    if let Some(PathOption { path, .. }) = &options.block_on {
+    let drive = |body: TokenStream| match &options.block_on {
         // The future first, so that what is wrong with the function is said at its path.
-        let drive = quote_spanned!(path.span()=> #private::block_on);
-        body = quote_spanned!(path.span()=> #drive(#body, #path));
-    }
+        Some(PathOption { path, .. }) => {
+            let drive = quote_spanned!(path.span()=> #private::block_on);
+            quote_spanned!(path.span()=> #drive(#body, #path))
+        }
+        None => body,
+    };
+    let as_written = drive(quote!(#name(#(#names),*)));
+    let given = names.iter().zip(typed_arguments(function)).map(|(name, argument)| {
+        match borrowed(&argument.ty) {
+            Some(ty) => quote!(<_ as ::core::borrow::Borrow<#ty>>::borrow(&#name)),
+            None => name.to_token_stream(),
+        }
+    });
+    let as_owned = drive(quote!(#name(#(#given),*)));
+    let pattern = owned_pattern(&names);
     let checks = typed_arguments(function).map(|argument| {
         let ty = &argument.ty;
-        quote_spanned!(ty.span()=> #private::is_argument::<#ty>();)
+        quote_spanned!(ty.span()=> (&&&&#private::ProbeOne::<'_, #ty>::NEW).check();)
     });
+    let call = quote_spanned!(span=> (&&&&#private::Probe::<'_, #types, #owned>::NEW).call);
     quote! {
         // Said of each argument where it stands, before anything is said of all of them.
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::needless_borrow)]
         fn __shmfuzz_arguments() {
+            use #private::methods::*;
             #(#checks)*
         }
 
+        #[allow(clippy::let_unit_value, clippy::needless_borrow, clippy::unit_arg)]
         fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
-            let mut __shmfuzz_owned = #owned;
-            match #call {
-                ::core::option::Option::Some((#(#names,)*)) => #verdict(#body),
-                ::core::option::Option::None => #private::Verdict::Rejected,
-            }
+            use #private::methods::*;
+            let mut __shmfuzz_owned = ::core::default::Default::default();
+            #call(
+                &__SHMFUZZ_FOUND,
+                __shmfuzz_bytes,
+                &mut __shmfuzz_owned,
+                |(#(#names,)*): #types| #verdict(#as_written),
+                |#pattern: #owned| #verdict(#as_owned),
+            )
         }
     }
+}
+
+/// How an input is changed and made by the user, or by what the types come with.
+fn mutation(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
+    let (types, owned) = (argument_types(function), owned_types(function));
+    let probe = quote!((&&&#private::Probe::<'_, #types, #owned>::NEW));
+    let mutate = match &options.mutator {
+        Some(PathOption { path, .. }) => {
+            let change = quote_spanned!(path.span()=> #private::change(#path, __shmfuzz_value, __shmfuzz_number));
+            quote! {
+                ::core::option::Option::Some(|__shmfuzz_input, __shmfuzz_number| {
+                    use #private::methods::*;
+                    #probe.change(
+                        &__SHMFUZZ_FOUND,
+                        __shmfuzz_input,
+                        |__shmfuzz_value: &mut #owned| #change,
+                    )
+                })
+            }
+        }
+        None => quote! {{
+            use #private::methods::*;
+            const __SHMFUZZ_MUTATE: ::core::option::Option<#private::MutateFound> =
+                #private::ProbeMutator::<#owned>::MUTATE;
+            #private::mutate_if(
+                __SHMFUZZ_KNOWN.is_some() && __SHMFUZZ_MUTATE.is_some(),
+                |__shmfuzz_input, __shmfuzz_number| {
+                    #private::mutate_found(
+                        __SHMFUZZ_MUTATE,
+                        &__SHMFUZZ_FOUND,
+                        __shmfuzz_input,
+                        __shmfuzz_number,
+                    )
+                },
+            )
+        }},
+    };
+    let generate = match &options.generator {
+        Some(PathOption { path, .. }) => {
+            let make = quote_spanned!(path.span()=> #private::generate::<#owned>(#path, __shmfuzz_number));
+            quote! {
+                ::core::option::Option::Some(|__shmfuzz_number| {
+                    use #private::methods::*;
+                    #probe.input_of(&__SHMFUZZ_FOUND, &#make)
+                })
+            }
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    quote!(mutate: #mutate, generate: #generate,)
 }
 
 /// What runs the function once.
@@ -195,8 +267,28 @@ fn init_setup(private: &TokenStream, init: &Expr) -> TokenStream {
 
 /// Seeds of an only argument that is bytes or text are anything of bytes; others are arguments.
 fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStream {
-    let types = argument_types(function);
+    let (types, owned) = (argument_types(function), owned_types(function));
     let arguments: Vec<_> = typed_arguments(function).collect();
+    let names = argument_names(function);
+    let own = names.iter().zip(&arguments).map(|(name, argument)| match borrowed(&argument.ty) {
+        Some(_) => quote!(::std::borrow::ToOwned::to_owned(#name)),
+        None => name.to_token_stream(),
+    });
+    let own = match &own.collect::<Vec<_>>()[..] {
+        [one] => one.clone(),
+        several => quote!((#(#several,)*)),
+    };
+    let write = |span: Span, seed: TokenStream| {
+        let probe = quote!(#private::Probe::<'_, #types, #owned>::NEW);
+        quote_spanned! {span=> {
+            let seed: #types = #seed;
+            __shmfuzz_add(&(&&&&#probe).seed(
+                &__SHMFUZZ_FOUND,
+                seed,
+                |(#(#names,)*): #types| #own,
+            ));
+        }}
+    };
     let calls = options.seeds.iter().map(|seed| match &arguments[..] {
         [one] if is_raw(&one.ty) => {
             let bytes = quote_spanned!(seed.span()=> #private::seed_bytes(&#seed));
@@ -204,30 +296,31 @@ fn seeds(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenSt
         }
         // Where the type has another name, a literal tells as well, and the type whether it may.
         [_] if is_text(seed) => quote_spanned!(seed.span()=> {
-            const _: () =
-                #private::takes_raw_seeds(<#types as #private::Arguments<'_>>::TYPES);
+            const _: () = #private::takes_raw_seeds(
+                __SHMFUZZ_KNOWN.is_none() && __SHMFUZZ_RECORD.types.is_none(),
+            );
             __shmfuzz_add(#private::seed_bytes(&#seed));
         }),
-        [_] => quote_spanned!(seed.span()=> {
-            let seed: #types = (#seed,);
-            __shmfuzz_add(&#private::Seed::write(seed));
-        }),
-        _ => quote_spanned!(seed.span()=> {
-            let seed: #types = #seed;
-            __shmfuzz_add(&#private::Seed::write(seed));
-        }),
+        [_] => write(seed.span(), quote!((#seed,))),
+        _ => write(seed.span(), seed.to_token_stream()),
     });
     quote! {
+        #[allow(unused_imports, clippy::needless_borrow)]
         fn __shmfuzz_seeds(
             __shmfuzz_add: &mut dyn ::core::ops::FnMut(&[::core::primitive::u8]),
         ) {
+            use #private::methods::*;
             let _ = &__shmfuzz_add;
             #(#calls)*
         }
     }
 }
 
-fn registration(private: &TokenStream, setup: Option<&TokenStream>) -> TokenStream {
+fn registration(
+    private: &TokenStream,
+    setup: Option<&TokenStream>,
+    mutation: &TokenStream,
+) -> TokenStream {
     let setup = match setup {
         Some(setup) => quote!(::core::option::Option::Some(#setup)),
         None => quote!(::core::option::Option::None),
@@ -243,9 +336,47 @@ fn registration(private: &TokenStream, setup: Option<&TokenStream>) -> TokenStre
                 },
                 seeds: __shmfuzz_seeds,
                 setup: #setup,
+                structure: #private::structure(__SHMFUZZ_KNOWN, &__SHMFUZZ_FOUND),
+                #mutation
                 body: __shmfuzz_body,
             }
         }
+    }
+}
+
+/// A name for each argument.
+fn argument_names(function: &ItemFn) -> Vec<Ident> {
+    (0..function.sig.inputs.len()).map(|nth| format_ident!("__shmfuzz_{nth}")).collect()
+}
+
+/// What holds the arguments: the type of the only one, or a tuple.
+fn owned_types(function: &ItemFn) -> TokenStream {
+    let types: Vec<_> = typed_arguments(function)
+        .map(|argument| match borrowed(&argument.ty) {
+            Some(ty) => quote_spanned!(argument.ty.span()=> <#ty as ::std::borrow::ToOwned>::Owned),
+            None => argument.ty.to_token_stream(),
+        })
+        .collect();
+    match &types[..] {
+        [one] => one.clone(),
+        several => quote_spanned!(arguments_span(function)=> (#(#several,)*)),
+    }
+}
+
+fn owned_pattern(names: &[Ident]) -> TokenStream {
+    match names {
+        [one] => one.to_token_stream(),
+        several => quote!((#(#several,)*)),
+    }
+}
+
+/// What a reference refers to.
+fn borrowed(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Group(group) => borrowed(&group.elem),
+        Type::Paren(paren) => borrowed(&paren.elem),
+        Type::Reference(reference) => Some(&reference.elem),
+        _ => None,
     }
 }
 

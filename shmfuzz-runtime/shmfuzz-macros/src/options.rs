@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, ExprPath, Ident, Lit, Path, Token};
 
 /// Each, and how it is written.
-const KNOWN: [(&str, &str); 9] = [
+const KNOWN: [(&str, &str); 11] = [
     ("seeds", "seeds = [\"a seed\", b\"another\"]"),
     ("timeout", "timeout = \"500ms\""),
     ("max_len", "max_len = 4096"),
@@ -18,6 +18,8 @@ const KNOWN: [(&str, &str); 9] = [
     ("rss_limit", "rss_limit = \"512MiB\""),
     ("setup", "setup = path::to::function"),
     ("block_on", "block_on = path::to::block_on"),
+    ("mutator", "mutator = path::to::function"),
+    ("generator", "generator = path::to::function"),
     ("crate", "crate = path::to::shmfuzz_runtime"),
 ];
 
@@ -33,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) runtime: Option<Path>,
     pub(crate) setup: Option<PathOption>,
     pub(crate) block_on: Option<PathOption>,
+    pub(crate) mutator: Option<PathOption>,
+    pub(crate) generator: Option<PathOption>,
 }
 
 /// A function that is named.
@@ -85,8 +89,7 @@ impl Options {
             self.seeds = array.elems.into_iter().collect();
             return Ok(());
         }
-        if name == "setup" || name == "block_on" {
-            let field = if name == "setup" { &mut self.setup } else { &mut self.block_on };
+        if let Some(field) = self.function(name) {
             *field = Some(function(value).ok_or_else(|| malformed(at))?);
             return Ok(());
         }
@@ -104,6 +107,19 @@ impl Options {
         };
         *field = number;
         Ok(())
+    }
+}
+
+impl Options {
+    /// The option of this name, if it names a function.
+    fn function(&mut self, name: &Ident) -> Option<&mut Option<PathOption>> {
+        Some(match name.to_string().as_str() {
+            "setup" => &mut self.setup,
+            "block_on" => &mut self.block_on,
+            "mutator" => &mut self.mutator,
+            "generator" => &mut self.generator,
+            _ => return None,
+        })
     }
 }
 

@@ -58,12 +58,17 @@ impl<'a, T: FromBytes<'a>> Argument<'a> for Arbitrary<T> {
     }
 
     fn of_raw(bytes: &'a [u8]) -> Option<Self> {
-        // Without this, fuzzing would explore all the ways of not having enough bytes first.
-        if bytes.len() < T::size_hint(0).0 {
-            return None;
-        }
-        T::arbitrary_take_rest(Unstructured::new(bytes)).ok().map(Self)
+        read(bytes).map(Self)
     }
+}
+
+/// The value that bytes stand for, if they do.
+pub(crate) fn read<'a, T: FromBytes<'a>>(bytes: &'a [u8]) -> Option<T> {
+    // Without this, fuzzing would explore all the ways of not having enough bytes first.
+    if bytes.len() < T::size_hint(0).0 {
+        return None;
+    }
+    T::arbitrary_take_rest(Unstructured::new(bytes)).ok()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
+use super::values::{from_file, mutate, read, to_input};
 use super::*;
 use crate::shape::Body;
+use crate::value::{Reader, text};
 use crate::value::text::{FIRST_LINE, to_file, to_lines};
 use crate::walk::walk;
 use proptest::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -246,7 +248,7 @@ fn types_that_refuse_values_are_made_of_what_they_accept() {
     let value = vec![Even(4, NonZeroU8::MIN)];
     assert_eq!(check(found, &value), ["[[4,1]]"]);
     assert_eq!(read::<Vec<Even>>(found, &[1, 0, 0, 0, 3, 1]), None);
-    assert!(!(examples::<Vec<Even>>)(found).is_empty());
+    assert!(!found.form::<Vec<Even>>().examples.is_empty());
     let error = from_file::<Vec<Even>>(found, format!("{FIRST_LINE}[[3,1]]").as_bytes());
     assert_eq!(error.unwrap_err().to_string(), "line 2: argument 1: an odd number");
 }

@@ -157,6 +157,7 @@ fn put_line(shape: &Shape, line: &str, to: &mut Writer) -> Result<(), String> {
 }
 
 /// The bytes of a line, as the JSON of their text.
+#[cfg(feature = "structured")]
 pub(crate) fn parse_bytes(line: &str) -> Option<Json> {
     let text = line.trim().strip_prefix("b\"")?;
     Some(json!(unescape(text.as_bytes()).ok()?.escape_ascii().to_string()))
@@ -251,6 +252,7 @@ fn count(from: &mut Reader<'_>) -> usize {
 }
 
 /// The bytes of a value, if it is written as such a value is.
+#[cfg(feature = "structured")]
 pub(crate) fn bytes_of(shape: &Shape, json: &Json) -> Option<Vec<u8>> {
     let mut to = Writer::default();
     put(shape, json, &mut to).ok().map(|()| to.bytes)

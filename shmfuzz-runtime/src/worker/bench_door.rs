@@ -98,7 +98,7 @@ impl Mutations {
             kind,
             random: Random::from_state(1, 1),
             dictionary,
-            choices: favour::even(mutate::n_mutators(kind, None)),
+            choices: favour::even(mutate::n_mutators(kind, None, mutate::Own::default())),
             buffer: vec![0; 16 << 10],
         }
     }
@@ -108,6 +108,7 @@ impl Mutations {
         let context = Context {
             kind: self.kind,
             shape: None,
+            own: mutate::Own::default(),
             limit: self.buffer.len(),
             donor: input,
             dictionary: &self.dictionary,

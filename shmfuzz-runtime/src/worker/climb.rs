@@ -60,7 +60,7 @@ impl Worker {
 
     /// A mutation of an input, made in the input area like any other.
     pub(super) fn mutated(
-        &self,
+        &mut self,
         turn: &mut Turn,
         random: &mut Random,
         input: &[u8],
@@ -71,6 +71,7 @@ impl Worker {
         let context = Context {
             kind: self.form.kind,
             shape: self.form.shape,
+            own: self.form.own,
             limit,
             donor,
             dictionary: &self.dictionary,
@@ -79,6 +80,8 @@ impl Worker {
         };
         area.assign(input);
         mutate::mutate(&mut area, random, &context);
-        Ok(area.as_slice().to_vec())
+        let made = area.as_slice().to_vec();
+        self.forget_own_mutators();
+        Ok(made)
     }
 }

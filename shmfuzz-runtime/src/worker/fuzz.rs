@@ -19,6 +19,7 @@ use super::{Form, Tally, Worker, WorkerError};
 use crate::area::Area;
 use crate::entries::Origin;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
+use crate::fuzz_test::FuzzTest;
 use crate::record::InputKind;
 use crate::turn::Turn;
 use std::ops::Range;
@@ -28,6 +29,17 @@ use std::time::Instant;
 
 /// What an empty queue begins with: valid as bytes and as text.
 const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
+/// How many of the user's generator.
+const N_GENERATED: u64 = 64;
+
+/// The inputs that an empty queue begins with: of values, those that the types were seen to make, and
+/// those that the user makes.
+pub(super) fn first_inputs(test: &FuzzTest) -> Vec<Rc<[u8]>> {
+    let examples = test.structure.map_or(&[][..], |structure| structure.examples());
+    let made = (0..N_GENERATED).filter_map(|number| Some(test.generate?(number).into()));
+    let examples = examples.iter().map(|input| Rc::from(&input[..]));
+    FIRST_INPUTS.map(Rc::from).into_iter().chain(examples).chain(made).collect()
+}
 
 /// An entry to mutate, and what for.
 #[derive(Clone, Debug)]
@@ -80,13 +92,13 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn of(pick: &'a Pick, form: Form, dictionary: &'a Dictionary) -> Self {
-        let Form { kind, shape } = form;
+        let Form { kind, shape, own } = form;
         let (limit, donor, choices) = (pick.limit, &pick.donor, &*pick.choices);
         let edits = &pick.edits[pick.drawn_edits.clone()];
         Self {
             input: &pick.input,
             edits: &pick.edits,
-            context: Context { kind, shape, limit, donor, dictionary, edits, choices },
+            context: Context { kind, shape, own, limit, donor, dictionary, edits, choices },
             hard_limit: pick.hard_limit,
         }
     }
@@ -224,7 +236,7 @@ impl Worker {
         tally: &mut Tally,
     ) -> Step {
         self.store_random(random);
-        if self.queue.len() == 0 && self.n_first_tried < FIRST_INPUTS.len() {
+        if self.begins() {
             return self.run_first_input(turn, tally);
         }
         let idx = self.schedule.pick(&self.queue, random);
@@ -320,7 +332,7 @@ impl Worker {
         let max_cost = self.pace.pick_cost();
         let limit = self.length.now().min(capacity);
         let Some(entry_idx) = idx else {
-            let input = FIRST_INPUTS[random.index(FIRST_INPUTS.len())];
+            let input = self.first_inputs[random.index(self.first_inputs.len())].clone();
             let input = &input[..input.len().min(self.length.max())];
             return Ok(Pick {
                 idx,
@@ -376,6 +388,14 @@ impl Worker {
         }
     }
 
+    /// Forgets what functions of the user's that change inputs have touched: they are instrumented like
+    /// the rest of the fuzz test.
+    pub(super) fn forget_own_mutators(&mut self) {
+        if self.form.own.is_some() {
+            self.coverage.clear();
+        }
+    }
+
     /// Which blocks are looked at after each call of a batch; those are cleared, as for any call.
     fn clear_for_batches(&mut self, n_batch: u64) -> Blocks {
         let blocks = if n_batch == 1 { Blocks::All } else { Blocks::Hot };
@@ -392,7 +412,11 @@ impl Worker {
         tally: &mut Tally,
     ) -> Result<(Burst, u64), WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        let n_batch = self.patience.n_calls(pick.usual_cost, self.coverage.n_counters());
+        let n_batch = match self.form.own.is_some() {
+            // What these have touched must be forgotten before each call, in all blocks.
+            true => 1,
+            false => self.patience.n_calls(pick.usual_cost, self.coverage.n_counters()),
+        };
         let blocks = self.clear_for_batches(n_batch);
         let source = Source::of(pick, self.form, &self.dictionary);
         let mut n_tried = pick.n_edits_tried;
@@ -406,6 +430,9 @@ impl Worker {
             && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
         {
             let Some(used) = source.make_input(&mut area, random, &mut n_tried) else { continue };
+            if self.form.own.is_some() {
+                self.coverage.clear();
+            }
             execs += 1;
             batch.n_calls += 1;
             n_bytes += area.len() as u64;
@@ -465,7 +492,7 @@ impl Worker {
 
     /// Runs the next of the inputs that an empty queue begins with.
     fn run_first_input(&mut self, turn: &mut Turn, tally: &mut Tally) -> Step {
-        let input = FIRST_INPUTS[self.n_first_tried];
+        let input = self.first_inputs[self.n_first_tried].clone();
         self.n_first_tried += 1;
         self.mapping.header().entry.store(-1, Ordering::Relaxed);
         let capacity = self.mapping.capacity().map_err(WorkerError::Mapping)?;
@@ -473,6 +500,12 @@ impl Worker {
             return Ok(None);
         }
         tally.input_bytes += input.len() as u64;
-        self.run_once(turn, input, Origin::Mutation, tally)
+        self.run_once(turn, &input, Origin::Mutation, tally)
+    }
+
+    /// Whether one of the first inputs is next. Of values all are run once one was.
+    fn begins(&self) -> bool {
+        let has_begun = self.form.shape.is_some() && self.n_first_tried > 0;
+        (self.queue.len() == 0 || has_begun) && self.n_first_tried < self.first_inputs.len()
     }
 }

@@ -8,6 +8,7 @@ mod bytes;
 pub(super) mod edit;
 pub(super) mod favour;
 mod number;
+mod own;
 mod text;
 pub(super) mod values;
 
@@ -19,6 +20,7 @@ use crate::record::InputKind;
 use crate::shape::Shape;
 use edit::Room;
 use favour::{N_CHOICES, Used};
+pub(super) use own::Own;
 
 /// What mutators may draw from.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) kind: InputKind,
     /// What it is made of, if it is values.
     pub(super) shape: Option<&'a Shape>,
+    /// The user's mutators.
+    pub(super) own: Own,
     /// Longest input to make, in bytes.
     pub(super) limit: usize,
     /// Another entry, for splicing.
@@ -40,7 +44,12 @@ pub(super) struct Context<'a> {
 }
 
 /// How many mutators there are for this kind of input.
-pub(super) fn n_mutators(kind: InputKind, shape: Option<&Shape>) -> usize {
+pub(super) fn n_mutators(kind: InputKind, shape: Option<&Shape>, own: Own) -> usize {
+    n_built_in(kind, shape) + own.n_arms()
+}
+
+/// Those that come with us.
+fn n_built_in(kind: InputKind, shape: Option<&Shape>) -> usize {
     match kind {
         _ if shape.is_some() => values::MUTATORS.len(),
         InputKind::Bytes => bytes::MUTATORS.len(),
@@ -91,6 +100,9 @@ fn mutate_once(
     let arm = context.choices[usize::from(random.byte())];
     let at = usize::from(arm);
     let changed = match context.kind {
+        _ if context.own.is_some() && at >= n_built_in(context.kind, context.shape) => {
+            context.own.apply(at - n_built_in(context.kind, context.shape), area, random, context)
+        }
         _ if !is_raw => mutate_value(at, area, random, context),
         InputKind::Bytes => bytes::apply(bytes::MUTATORS[at], area, random, context),
         InputKind::Text => text::apply(text::MUTATORS[at], area, random, context),
@@ -191,10 +203,11 @@ mod tests {
             let edits = if random.one_in(2) { &edits[..2] } else { &edits[..] };
             // The last edit is for inputs that start with a character of one byte.
             let edits = if start.first().is_some_and(u8::is_ascii) { edits } else { &edits[..2] };
-            let choices = &favour::even(n_mutators(kind, None));
+            let choices = &favour::even(n_mutators(kind, None, Own::default()));
             let context = Context {
                 kind,
                 shape: None,
+                own: Own::default(),
                 limit,
                 donor,
                 dictionary: &dictionary,
@@ -243,11 +256,12 @@ mod tests {
             let context = Context {
                 kind,
                 shape: None,
+                own: Own::default(),
                 limit: 64,
                 donor: b"",
                 dictionary: &dictionary,
                 edits: &[],
-                choices: &favour::even(n_mutators(kind, None)),
+                choices: &favour::even(n_mutators(kind, None, Own::default())),
             };
             let mut buffer = [0; 64];
             let changed = (0..1000).filter(|_| {
@@ -266,11 +280,12 @@ mod tests {
         let context = Context {
             kind: InputKind::Bytes,
             shape: None,
+                own: Own::default(),
             limit: 8,
             donor: b"",
             dictionary: &dictionary,
             edits: &[],
-            choices: &favour::even(n_mutators(InputKind::Bytes, None)),
+            choices: &favour::even(n_mutators(InputKind::Bytes, None, Own::default())),
         };
         let mut buffer = [0; 8];
         let mut area = Area::over(&mut buffer, 0);

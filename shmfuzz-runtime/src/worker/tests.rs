@@ -114,6 +114,7 @@ const fn test_of(kind: InputKind, body: fn(&[u8]) -> Verdict) -> FuzzTest {
             kind,
             n_seeds: 3,
             ignored: 0,
+            structured: 0,
             options: Options { timeout_ms: 0, max_len: 0, stack_size: 0, rss_limit: 0 },
             types: None,
         },
@@ -121,6 +122,9 @@ const fn test_of(kind: InputKind, body: fn(&[u8]) -> Verdict) -> FuzzTest {
         package: Package { dir: "", name: "" },
         seeds: |each| [&b"seed"[..], b"seed", b"\xff"].into_iter().for_each(each),
         setup: None,
+        structure: None,
+        mutate: None,
+        generate: None,
         body,
     }
 }

@@ -307,7 +307,7 @@ impl Worker {
 
     /// Mutations of an entry, to be mended.
     fn mutants(
-        &self,
+        &mut self,
         turn: &mut Turn,
         random: &mut Random,
         input: &[u8],

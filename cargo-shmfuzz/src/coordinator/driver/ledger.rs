@@ -204,6 +204,7 @@ mod tests {
             seed_folder: dir.join("testdata/fuzz/test"),
             kind: InputKind::Bytes,
             shape: None,
+            older: std::sync::Arc::default(),
             limits: Limits::DEFAULT,
             own_limits: Limits::DEFAULT,
         };

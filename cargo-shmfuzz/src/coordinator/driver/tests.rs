@@ -382,6 +382,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
         seed_folder: dir.path().join("testdata/fuzz/test"),
         kind: InputKind::Bytes,
         shape: None,
+        older: Arc::default(),
         limits: Limits::DEFAULT,
         own_limits: Limits::DEFAULT,
     };

@@ -76,7 +76,7 @@ impl Loaded {
                     self.add_sequence(file.name, &bytes);
                 }
                 Ok(bytes) => {
-                    let bytes = match home.input_of(bytes) {
+                    let bytes = match home.input_of(&file.path, bytes) {
                         Ok(bytes) => bytes,
                         Err(error) => {
                             let path = show::path(&file.path);

@@ -26,6 +26,7 @@ impl Disk {
             seed_folder: dir.path().join("testdata/fuzz/tests.parses"),
             kind,
             shape: None,
+            older: Older::default(),
             limits,
             own_limits: Limits::DEFAULT,
         };

@@ -68,6 +68,7 @@ fn record(module: &str) -> Record<&str> {
         kind: InputKind::Bytes,
         n_seeds: 0,
         ignored: 0,
+        structured: 0,
         options: Options::default(),
         types: None,
     }

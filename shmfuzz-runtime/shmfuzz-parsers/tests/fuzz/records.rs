@@ -17,6 +17,7 @@ const RECORD: Record = Record {
     kind: InputKind::Text,
     n_seeds: 2,
     ignored: 0,
+    structured: 0,
     options: Options { timeout_ms: 1000, max_len: 4096, stack_size: 0, rss_limit: 0 },
     types: Some(&Tree::Tuple(&[&Tree::Text, &Tree::List(&Tree::Unsigned(2))])),
 };

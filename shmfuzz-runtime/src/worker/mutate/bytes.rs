@@ -321,6 +321,7 @@ mod tests {
         let context = Context {
             kind: InputKind::Bytes,
             shape: None,
+            own: crate::worker::mutate::Own::default(),
             limit: 12,
             donor: b"12345",
             dictionary: &dictionary,

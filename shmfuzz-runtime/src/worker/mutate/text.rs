@@ -252,6 +252,7 @@ mod tests {
         let context = Context {
             kind: InputKind::Text,
             shape: None,
+            own: crate::worker::mutate::Own::default(),
             limit: 16,
             donor: "1€3".as_bytes(),
             dictionary: &dictionary,

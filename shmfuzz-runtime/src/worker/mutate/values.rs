@@ -648,7 +648,7 @@ fn resize(area: &mut Area<'_>, node: Node<'_>, n: usize, room: Room) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::favour;
+    use super::super::{Own, favour};
     use super::*;
     use crate::value::{Reader, Value};
     use crate::worker::dictionary::Dictionary;
@@ -681,7 +681,7 @@ mod tests {
         choices: &'a [u8; favour::N_CHOICES],
     ) -> Context<'a> {
         let (kind, limit) = (InputKind::Bytes, 400);
-        Context { kind, shape: Some(shape), limit, donor, dictionary, edits: &[], choices }
+        Context { kind, shape: Some(shape), own: Own::default(), limit, donor, dictionary, edits: &[], choices }
     }
 
     proptest! {
