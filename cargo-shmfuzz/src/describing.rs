@@ -39,7 +39,10 @@ pub(crate) fn describe(launch: &Launch, files: &[PathBuf]) -> anyhow::Result<Des
     let answer = description::answer_file(&request);
     let what = || {
         let program = show::path(&launch.executable);
-        format!("{} --exact {} does not say what its arguments are made of", program, launch.test_path)
+        format!(
+            "{} --exact {} does not say what its arguments are made of",
+            program, launch.test_path
+        )
     };
     if !status.success() {
         bail!("{}: it ended with {status}{}", what(), said(&output));
@@ -79,6 +82,8 @@ fn wait(child: &mut Child) -> anyhow::Result<(ExitStatus, Vec<u8>)> {
     let status = child.wait().context("cannot wait for the process")?;
     match output {
         Ok(output) => Ok((status, output)),
-        Err(_) => bail!("the test binary did not say within {LIMIT:?} what its arguments are made of"),
+        Err(_) => {
+            bail!("the test binary did not say within {LIMIT:?} what its arguments are made of")
+        }
     }
 }

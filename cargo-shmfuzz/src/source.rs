@@ -143,7 +143,7 @@ impl Source {
 
     /// Whose a function is, and its file in short.
     fn origin(&self, function: &str, file: Option<&str>) -> (Origin, Option<String>) {
-        let is_body = function.ends_with("__shmfuzz_body");
+        let is_body = function.contains("__shmfuzz_");
         let Some(file) = file else {
             let is_harness = is_body || function.contains("shmfuzz_runtime::");
             return (if is_harness { Origin::Harness } else { Origin::Other }, None);

@@ -204,9 +204,9 @@ mod tests {
 
     #[test]
     fn phases_and_numbers_agree() {
-        for n in 0..7 {
+        for n in 0..8 {
             assert_eq!(Phase::from_u32(n).map(|p| p as u32), Some(n));
         }
-        assert_eq!(Phase::from_u32(7), None);
+        assert_eq!(Phase::from_u32(8), None);
     }
 }

@@ -113,7 +113,7 @@ pub mod stack;
 pub mod testdata;
 pub mod turn;
 pub mod value;
-#[cfg(all(unix, feature = "fuzz-test"))]
+#[cfg(any(feature = "coordinator", feature = "fuzz-test"))]
 mod walk;
 pub mod words;
 
@@ -131,10 +131,10 @@ pub mod input;
 mod last_seed;
 #[cfg(feature = "fuzz-test")]
 pub mod outcome;
-#[cfg(unix)]
-mod process;
 #[cfg(feature = "fuzz-test")]
 mod probe;
+#[cfg(unix)]
+mod process;
 #[cfg(feature = "fuzz-test")]
 mod role;
 #[cfg(feature = "fuzz-test")]

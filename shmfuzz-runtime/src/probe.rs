@@ -8,9 +8,9 @@
 use crate::outcome::Verdict;
 use crate::record::InputKind;
 use crate::shape::Tree;
-use crate::structured::{Found, Known};
 #[cfg(feature = "structured")]
 use crate::structured::{self, Structured};
+use crate::structured::{Found, Known};
 use crate::value::{Arguments, Reader, Seed, Value};
 use std::marker::PhantomData;
 
@@ -385,12 +385,12 @@ impl<O> NoMutator for ProbeMutator<O> {}
 
 /// All the traits, for an expansion to have their methods and none of their names.
 pub mod methods {
-    #[cfg(feature = "arbitrary")]
-    pub use super::{OneViaArbitrary as _, ViaArbitrary as _};
-    #[cfg(feature = "structured")]
-    pub use super::{ChangeViaSerde as _, OneViaSerde as _, ViaSerde as _};
     pub use super::{
         BuiltIn as _, ChangeBuiltIn as _, ChangeNeither as _, Neither as _, NoMutator as _,
         NoStructure as _, OneBuiltIn as _, OneNeither as _, Other as _,
     };
+    #[cfg(feature = "structured")]
+    pub use super::{ChangeViaSerde as _, OneViaSerde as _, ViaSerde as _};
+    #[cfg(feature = "arbitrary")]
+    pub use super::{OneViaArbitrary as _, ViaArbitrary as _};
 }

@@ -217,6 +217,21 @@ impl Shape {
         (read.rest.is_empty() && Named::settle(&read.named)).then_some(shape)
     }
 
+    /// What keys and values of a map are: of a map that keeps its order, which is a list of pairs, as well.
+    pub fn pair(&self) -> Option<(&Self, &Self)> {
+        match self {
+            Self::Map(key, value) => Some((key, value)),
+            Self::List(of) => match &**of {
+                Self::Tuple(pair) => match &pair[..] {
+                    [key, value] => Some((key, value)),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The encoding, which [`Self::parse`] reads.
     pub fn encode(&self) -> Vec<u8> {
         let (mut out, mut named) = (Vec::new(), Vec::new());

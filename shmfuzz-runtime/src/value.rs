@@ -15,12 +15,10 @@
 #[path = "value/argument.rs"]
 mod argument;
 #[path = "value/builtin.rs"]
-mod builtin;
+pub(crate) mod builtin;
 #[path = "value/text.rs"]
 pub mod text;
 
-#[cfg(feature = "structured")]
-pub(crate) use builtin::char_of;
 pub use argument::{Argument, Arguments, Given, Seed};
 
 use crate::shape::{Named, Tree};

@@ -35,20 +35,25 @@ impl Node<'_> {
     }
 
     /// Whether it is bytes or text behind their number.
+    #[cfg(all(unix, feature = "fuzz-test"))]
     pub(crate) fn is_run(&self) -> bool {
         matches!(self.shape, Shape::Bytes | Shape::Text | Shape::Json)
     }
 
+    #[cfg(all(unix, feature = "fuzz-test"))]
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.shape, Shape::List(_) | Shape::Map(..))
     }
 
+    #[cfg(all(unix, feature = "fuzz-test"))]
     pub(crate) fn is_choice(&self) -> bool {
         match self.shape {
             Shape::Named(named) => {
                 matches!(named.body(), Body::Enum(variants) if variants.len() > 1)
             }
-            shape => matches!(shape, Shape::Option(_) | Shape::Result(..) | Shape::Bool | Shape::Ip),
+            shape => {
+                matches!(shape, Shape::Option(_) | Shape::Result(..) | Shape::Bool | Shape::Ip)
+            }
         }
     }
 }
@@ -191,6 +196,7 @@ pub(crate) fn put_simplest(shape: &Shape, to: &mut Vec<u8>) {
             to.push(0);
             put_simplest(ok, to);
         }
+        Shape::Char => to.extend([b'0', 0, 0, 0]),
         Shape::Ip => to.extend([0; 5]),
         Shape::Option(_) => to.push(0),
         Shape::Json => to.extend(b"\x04\0\0\0null"),

@@ -31,11 +31,16 @@ fn values_of_any_type_are_found_wrong_from_nothing() {
 #[test]
 fn values_are_found_from_nothing_and_written_as_text() {
     let typed = Project::from_fixture("typed", "values");
+    let mut source = fs::read_to_string(typed.path("src/values.rs")).unwrap();
     for (test, expected) in [
         ("one_number", Some("-1234567890123\n")),
         ("two_arguments", Some("9\n\"yes\"\n")),
-        ("related_fields", None),
+        ("related_fields", Some("1001\n1008\n")),
         ("one_of_a_list", Some("[[true,\"key\"]]\n")),
+        (
+            "many_values",
+            Some("1001\n1008\n\"=\"\n[[77,null]]\n3.0\n{\"nanos\":500000000,\"secs\":1}\n"),
+        ),
         ("an_array", Some("[115,105,120,116,101,101,110,32,98,121,116,101,115,32,97,98]\n")),
     ] {
         let path = format!("values::{test}");
@@ -48,12 +53,33 @@ fn values_are_found_from_nothing_and_written_as_text() {
         assert!(expected.is_none_or(|expected| values == expected), "{test}: {values}");
         assert_eq!(name_of(file), finding_name("crash", text.as_bytes()), "{output}");
         let repro = typed.shmfuzz(["repro", "--exact", &path, name_of(file)]).run();
-        repro.code(100).says(&["found at one value"]);
+        repro.code(100).says(&["found at "]);
         let cargo_test = typed.cargo(["test", "--lib", "--", "--exact", &path]).run();
-        cargo_test.code(101).says(&[name_of(file), "found at one value"]);
+        cargo_test.code(101).says(&[name_of(file), "found at "]);
         let again = typed.fuzz(&path, &["--runs", "1000", "--jobs", "1"]).run().code(0);
         assert_eq!(again.event("known")["seed"], name_of(file), "{again}");
+        source += output.event("minimized")["unit_test"].as_str().expect("code to paste");
     }
+    typed.write("src/values.rs", source);
+    let pasted = typed.cargo(["test", "--lib", "--", "_crash_"]).run().code(101);
+    pasted.says(&["0 passed; 6 failed", "values::many_values_crash_", "found at many values"]);
+}
+
+#[test]
+fn values_that_end_the_process_become_the_simplest() {
+    let typed = Project::from_fixture("typed", "values-minimize");
+    let test = "values::ends_the_process";
+    let folder = "testdata/fuzz/values.ends_the_process";
+    typed.write(
+        format!("{folder}/mine"),
+        "cargo-shmfuzz values v1\n-9876\n[\"some\",\"text\",\"more\"]\n",
+    );
+    let output = typed.shmfuzz(["minimize", "--exact", test, "mine"]).run().code(0);
+    let output = output.says(&["-77", "[\"x\"]"]);
+    let files = typed.testdata("values.ends_the_process");
+    let made = files.iter().find(|file| name_of(file) != "mine").expect("a file was written");
+    let text = fs::read_to_string(made).unwrap();
+    assert_eq!(text, "cargo-shmfuzz values v1\n-77\n[\"x\"]\n", "{output}");
 }
 
 #[test]

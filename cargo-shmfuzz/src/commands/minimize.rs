@@ -93,8 +93,8 @@ fn minimize(arguments: &Arguments, report: &mut Report) -> Result<ExitCode, Fail
     let mut selected = super::select_one(&build, &arguments.one, |why| report.warn(why))?;
     let Some(one) = &mut selected else { return Ok(ExitCode::NoMatch) };
     let store_root = super::root(&workspace, None)?;
-    let path = repro::find(one, &arguments.input)
-        .map_err(|error| Failed::new(ExitCode::Usage, error))?;
+    let path =
+        repro::find(one, &arguments.input).map_err(|error| Failed::new(ExitCode::Usage, error))?;
     super::describe(std::slice::from_mut(one), &store_root, &[path.clone().into()])
         .map_err(|error| Failed::new(ExitCode::Harness, error))?;
     let one = &*one;

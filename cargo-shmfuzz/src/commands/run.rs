@@ -274,6 +274,7 @@ pub(super) fn campaign_test(
     Test {
         name: one.name.clone(),
         kind: one.test.record.kind,
+        shape: one.test.record.types.clone(),
         timeout: limits.timeout,
         rss_limit: limits.rss_limit,
         max_len: limits.max_len.min(MAX_VALUE_LEN),

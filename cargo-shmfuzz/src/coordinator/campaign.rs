@@ -3,6 +3,7 @@
 
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::shape::Shape;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub(crate) struct Test {
     pub(crate) name: String,
     /// What it takes.
     pub(crate) kind: InputKind,
+    /// What its inputs are made of, if they are values.
+    pub(crate) shape: Option<Shape>,
     /// Longest time of one call.
     pub(crate) timeout: Duration,
     /// Largest resident memory of a worker, in bytes; 0 for none.

@@ -121,9 +121,7 @@ impl Human {
         };
         let text = format!("{name}: {change}, {}", why_not_smaller(*limit));
         self.console.status(Tone::Good, "Minimized", &text);
-        for line in show::input(None, &finding.input) {
-            self.console.detail(&format!("  {line}"));
-        }
+        self.bytes(finding.test, &finding.input);
         let path = shown_path(path);
         self.console.detail(&format!("in {path}"));
         let repro = &label(&self.labels, finding.test).repro;

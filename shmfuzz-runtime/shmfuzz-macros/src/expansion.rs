@@ -9,8 +9,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, Meta, PatType, PathArguments,
-    ReturnType, Type, Visibility,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, Meta, PatType,
+    PathArguments, ReturnType, Type, Visibility,
 };
 
 use crate::options::{Options, PathOption};
@@ -157,12 +157,13 @@ fn body(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStr
         None => body,
     };
     let as_written = drive(quote!(#name(#(#names),*)));
-    let given = names.iter().zip(typed_arguments(function)).map(|(name, argument)| {
-        match borrowed(&argument.ty) {
-            Some(ty) => quote!(<_ as ::core::borrow::Borrow<#ty>>::borrow(&#name)),
-            None => name.to_token_stream(),
-        }
-    });
+    let given =
+        names.iter().zip(typed_arguments(function)).map(|(name, argument)| {
+            match borrowed(&argument.ty) {
+                Some(ty) => quote!(<_ as ::core::borrow::Borrow<#ty>>::borrow(&#name)),
+                None => name.to_token_stream(),
+            }
+        });
     let as_owned = drive(quote!(#name(#(#given),*)));
     let pattern = owned_pattern(&names);
     let checks = typed_arguments(function).map(|argument| {
@@ -178,7 +179,20 @@ fn body(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStr
             #(#checks)*
         }
 
-        #[allow(clippy::let_unit_value, clippy::needless_borrow, clippy::unit_arg)]
+        // Functions, whose names tell stacks that they are none of the user's.
+        #[allow(clippy::unit_arg)]
+        #[inline]
+        fn __shmfuzz_as_written((#(#names,)*): #types) -> #private::Verdict {
+            #verdict(#as_written)
+        }
+
+        #[allow(clippy::unit_arg)]
+        #[inline]
+        fn __shmfuzz_as_owned(#pattern: #owned) -> #private::Verdict {
+            #verdict(#as_owned)
+        }
+
+        #[allow(clippy::let_unit_value, clippy::needless_borrow)]
         fn __shmfuzz_body(__shmfuzz_bytes: &[::core::primitive::u8]) -> #private::Verdict {
             use #private::methods::*;
             let mut __shmfuzz_owned = ::core::default::Default::default();
@@ -186,8 +200,8 @@ fn body(private: &TokenStream, options: &Options, function: &ItemFn) -> TokenStr
                 &__SHMFUZZ_FOUND,
                 __shmfuzz_bytes,
                 &mut __shmfuzz_owned,
-                |(#(#names,)*): #types| #verdict(#as_written),
-                |#pattern: #owned| #verdict(#as_owned),
+                __shmfuzz_as_written,
+                __shmfuzz_as_owned,
             )
         }
     }
@@ -230,7 +244,8 @@ fn mutation(private: &TokenStream, options: &Options, function: &ItemFn) -> Toke
     };
     let generate = match &options.generator {
         Some(PathOption { path, .. }) => {
-            let make = quote_spanned!(path.span()=> #private::generate::<#owned>(#path, __shmfuzz_number));
+            let make =
+                quote_spanned!(path.span()=> #private::generate::<#owned>(#path, __shmfuzz_number));
             quote! {
                 ::core::option::Option::Some(|__shmfuzz_number| {
                     use #private::methods::*;

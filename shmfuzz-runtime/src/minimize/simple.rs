@@ -29,7 +29,7 @@ pub(super) fn is_simpler(candidate: &[u8], than: &[u8]) -> bool {
     }
 }
 
-fn rank(byte: u8) -> u16 {
+pub(super) fn rank(byte: u8) -> u16 {
     let n = SIMPLE.iter().position(|simple| *simple == byte);
     n.map_or(u16::from(byte) + SIMPLE.len() as u16, |n| n as u16)
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn minimize(input: &[u8], kind: InputKind, fails: impl Fn(&[u8]) -> bool) -> (Vec<u8>, usize) {
     assert!(fails(input));
-    let mut minimizer = Minimizer::new(input, kind, Scope::Full);
+    let mut minimizer = Minimizer::new(input, kind, None, Scope::Full);
     let mut n_tries = 0;
     while let Some(candidate) = minimizer.candidate() {
         n_tries += 1;
@@ -59,7 +59,7 @@ fn a_long_input_is_made_simple_in_few_tries() {
     // Each try that fails may cost a process.
     let input: Vec<u8> = (0..4000u32).map(|n| (n % 251) as u8).collect();
     let fails = |b: &[u8]| b.len() == 4000 && b[1700] == input[1700];
-    let mut minimizer = Minimizer::new(&input, InputKind::Bytes, Scope::Full);
+    let mut minimizer = Minimizer::new(&input, InputKind::Bytes, None, Scope::Full);
     let (mut n_accepted, mut n_tries) = (0, 0);
     while let Some(candidate) = minimizer.candidate() {
         n_tries += 1;
@@ -154,7 +154,7 @@ fn numbers_become_small() {
 #[test]
 fn asking_again_gives_the_same_candidate() {
     for scope in [Scope::Shorten, Scope::Full] {
-        let mut minimizer = Minimizer::new(b"abcd", InputKind::Bytes, scope);
+        let mut minimizer = Minimizer::new(b"abcd", InputKind::Bytes, None, scope);
         let first = minimizer.candidate().unwrap().to_vec();
         assert_eq!(minimizer.candidate().unwrap(), first);
         minimizer.accept();
@@ -165,7 +165,7 @@ fn asking_again_gives_the_same_candidate() {
 #[test]
 fn nothing_is_proposed_for_nothing() {
     for scope in [Scope::Shorten, Scope::Full] {
-        assert_eq!(Minimizer::new(b"", InputKind::Text, scope).candidate(), None);
+        assert_eq!(Minimizer::new(b"", InputKind::Text, None, scope).candidate(), None);
     }
 }
 
@@ -203,7 +203,7 @@ proptest! {
 
     #[test]
     fn candidates_of_text_are_text_and_none_comes_twice(input in "[aß€😀\\[\\],7]{0,20}", answers: Vec<bool>) {
-        let mut minimizer = Minimizer::new(input.as_bytes(), InputKind::Text, Scope::Full);
+        let mut minimizer = Minimizer::new(input.as_bytes(), InputKind::Text, None, Scope::Full);
         let mut answers = answers.into_iter();
         let mut all = std::collections::HashSet::new();
         let mut best = input.clone().into_bytes();

@@ -94,9 +94,7 @@ impl Named {
     /// end of the input, it is the simplest one: zeros might be one that nests, and its parts as well.
     pub fn variant(&self, tag: Option<usize>, depth: usize) -> usize {
         match (self.body(), tag) {
-            (Body::Enum(variants), Some(tag)) if depth < MOST_NESTED => {
-                tag % variants.len().max(1)
-            }
+            (Body::Enum(variants), Some(tag)) if depth < MOST_NESTED => tag % variants.len().max(1),
             _ => self.simplest(),
         }
     }

@@ -29,10 +29,7 @@ impl<'a> FromJson<'a> {
     }
 
     /// As JSON is read without knowing more.
-    fn plain<T>(
-        self,
-        read: impl FnOnce(Json) -> Result<T, serde_json::Error>,
-    ) -> Result<T, Error> {
+    fn plain<T>(self, read: impl FnOnce(Json) -> Result<T, serde_json::Error>) -> Result<T, Error> {
         read(self.json.clone()).map_err(|error| Error::new(error.to_string()))
     }
 
@@ -169,11 +166,7 @@ impl<'de> Deserializer<'de> for FromJson<'_> {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         match self.shape {
             Some(Shape::Array(_, of)) => self.list(Of::Same(of), visitor),
             Some(Shape::Tuple(of)) => self.list(Of::Each(of), visitor),
@@ -194,11 +187,11 @@ impl<'de> Deserializer<'de> for FromJson<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match (self.shape, self.json) {
-            (Some(Shape::Map(_, value)), Json::Object(map)) => {
+        match (self.shape.and_then(Shape::pair), self.json) {
+            (Some((_, value)), Json::Object(map)) => {
                 visitor.visit_map(Members { rest: map.iter(), value: None, of: Of::Same(value) })
             }
-            (Some(Shape::Map(key, value)), Json::Array(pairs)) => {
+            (Some((key, value)), Json::Array(pairs)) => {
                 visitor.visit_map(Pairs { rest: pairs.iter(), value: None, of: (key, value) })
             }
             _ => self.plain(|json| json.deserialize_map(visitor)),
@@ -358,7 +351,8 @@ struct OfVariant<'a> {
 impl<'a> OfVariant<'a> {
     /// What it holds; where it is known by another name, as a list or an object.
     fn held(&self) -> Result<(&'a Json, Option<&'a Fields>), Error> {
-        let held = self.held.ok_or_else(|| Error::new(format!("`{}` holds something", self.name)))?;
+        let held =
+            self.held.ok_or_else(|| Error::new(format!("`{}` holds something", self.name)))?;
         Ok((held, self.named.variant_named(self.name).map(|variant| &variant.fields)))
     }
 }

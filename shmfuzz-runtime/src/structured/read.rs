@@ -5,7 +5,8 @@
 
 use super::error::Error;
 use crate::shape::{Body, MOST_NESTED, Named, Shape};
-use crate::value::{Reader, char_of};
+use crate::value::Reader;
+use crate::value::builtin::char_of;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
@@ -192,7 +193,7 @@ impl<'de> Deserializer<'de> for Read<'_, 'de> {
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
         through_json!(self, deserialize_map(visitor));
-        let Shape::Map(key, value) = self.shape else {
+        let Some((key, value)) = self.shape.pair() else {
             return Err(Error::unlike("a map", self.shape));
         };
         let n = self.from.count();
@@ -212,8 +213,8 @@ impl<'de> Deserializer<'de> for Read<'_, 'de> {
         };
         let depth = self.from.depth;
         self.from.depth += 1;
-        let value = visitor
-            .visit_seq(Each { from: &mut *self.from, shapes: &named.fields_of(0).of });
+        let value =
+            visitor.visit_seq(Each { from: &mut *self.from, shapes: &named.fields_of(0).of });
         self.from.depth = depth;
         value
     }
@@ -378,7 +379,10 @@ impl<'de> VariantAccess<'de> for OfVariant<'_, 'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
         let [shape] = &self.named.fields_of(self.variant).of[..] else {
-            return Err(Error::new(format!("{} has no such variant of one field", self.named.name())));
+            return Err(Error::new(format!(
+                "{} has no such variant of one field",
+                self.named.name()
+            )));
         };
         seed.deserialize(Read { from: self.from, shape })
     }

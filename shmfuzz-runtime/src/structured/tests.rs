@@ -1,8 +1,8 @@
 use super::values::{from_file, mutate, read, to_input};
 use super::*;
 use crate::shape::Body;
-use crate::value::{Reader, text};
 use crate::value::text::{FIRST_LINE, to_file, to_lines};
+use crate::value::{Reader, text};
 use crate::walk::walk;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -183,7 +183,8 @@ fn every_variant_is_found_with_its_fields() {
     let Shape::List(of) = &traced.shape else { panic!("{:?}", traced.shape) };
     let Shape::Named(named) = &**of else { panic!("{of:?}") };
     let Body::Enum(variants) = named.body() else { panic!("{named:?}") };
-    let shown: Vec<_> = variants.iter().map(|one| format!("{} {:?}", one.name, one.fields.of)).collect();
+    let shown: Vec<_> =
+        variants.iter().map(|one| format!("{} {:?}", one.name, one.fields.of)).collect();
     assert_eq!(
         shown,
         [
@@ -225,10 +226,7 @@ fn values_are_written_as_serde_writes_them() {
     let lines = check(found::<(Expr, Node)>(), &(call, Node { value: 7, next: None }));
     assert_eq!(
         lines,
-        [
-            "{\"Call\":{\"arguments\":[\"Nothing\"],\"name\":\"f\"}}",
-            "{\"next\":null,\"value\":7}"
-        ]
+        ["{\"Call\":{\"arguments\":[\"Nothing\"],\"name\":\"f\"}}", "{\"next\":null,\"value\":7}"]
     );
 }
 

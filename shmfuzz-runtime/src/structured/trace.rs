@@ -22,6 +22,8 @@ enum Part {
     List(usize),
     Tuple(Vec<usize>),
     Map(usize, usize),
+    /// A map that keeps the order of its pairs, or is not known not to.
+    Pairs(usize, usize),
     Named(usize),
     /// The type asks for anything that there is.
     Any,
@@ -90,6 +92,10 @@ const TEXTS: [&str; 12] = [
 ];
 const NUMBERS: [u8; 4] = [0, 1, 2, 100];
 
+/// Maps of which the order of the pairs in an input says nothing.
+const MAPS: [&str; 2] =
+    ["alloc::collections::btree::map::BTreeMap<", "std::collections::hash::map::HashMap<"];
+
 /// What a type is made of, and a value of each kind that was made on the way.
 #[derive(Debug)]
 pub(super) struct Traced<T> {
@@ -131,9 +137,11 @@ pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
 impl Tracer {
     fn n_known(&self) -> usize {
         let known = |part: &&Part| **part != Part::Unknown;
-        let made = self.defs.iter().flat_map(|def| &def.variants).map(|one| {
-            usize::from(one.parts.is_some()) + usize::from(one.is_made)
-        });
+        let made = self
+            .defs
+            .iter()
+            .flat_map(|def| &def.variants)
+            .map(|one| usize::from(one.parts.is_some()) + usize::from(one.is_made));
         self.parts.iter().filter(known).count() + made.sum::<usize>()
     }
 
@@ -160,7 +168,7 @@ impl Tracer {
     fn inner<const N: usize>(&mut self, at: usize, make: fn([usize; N]) -> Part) -> [usize; N] {
         match (&self.parts[at], N) {
             (Part::Option(of) | Part::List(of), 1) => return [*of; N],
-            (Part::Map(key, value), 2) => {
+            (Part::Map(key, value) | Part::Pairs(key, value), 2) => {
                 let (key, value) = (*key, *value);
                 return std::array::from_fn(|nth| if nth == 0 { key } else { value });
             }
@@ -178,7 +186,9 @@ impl Tracer {
             Part::Leaf(_) | Part::Any => false,
             Part::Option(of) | Part::List(of) => self.is_open(*of, seen),
             Part::Tuple(of) => of.iter().any(|at| self.is_open(*at, seen)),
-            Part::Map(key, value) => self.is_open(*key, seen) || self.is_open(*value, seen),
+            Part::Map(key, value) | Part::Pairs(key, value) => {
+                self.is_open(*key, seen) || self.is_open(*value, seen)
+            }
             Part::Named(def) if seen.contains(def) => false,
             Part::Named(def) => {
                 seen.push(*def);
@@ -255,7 +265,8 @@ impl Tracer {
     fn shape(&self) -> Shape {
         let named: Vec<_> = self.defs.iter().map(|def| Named::new(def.name.clone())).collect();
         for (one, def) in named.iter().zip(&self.defs) {
-            let variants: Vec<_> = def.variants.iter().map(|one| self.variant(one, &named)).collect();
+            let variants: Vec<_> =
+                def.variants.iter().map(|one| self.variant(one, &named)).collect();
             one.set(match (def.is_enum, variants) {
                 (false, variants) => {
                     Body::Struct(variants.into_iter().next().expect("a struct has one").fields)
@@ -304,6 +315,10 @@ impl Tracer {
                 }
             }
             Part::Map(key, value) => Shape::Map(inner(*key), inner(*value)),
+            Part::Pairs(key, value) => {
+                let pair = Shape::Tuple(vec![*inner(*key), *inner(*value)]);
+                Shape::List(Box::new(pair))
+            }
             Part::Named(def) if self.defs[*def].is_whole() => Shape::Named(named[*def].clone()),
             // What could not be made, or is not known before it is there: the type itself knows.
             Part::Named(_) | Part::Any | Part::Unknown => Shape::Json,
@@ -345,11 +360,7 @@ impl Tracing<'_> {
         }
     }
 
-    fn each<'de, V: Visitor<'de>>(
-        mut self,
-        of: Vec<usize>,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn each<'de, V: Visitor<'de>>(mut self, of: Vec<usize>, visitor: V) -> Result<V::Value, Error> {
         self.deeper()?;
         let made = visitor.visit_seq(Each::new(&mut *self.tracer, of));
         self.tracer.depth -= 1;
@@ -493,11 +504,7 @@ impl<'de> Deserializer<'de> for Tracing<'_> {
         self.each(of, visitor)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         let of = match &self.tracer.parts[self.at] {
             Part::Tuple(of) => of.clone(),
             _ => {
@@ -515,14 +522,27 @@ impl<'de> Deserializer<'de> for Tracing<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.structure(name, Style::Tuple, (&[], len), |visitor, each| visitor.visit_seq(each), visitor)
+        self.structure(
+            name,
+            Style::Tuple,
+            (&[], len),
+            |visitor, each| visitor.visit_seq(each),
+            visitor,
+        )
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
         if self.tracer.parts[self.at] == Part::Any {
             return self.deserialize_any(visitor);
         }
-        let [key, value] = self.tracer.inner(self.at, |[key, value]| Part::Map(key, value));
+        let has_no_order = MAPS.iter().any(|map| type_name::<V::Value>().starts_with(map));
+        let [key, value] = self.tracer.inner(
+            self.at,
+            match has_no_order {
+                true => |[key, value]: [usize; 2]| Part::Map(key, value),
+                false => |[key, value]: [usize; 2]| Part::Pairs(key, value),
+            },
+        );
         let is_open = self.tracer.looks_into(key) || self.tracer.looks_into(value);
         let of = if is_open { vec![key, value] } else { Vec::new() };
         self.deeper()?;

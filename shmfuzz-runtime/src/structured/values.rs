@@ -61,7 +61,10 @@ pub fn to_input<T: Structured>(found: &Found, value: &T) -> Vec<u8> {
 
 /// Files of an older type are read as the type reads them: with what is missing by default, and under
 /// older names.
-pub(super) fn from_file<T: Structured>(found: &'static Found, file: &[u8]) -> Result<Vec<u8>, TextError> {
+pub(super) fn from_file<T: Structured>(
+    found: &'static Found,
+    file: &[u8],
+) -> Result<Vec<u8>, TextError> {
     let shape = &found.form::<T>().shape;
     let exact = text::from_file(shape, file);
     if let Ok(input) = &exact {
@@ -112,7 +115,6 @@ pub fn mutate<T: Structured>(
     }
     is_new
 }
-
 
 /// The same by the mutator that the type has.
 pub fn mutate_by_mutatis<T: Structured + DefaultMutate>(

@@ -113,11 +113,16 @@ impl<'a> Write<'a> {
 /// Variants are known by name; numbers count those that are skipped, too.
 fn find(named: &Named, nth: u32, name: &str) -> Result<usize, Error> {
     let Body::Enum(variants) = named.body() else {
-        return Err(Error::new(format!("{} is written as an enum and read as a struct", named.name())));
+        return Err(Error::new(format!(
+            "{} is written as an enum and read as a struct",
+            named.name()
+        )));
     };
     let by_name = variants.iter().position(|variant| variant.name == name);
     let nth = by_name.or_else(|| (variants.len() > nth as usize).then_some(nth as usize));
-    nth.ok_or_else(|| Error::new(format!("{} is written as `{name}`, which it is not read as", named.name())))
+    nth.ok_or_else(|| {
+        Error::new(format!("{} is written as `{name}`, which it is not read as", named.name()))
+    })
 }
 
 fn mismatch(what: &str, shape: &Shape) -> Error {
@@ -226,7 +231,12 @@ impl<'a> Serializer for Write<'a> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a>, Error> {
-        self.list()
+        let pair = self.shape.pair();
+        let mut parts = self.list()?;
+        if let Some((key, value)) = pair {
+            parts.of = Of::Pair(key, value);
+        }
+        Ok(parts)
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Parts<'a>, Error> {
@@ -308,7 +318,9 @@ impl Parts<'_> {
         if let Of::Fields(fields, nth) = &mut self.of {
             let left_out = fields.names.iter().skip(*nth).position(|one| one == name);
             let left_out = left_out.ok_or_else(|| {
-                Error::new(format!("the field `{name}` is written and not read, or in another order"))
+                Error::new(format!(
+                    "the field `{name}` is written and not read, or in another order"
+                ))
             })?;
             for shape in &fields.of[*nth..*nth + left_out] {
                 put_simplest(shape, self.to);

@@ -6,7 +6,7 @@ use super::budget::{CALL, Pace};
 use super::execute::Outcome;
 use super::flicker::{Reached, differences};
 use super::queue::Entry;
-use super::{Tally, Worker, WorkerError};
+use super::{Form, Tally, Worker, WorkerError};
 use crate::entries::{self, EntryChange, LogEntry, LogFull, Origin};
 use crate::layout::Phase;
 use crate::message::JobEnd;
@@ -258,7 +258,8 @@ impl Worker {
             return Ok(None);
         }
         let n_calls = (2 * self.pace.pick_cost() / cost.max(1)).min(TRIM_CALLS);
-        let mut minimizer = Minimizer::new(&input, self.test.record.kind, Scope::Shorten);
+        let Form { kind, shape, .. } = self.form;
+        let mut minimizer = Minimizer::new(&input, kind, shape, Scope::Shorten);
         for _ in 0..n_calls {
             if self.is_stopped() {
                 break;
@@ -274,7 +275,7 @@ impl Worker {
             tally.budget.spend(cost, 1);
             if holds { minimizer.accept() } else { minimizer.reject() }
         }
-        if minimizer.best().len() == input.len() {
+        if minimizer.best().len() >= input.len() {
             return Ok(None);
         }
         self.shorten(turn, idx, minimizer.best(), tally)

@@ -280,7 +280,7 @@ mod tests {
         let context = Context {
             kind: InputKind::Bytes,
             shape: None,
-                own: Own::default(),
+            own: Own::default(),
             limit: 8,
             donor: b"",
             dictionary: &dictionary,

@@ -6,7 +6,7 @@
 
 use super::budget::{Budget, CALL, FAILURE};
 use super::execute::Outcome;
-use super::{Worker, WorkerError};
+use super::{Form, Worker, WorkerError};
 use crate::bucket::Bucket;
 use crate::message::{JobEnd, Minimize, Minimized};
 use crate::minimize::{Minimizer, Scope};
@@ -49,8 +49,9 @@ impl Worker {
                         return Ok(Minimized { end: JobEnd::Failed, reproduced: false, ..done });
                     }
                 }
-                let kind = self.test.record.kind;
-                Shrinking { id: ask.id, minimizer: Minimizer::new(&input, kind, Scope::Full) }
+                let Form { kind, shape, .. } = self.form;
+                let minimizer = Minimizer::new(&input, kind, shape, Scope::Full);
+                Shrinking { id: ask.id, minimizer }
             }
         };
         let minimizer = &mut shrinking.minimizer;

@@ -389,6 +389,7 @@ fn a_campaign_runs_from_its_start_to_its_finish() {
     let tests = [Test {
         name: "test".to_owned(),
         kind: InputKind::Bytes,
+        shape: None,
         timeout: LONG,
         rss_limit: 0,
         max_len: 4096,

@@ -21,6 +21,7 @@ use shmfuzz_runtime::leak::{self, Verdict};
 use shmfuzz_runtime::message::{JobEnd, Minimize, Minimized, Replayed, Request};
 use shmfuzz_runtime::minimize::{Minimizer, Scope};
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::shape::Shape;
 use std::time::Duration;
 
 /// Setbacks after which a minimization is content with what it has.
@@ -50,6 +51,7 @@ pub(super) struct Minimization {
     /// How long one call may take.
     pub(super) limit: Duration,
     kind: InputKind,
+    shape: Option<Shape>,
     way: Way,
 }
 
@@ -75,11 +77,13 @@ impl Minimization {
             None => test.timeout,
         };
         let mut minimization = Self {
-            best: finding.input.clone(),
+            // Of values, the shortest input, which the worker begins with as well.
+            best: minimizer(&finding.input, test.kind, test.shape.as_ref()).best().into(),
             spent: Duration::ZERO,
             setbacks: 0,
             limit: limit.min(test.timeout),
             kind: test.kind,
+            shape: test.shape.clone(),
             way: Way::Inside,
         };
         if !finding.failure.kind.is_recoverable() {
@@ -159,7 +163,8 @@ impl Minimization {
 
     /// From here on, each try is a job of its own.
     fn go_outside(&mut self) {
-        self.way = Way::Outside(Box::new(Minimizer::new(&self.best, self.kind, Scope::Full)));
+        let minimizer = minimizer(&self.best, self.kind, self.shape.as_ref());
+        self.way = Way::Outside(Box::new(minimizer));
     }
 
     /// What came of a try.
@@ -184,6 +189,10 @@ impl Minimization {
     fn is_outside(&self) -> bool {
         !matches!(self.way, Way::Inside)
     }
+}
+
+fn minimizer(input: &[u8], kind: InputKind, shape: Option<&Shape>) -> Minimizer {
+    Minimizer::new(input, kind, shape, Scope::Full)
 }
 
 /// How a candidate does.

@@ -379,6 +379,7 @@ mod tests {
         Pool::new(&Test {
             name: "t".to_owned(),
             kind: shmfuzz_runtime::record::InputKind::Bytes,
+            shape: None,
             timeout: Duration::ZERO,
             rss_limit: 0,
             max_len: 10,

@@ -72,8 +72,10 @@ impl Engine {
     }
 
     fn sequence_of(&self, idx: TestIdx, life: &Life) -> Stage {
-        let kind = self.campaign.tests[idx.0].kind;
-        Stage::Sequence(Box::new(Sequence::new(life, kind, self.campaign.by_work)))
+        let test = &self.campaign.tests[idx.0];
+        let is_seeded = self.campaign.by_work;
+        let sequence = Sequence::new(life, test.kind, test.shape.as_ref(), is_seeded);
+        Stage::Sequence(Box::new(sequence))
     }
 
     fn waiting(&self, idx: TestIdx) -> impl Iterator<Item = FindingId> {

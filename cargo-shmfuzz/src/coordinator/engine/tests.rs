@@ -32,6 +32,7 @@ fn campaign(n: usize) -> Campaign {
     let test = |i| Test {
         name: format!("t{i}"),
         kind: shmfuzz_runtime::record::InputKind::Bytes,
+        shape: None,
         timeout: MS * 1000,
         rss_limit: 512 << 20,
         max_len: 4096,

@@ -16,9 +16,7 @@ pub(super) fn json_of(named: &Named, from: &mut Reader<'_>) -> Json {
         Body::Struct(_) => held,
         Body::Enum(variants) => match variants.get(variant) {
             Some(variant) if variant.fields.style == Style::Unit => json!(variant.name),
-            Some(variant) => {
-                Json::Object(Map::from_iter([(variant.name.clone(), held)]))
-            }
+            Some(variant) => Json::Object(Map::from_iter([(variant.name.clone(), held)])),
             None => Json::Null,
         },
     }
@@ -77,7 +75,8 @@ fn put_held(fields: &Fields, json: &Json, to: &mut Writer) -> Result<(), String>
         Style::New => fields.of.iter().try_for_each(|shape| put_value(shape, json, to)),
         Style::Tuple => {
             let list = json.as_array().filter(|list| list.len() == fields.of.len());
-            let list = list.ok_or_else(|| unlike(&format!("a list of {}", fields.of.len()), json))?;
+            let list =
+                list.ok_or_else(|| unlike(&format!("a list of {}", fields.of.len()), json))?;
             put_all(fields.of.iter().zip(list), to)
         }
         Style::Named => {

@@ -681,7 +681,16 @@ mod tests {
         choices: &'a [u8; favour::N_CHOICES],
     ) -> Context<'a> {
         let (kind, limit) = (InputKind::Bytes, 400);
-        Context { kind, shape: Some(shape), own: Own::default(), limit, donor, dictionary, edits: &[], choices }
+        Context {
+            kind,
+            shape: Some(shape),
+            own: Own::default(),
+            limit,
+            donor,
+            dictionary,
+            edits: &[],
+            choices,
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use crate::coordinator::campaign::Bytes;
 use shmfuzz_runtime::journal::Life;
 use shmfuzz_runtime::minimize::{Minimizer, Scope};
 use shmfuzz_runtime::record::InputKind;
+use shmfuzz_runtime::shape::Shape;
 use std::time::Duration;
 
 /// Fresh workers in which what was reached is run before it counts as not failing after all.
@@ -21,6 +22,7 @@ pub(in super::super) struct Sequence {
     /// What is known to fail; all that was run, until something is.
     pub(super) inputs: Vec<Bytes>,
     kind: InputKind,
+    shape: Option<Shape>,
     /// Whether the system's randomness begins alike in each process.
     is_seeded: bool,
     step: Step,
@@ -52,13 +54,19 @@ enum Step {
 
 impl Sequence {
     /// Of all that a worker has run, with the input that failed at the end.
-    pub(in super::super) fn new(life: &Life, kind: InputKind, is_seeded: bool) -> Self {
+    pub(in super::super) fn new(
+        life: &Life,
+        kind: InputKind,
+        shape: Option<&Shape>,
+        is_seeded: bool,
+    ) -> Self {
         let inputs: Vec<Bytes> = life.inputs().into_iter().map(Bytes::from).collect();
         // Alone, the last one passes.
         let step = if inputs.len() < 2 { Step::Over } else { Step::Span(2) };
         Self {
             inputs,
             kind,
+            shape: shape.cloned(),
             is_seeded,
             step,
             spent: Duration::ZERO,
@@ -196,7 +204,8 @@ impl Sequence {
         let next = (nth..self.inputs.len()).find(|nth| !is_done(nth));
         let Some(nth) = next else { return Step::Over };
         let input = &self.inputs[nth];
-        self.shrink(nth, Box::new(Minimizer::new(input, self.kind, Scope::Full)))
+        let shape = self.shape.as_ref();
+        self.shrink(nth, Box::new(Minimizer::new(input, self.kind, shape, Scope::Full)))
     }
 
     fn shrink(&self, nth: usize, mut minimizer: Box<Minimizer>) -> Step {
@@ -214,7 +223,7 @@ mod tests {
     use shmfuzz_runtime::sequence::{pack, unpack};
 
     fn life(inputs: &[Vec<u8>]) -> Sequence {
-        Sequence::new(&Life::of(inputs), InputKind::Bytes, false)
+        Sequence::new(&Life::of(inputs), InputKind::Bytes, None, false)
     }
 
     /// Searches with a process that fails as the function says: at the input of which number, from

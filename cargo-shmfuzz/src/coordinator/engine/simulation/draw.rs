@@ -106,6 +106,7 @@ pub(super) fn test(random: &mut Random, n: u64) -> Test {
     Test {
         name: format!("test{n}"),
         kind: shmfuzz_runtime::record::InputKind::Bytes,
+        shape: None,
         timeout: MS * 1000,
         rss_limit: 0,
         max_len: 100,

@@ -278,7 +278,7 @@ fn a_wait_goes_on_while_the_whole_budget_is_handed_out() {
 
 #[test]
 fn the_answer_to_an_earlier_try_says_nothing_of_the_next() {
-    let mut sequence = Sequence::new(&Life::of(LIFE), InputKind::Bytes, false);
+    let mut sequence = Sequence::new(&Life::of(LIFE), InputKind::Bytes, None, false);
     let numbers: Vec<u32> = (0..3)
         .map(|_| {
             sequence.passed();
@@ -290,7 +290,7 @@ fn the_answer_to_an_earlier_try_says_nothing_of_the_next() {
     driver.set_up();
     let first = find(&mut driver, b"bb", MESSAGE);
     driver.engine.findings[FindingId(0)].stage =
-        Stage::Sequence(Box::new(Sequence::new(&Life::of(LIFE), InputKind::Bytes, false)));
+        Stage::Sequence(Box::new(Sequence::new(&Life::of(LIFE), InputKind::Bytes, None, false)));
     let job = Job {
         kind: JobKind::Sequence(7),
         since: Duration::ZERO,
