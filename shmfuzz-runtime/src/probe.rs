@@ -17,11 +17,11 @@ use std::marker::PhantomData;
 /// The arguments of a fuzz test as they are written (`A`, a tuple), and as what holds them: `O`, a
 /// tuple as well, unless there is only one.
 #[derive(Debug)]
-pub struct Probe<'a, A, O>(PhantomData<(&'a (), fn(A, O))>);
+pub struct Probe<'a, A, O>(PhantomData<&'a ()>, PhantomData<(A, O)>);
 
 impl<A, O> Probe<'_, A, O> {
     /// The one there is.
-    pub const NEW: Self = Self(PhantomData);
+    pub const NEW: Self = Self(PhantomData, PhantomData);
 }
 
 impl<'a, A: Arguments<'a>, O> Probe<'a, A, O> {
@@ -297,11 +297,11 @@ impl<A, O> ChangeNeither<O> for Probe<'_, A, O> {}
 
 /// One argument, of which it is said where it stands that it cannot be one.
 #[derive(Debug)]
-pub struct ProbeOne<'a, A>(PhantomData<(&'a (), fn(A))>);
+pub struct ProbeOne<'a, A>(PhantomData<&'a ()>, PhantomData<A>);
 
 impl<A> ProbeOne<'_, A> {
     /// The one there is.
-    pub const NEW: Self = Self(PhantomData);
+    pub const NEW: Self = Self(PhantomData, PhantomData);
 }
 
 /// One of a built-in type.

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "clippy takes helpers of tests for other code")]
+
 use super::values::{from_file, mutate, read, to_input};
 use super::*;
 use crate::shape::Body;

@@ -212,6 +212,14 @@ impl CoverageMap {
         self.clear_kept();
     }
 
+    /// Clears them, if they may have been touched outside of a call.
+    #[inline]
+    pub(super) fn clear_if(&mut self, is_touched: bool) {
+        if is_touched {
+            self.clear();
+        }
+    }
+
     /// Clears them, and leaves what the last merge found.
     pub(super) fn clear_kept(&self) {
         for run in &self.runs {

@@ -391,16 +391,20 @@ impl Worker {
     /// Forgets what functions of the user's that change inputs have touched: they are instrumented like
     /// the rest of the fuzz test.
     pub(super) fn forget_own_mutators(&mut self) {
-        if self.form.own.is_some() {
-            self.coverage.clear();
-        }
+        self.coverage.clear_if(self.form.own.is_some());
     }
 
-    /// Which blocks are looked at after each call of a batch; those are cleared, as for any call.
-    fn clear_for_batches(&mut self, n_batch: u64) -> Blocks {
+    /// How many calls a batch has, and which blocks are looked at after each of them; those are cleared,
+    /// as for any call. One call where functions of the user's touch counters between calls, which must
+    /// be forgotten in all blocks.
+    fn begin_batches(&mut self, usual_cost: u64) -> (u64, Blocks) {
+        let n_batch = match self.form.own.is_some() {
+            true => 1,
+            false => self.patience.n_calls(usual_cost, self.coverage.n_counters()),
+        };
         let blocks = if n_batch == 1 { Blocks::All } else { Blocks::Hot };
         self.coverage.clear_of(blocks);
-        blocks
+        (n_batch, blocks)
     }
 
     /// Mutates and runs until something happens or the pick's budget is used up; -> what it cost.
@@ -412,12 +416,7 @@ impl Worker {
         tally: &mut Tally,
     ) -> Result<(Burst, u64), WorkerError> {
         let mut area = self.mapping.input_area(turn).map_err(WorkerError::Mapping)?;
-        let n_batch = match self.form.own.is_some() {
-            // What these have touched must be forgotten before each call, in all blocks.
-            true => 1,
-            false => self.patience.n_calls(pick.usual_cost, self.coverage.n_counters()),
-        };
-        let blocks = self.clear_for_batches(n_batch);
+        let (n_batch, blocks) = self.begin_batches(pick.usual_cost);
         let source = Source::of(pick, self.form, &self.dictionary);
         let mut n_tried = pick.n_edits_tried;
         let mut batch = Batch::begin(random, n_tried);
@@ -430,9 +429,7 @@ impl Worker {
             && !(execs.is_power_of_two() && Pace::is_overdue(pick.start))
         {
             let Some(used) = source.make_input(&mut area, random, &mut n_tried) else { continue };
-            if self.form.own.is_some() {
-                self.coverage.clear();
-            }
+            self.coverage.clear_if(self.form.own.is_some());
             execs += 1;
             batch.n_calls += 1;
             n_bytes += area.len() as u64;
