@@ -6,7 +6,7 @@
 //! # Your first fuzz test
 //!
 //! Add the crate as a dev-dependency (`cargo add --dev shmfuzz-runtime`), and write a test that
-//! takes the input:
+//! takes the input ([`guide::first`] goes through it step by step):
 //!
 //! ```
 //! use shmfuzz_runtime::fuzz_test;
@@ -49,7 +49,8 @@
 //! ```
 //!
 //! Their files are text, one argument a line, which people can read and change: see
-//! [`value::text`]. Types of your own are [`Arbitrary`], with the feature `arbitrary`.
+//! [`value::text`]. Types of your own are [`Arbitrary`], with the feature `arbitrary`. [`guide::typed`]
+//! tells of all that, of state, of what is set up before the first call, and of `async`.
 //!
 //! It may stand wherever a `#[test]` may: beside private functions in `src/`, in `tests/*.rs`, in
 //! binaries. `cargo test` calls it with every seed of the attribute and with every file in
@@ -76,7 +77,8 @@
 //! test of its own: listed, filtered, and run in parallel.
 //!
 //! A target of cargo-fuzz works as it is, with its `use` changed: [`fuzz_target!`] takes the place of
-//! `libfuzzer_sys::fuzz_target!`.
+//! `libfuzzer_sys::fuzz_target!`. [`guide`] has pages for those who come from
+//! [cargo-fuzz](guide::from_cargo_fuzz), [Go](guide::from_go) and [proptest](guide::from_proptest).
 //!
 //! # Features
 //!
@@ -120,6 +122,8 @@ pub mod block_on;
 mod call;
 #[cfg(feature = "fuzz-test")]
 pub mod fuzz_test;
+#[cfg(all(feature = "fuzz-test", any(doc, doctest)))]
+pub mod guide;
 #[cfg(feature = "harness")]
 mod harness;
 #[cfg(feature = "fuzz-test")]
