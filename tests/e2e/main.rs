@@ -16,6 +16,7 @@ mod corpus;
 mod death;
 mod dictionaries;
 mod events;
+mod examples;
 mod faults;
 mod findings;
 mod harness;

@@ -35,6 +35,17 @@ impl Project {
         Self::at(root, private)
     }
 
+    /// A fresh copy of an example for the test named `label`, as a workspace of its own.
+    pub(crate) fn from_example(example: &str, label: &str) -> Self {
+        let private = work_dir().join(format!("{example}-{label}"));
+        empty(&private);
+        let root = private.join("project");
+        copy_dir(&workspace_dir().join("examples").join(example), &root);
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+        fs::write(root.join("Cargo.toml"), on_its_own(&manifest)).unwrap();
+        Self::at(root, private)
+    }
+
     /// The one copy of the fixture `zoo`, built once: tests of it use fuzz tests of their own and
     /// select them by name, and have caches and temporary directories of their own.
     pub(crate) fn zoo(label: &str) -> Self {
@@ -213,6 +224,17 @@ fn empty(dir: &Path) {
 fn copy_dir(from: &Path, to: &Path) {
     copy_files(from, to);
     fs::copy(workspace_dir().join("Cargo.lock"), to.join("Cargo.lock")).unwrap();
+}
+
+/// An example's manifest without what it has from this workspace.
+fn on_its_own(manifest: &str) -> String {
+    let (manifest, lints) = manifest.split_once("[lints]").expect("examples have our lints");
+    assert_eq!(lints.trim(), "workspace = true", "nothing else comes behind them");
+    let own = |line: &&str| !line.ends_with(".workspace = true");
+    let lines: Vec<&str> = manifest.lines().filter(own).collect();
+    let runtime = format!("path = {:?}", runtime());
+    let lines = lines.join("\n").replace("[package]", "[package]\nedition = \"2024\"");
+    format!("[workspace]\n\n{}\n", lines.replace("workspace = true", &runtime))
 }
 
 fn copy_files(from: &Path, to: &Path) {

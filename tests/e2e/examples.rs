@@ -1,0 +1,39 @@
+//! The examples do what their texts say.
+
+use crate::project::{Project, RunToEnd, finding_name, name_of};
+use fs_err as fs;
+
+/// The mistake in it is there on purpose: it must be found, and only by fuzzing.
+#[test]
+fn the_mistake_in_the_ring_is_found_by_its_model_and_by_no_seed() {
+    let ring = Project::from_example("ring-queue", "found");
+    assert!(!ring.path("testdata").exists(), "a finding was committed with the example");
+    ring.cargo(["test"]).run().code(0);
+    let test = "does_what_a_vec_deque_does";
+    let args = ["--seed", "1", "--jobs", "1", "--runs", "200000", "--stop-on-crash"];
+    let output = ring.fuzz(test, &args).run().code(100);
+    let finding = output.event("finding");
+    assert_eq!((&finding["kind"], &finding["reproducible"]), (&"panic".into(), &true.into()));
+    let message = finding["message"].as_str().unwrap();
+    assert!(message.starts_with("assertion `left == right` failed"), "{output}");
+
+    let files = ring.testdata("fuzz.does_what_a_vec_deque_does");
+    let [file] = &files[..] else { panic!("{files:?}\n{output}") };
+    let text = fs::read_to_string(file).unwrap();
+    assert_eq!(name_of(file), finding_name("crash", text.as_bytes()), "{output}");
+    // One before the other round the end, and the first one removed.
+    let steps =
+        text.strip_prefix("cargo-shmfuzz values v1\n").expect("values").matches(',').count();
+    assert_eq!(steps, 5, "three pairs are as few as can be: {text}");
+    ring.cargo(["test", "--test", "fuzz"]).run().code(101).says(&[name_of(file)]);
+
+    // What the text at the end of the fuzz test says, and nothing else, mends it.
+    let source = fs::read_to_string(ring.path("src/lib.rs")).unwrap();
+    let rotation = "self.slots[..=last].rotate_left(1);";
+    let mended = "let end = self.slots.len() - 1;\nself.slots.swap(last, end);";
+    assert_eq!(source.matches(rotation).count(), 1);
+    ring.write("src/lib.rs", source.replace(rotation, &format!("{rotation}\n{mended}")));
+    ring.cargo(["test"]).run().code(0);
+    let output = ring.fuzz(test, &args).run().code(0);
+    assert!(output.events_named("finding").is_empty(), "{output}");
+}
