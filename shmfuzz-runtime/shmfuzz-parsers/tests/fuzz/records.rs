@@ -23,7 +23,7 @@ const RECORD: Record = Record {
 };
 const BYTES: [u8; RECORD.encoded_len()] = RECORD.encode();
 
-/// The encoding once more: the runtime's own is for constants.
+/// The encoding once more: the runtime's own of records is for constants.
 fn encode(record: &ReadRecord) -> Vec<u8> {
     let Record { module, name, bin, tmpdir, file, dict, options, .. } = record;
     let mut body = Vec::new();
@@ -31,49 +31,20 @@ fn encode(record: &ReadRecord) -> Vec<u8> {
         body.extend((text.len() as u32).to_le_bytes());
         body.extend(text.bytes());
     }
-    for number in [record.line, record.kind as u32, record.n_seeds, record.ignored] {
+    for number in
+        [record.line, record.kind as u32, record.n_seeds, record.ignored, record.structured]
+    {
         body.extend(number.to_le_bytes());
     }
     let Options { timeout_ms, max_len, stack_size, rss_limit } = *options;
     for number in [timeout_ms, max_len, stack_size, rss_limit] {
         body.extend(number.to_le_bytes());
     }
-    let types = record.types.as_ref().map(encode_shape).unwrap_or_default();
+    let types = record.types.as_ref().map(Shape::encode).unwrap_or_default();
     body.extend((types.len() as u32).to_le_bytes());
     body.extend(types);
     let len = MAGIC.len() + 4 + body.len();
     [&MAGIC[..], &(len as u32).to_le_bytes(), &body].concat()
-}
-
-fn encode_shape(shape: &Shape) -> Vec<u8> {
-    let with = |code: u8, of: &[&Shape]| {
-        let of = of.iter().flat_map(|shape| encode_shape(shape));
-        std::iter::once(code).chain(of).collect()
-    };
-    match shape {
-        Shape::Bool => vec![1],
-        Shape::Char => vec![2],
-        Shape::Unsigned(width) => vec![3, *width as u8],
-        Shape::Signed(width) => vec![4, *width as u8],
-        Shape::Float(width) => vec![5, *width as u8],
-        Shape::Bytes => vec![6],
-        Shape::Text => vec![7],
-        Shape::List(of) => with(8, &[of]),
-        Shape::Array(n, of) => [&[9][..], &(*n as u32).to_le_bytes(), &encode_shape(of)].concat(),
-        Shape::Tuple(of) => {
-            let of: Vec<_> = of.iter().collect();
-            let mut code = with(10, &of);
-            code.insert(1, of.len() as u8);
-            code
-        }
-        Shape::Option(of) => with(11, &[of]),
-        Shape::Result(ok, err) => with(12, &[ok, err]),
-        Shape::Map(key, value) => with(13, &[key, value]),
-        Shape::Duration => vec![14],
-        Shape::Ip => vec![15],
-        Shape::Ipv4 => vec![16],
-        Shape::Ipv6 => vec![17],
-    }
 }
 
 /// A section is records and zeros between them, and nothing else.
