@@ -100,6 +100,8 @@
 pub mod addresses;
 pub mod area;
 pub mod bucket;
+#[cfg(any(feature = "coordinator", feature = "fuzz-test"))]
+mod canonical;
 pub mod child;
 pub mod description;
 pub mod entries;

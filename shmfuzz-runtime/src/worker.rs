@@ -50,6 +50,7 @@ mod schedule;
 mod shrink;
 mod signal;
 mod solve;
+mod structure;
 mod survey;
 #[doc(hidden)]
 pub mod system_random;
@@ -331,7 +332,7 @@ impl Worker {
         let shape = test.shape().map(|shape| &*Box::leak(Box::new(shape)));
         let own = Own::of(test);
         let form = Form { kind: test.record.kind, shape, own };
-        let first_inputs = fuzz::first_inputs(test);
+        let first_inputs = fuzz::first_inputs(test, shape);
         Self {
             test,
             form,

@@ -13,7 +13,6 @@
 //!
 //! What a type becomes is said by `search`, and by what it calls, in one `match` each.
 
-mod canonical;
 mod counts;
 mod listed;
 mod lists;
@@ -27,8 +26,8 @@ mod tests;
 
 use super::Scope;
 use super::tried::Tried;
+use crate::canonical::canonical;
 use crate::shape::Shape;
-use canonical::canonical;
 use counts::Counts;
 use pairs::Pairs;
 use search::{Pass, Search};

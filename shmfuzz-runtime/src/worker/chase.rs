@@ -24,8 +24,10 @@ use super::mutate::edit::Room;
 use super::mutate::values;
 use super::random::Random;
 use super::solve::{self, Edit, Traced};
+use super::structure::{self, Parts};
 use super::trace::{Event, Operands, Trace};
 use crate::area::Area;
+use crate::canonical::canonical;
 use crate::record::InputKind;
 use crate::shape::Shape;
 use effects::{Change, Effect, Effects};
@@ -66,6 +68,27 @@ pub(super) struct Limits {
     pub(super) max_attempts: u8,
 }
 
+impl Limits {
+    fn traced<'a>(&self, input: &'a [u8]) -> Traced<'a> {
+        let Self { kind, shape, max_len, .. } = *self;
+        Traced { input, kind, shape, max_len }
+    }
+
+    /// What edits may change of an input of values.
+    fn parts(&self, input: &[u8]) -> Option<Parts> {
+        self.shape.map(|shape| Parts::of(shape, input))
+    }
+
+    /// The input with so many elements more, or less, in the list whose count stands at `at`.
+    fn with_more(&self, input: &[u8], at: usize, n: i128) -> Option<Vec<u8>> {
+        let count = input.get(at..)?.first_chunk().map(|count| u32::from_le_bytes(*count))?;
+        let new = u32::try_from(i128::from(count) + n).ok()?;
+        let bytes = new.to_le_bytes().to_vec();
+        let made = apply(input, &Edit::Replace { at, removed: bytes.len(), bytes }, self);
+        (made != input).then_some(made)
+    }
+}
+
 /// Runs an input with the gate open and fills in its trace; -> whether the search may go on.
 pub(super) type Run<'a> = dyn FnMut(&[u8], &mut Trace) -> ControlFlow<()> + 'a;
 
@@ -96,15 +119,30 @@ impl<'a> Chase<'a> {
 
     /// Searches from an input and its trace; -> how many executions it took.
     pub(super) fn search(mut self, input: &[u8], trace: Trace) -> u64 {
-        let mut next = Some(Node { input: input.to_vec(), trace });
-        for _ in 0..MAX_STEPS {
-            let Some(node) = next else { break };
-            match self.step(&node) {
-                Ok(found) => next = found,
-                Err(Stopped) => break,
+        // Where the budget is used up, that is the end of it.
+        let _ = self.search_all(Node { input: input.to_vec(), trace });
+        self.limits.n_runs - self.n_left
+    }
+
+    fn search_all(&mut self, start: Node) -> Result<(), Stopped> {
+        let shape = self.limits.shape;
+        let variants = shape.map_or(Vec::new(), |shape| structure::variants(shape, &start.input));
+        self.search_from(start)?;
+        for variant in variants {
+            if let Some(node) = self.attempt(variant)? {
+                self.search_from(node)?;
             }
         }
-        self.limits.n_runs - self.n_left
+        Ok(())
+    }
+
+    fn search_from(&mut self, start: Node) -> Result<(), Stopped> {
+        let mut next = Some(start);
+        for _ in 0..MAX_STEPS {
+            let Some(node) = next else { break };
+            next = self.step(&node)?;
+        }
+        Ok(())
     }
 
     /// Runs mutations of an input, and makes right in each what it broke: a length, a checksum, a
@@ -290,6 +328,9 @@ impl<'a> Chase<'a> {
     }
 
     fn attempt(&mut self, input: Vec<u8>) -> Result<Option<Node>, Stopped> {
+        // Made whole, so that all that the program reads is there to be changed.
+        let whole = self.limits.shape.map(|shape| canonical(shape, &input));
+        let input = whole.filter(|whole| whole.len() <= self.limits.max_len).unwrap_or(input);
         Ok(self.run(&input)?.map(|trace| Node { input, trace }))
     }
 
@@ -359,8 +400,7 @@ impl<'a> Chase<'a> {
         goal: Goal<'_>,
         nested: u32,
     ) -> Result<Option<Node>, Stopped> {
-        let traced =
-            Traced { input: &node.input, kind: self.limits.kind, max_len: self.limits.max_len };
+        let traced = self.limits.traced(&node.input);
         let event = &node.trace.events[goal.idx];
         for edit in solve::edits_of(traced, &event.operands, goal.wanted).iter().take(MAX_EDITS) {
             let candidate = apply(&node.input, edit, &self.limits);

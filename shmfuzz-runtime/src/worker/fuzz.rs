@@ -15,12 +15,14 @@ use super::mutate::favour::{Choices, Used};
 use super::mutate::{self, Context};
 use super::random::Random;
 use super::solve::Edit;
-use super::{Form, Tally, Worker, WorkerError};
+use super::{Form, Tally, Worker, WorkerError, structure};
 use crate::area::Area;
+use crate::canonical::canonical;
 use crate::entries::Origin;
 use crate::fuzz_test::FuzzTest;
 use crate::message::{Fuzz, Fuzzed, JobEnd};
 use crate::record::InputKind;
+use crate::shape::Shape;
 use crate::turn::Turn;
 use std::ops::Range;
 use std::rc::Rc;
@@ -32,13 +34,17 @@ const FIRST_INPUTS: [&[u8]; 4] = [b"", b"0", b"a1 B", b"01234567"];
 /// How many of the user's generator.
 const N_GENERATED: u64 = 64;
 
-/// The inputs that an empty queue begins with: of values, those that the types were seen to make, and
-/// those that the user makes.
-pub(super) fn first_inputs(test: &FuzzTest) -> Vec<Rc<[u8]>> {
+/// The inputs that an empty queue begins with: of values, simple ones and such as have some of
+/// everything, those that the types were seen to make, and those that the user makes.
+pub(super) fn first_inputs(test: &FuzzTest, shape: Option<&Shape>) -> Vec<Rc<[u8]>> {
+    let simple = match shape {
+        Some(shape) => structure::first_inputs(shape).into_iter().map(Rc::from).collect(),
+        None => FIRST_INPUTS.map(Rc::from).to_vec(),
+    };
     let examples = test.structure.map_or(&[][..], |structure| structure.examples());
     let made = (0..N_GENERATED).filter_map(|number| Some(test.generate?(number).into()));
     let examples = examples.iter().map(|input| Rc::from(&input[..]));
-    FIRST_INPUTS.map(Rc::from).into_iter().chain(examples).chain(made).collect()
+    simple.into_iter().chain(examples).chain(made).collect()
 }
 
 /// An entry to mutate, and what for.
@@ -379,6 +385,15 @@ impl Worker {
         let input = &self.queue.get(idx).input;
         let capacity = self.mapping.capacity().unwrap_or(0);
         let max = self.length.max().min(capacity);
+        if let Some(shape) = self.form.shape {
+            let whole = canonical(shape, &input[..input.len().min(max)]);
+            if whole == **input {
+                return input.clone();
+            }
+            if whole.len() <= max {
+                return whole.into();
+            }
+        }
         if input.len() <= max {
             return input.clone();
         }
@@ -500,7 +515,8 @@ impl Worker {
         self.run_once(turn, &input, Origin::Mutation, tally)
     }
 
-    /// Whether one of the first inputs is next. Of values all are run once one was.
+    /// Whether one of the first inputs is next. Of values all are run once one was: one may have what
+    /// another one's choices leave out.
     fn begins(&self) -> bool {
         let has_begun = self.form.shape.is_some() && self.n_first_tried > 0;
         (self.queue.len() == 0 || has_begun) && self.n_first_tried < self.first_inputs.len()

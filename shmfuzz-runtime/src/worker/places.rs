@@ -4,7 +4,9 @@
 
 use super::hash::QuickMap;
 use super::mutate::edit::is_boundary;
+use super::structure::Parts;
 use crate::record::InputKind;
+use crate::shape::Shape;
 use std::ops::Range;
 
 /// In how many places of the input one value is found at most.
@@ -22,6 +24,8 @@ const MAX_INDEXED: usize = 1 << 20;
 pub(super) struct Places<'a> {
     input: &'a [u8],
     kind: InputKind,
+    /// What of it may be found, if it is made of values.
+    parts: Option<Parts>,
     /// Every position, by the byte there, then by the one after it.
     order: Vec<u32>,
     /// Where in `order` each byte begins.
@@ -37,7 +41,7 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(input: &'a [u8], kind: InputKind) -> Self {
+    pub(super) fn new(input: &'a [u8], kind: InputKind, shape: Option<&Shape>) -> Self {
         let all = (0..input.len().min(MAX_INDEXED) as u32).collect::<Vec<_>>();
         let (by_second, _) = sorted(&all, |at| second(input, at));
         let (order, starts) = sorted(&by_second, |at| input[at]);
@@ -48,7 +52,8 @@ impl<'a> Places<'a> {
         }
         let n_visits_left = MAX_VISITS;
         let (found, known) = (Vec::new(), QuickMap::default());
-        Self { input, kind, order, starts, neighbours, n_visits_left, found, known }
+        let parts = shape.map(|shape| Parts::of(shape, input));
+        Self { input, kind, parts, order, starts, neighbours, n_visits_left, found, known }
     }
 
     /// Where `value` stands, from left to right; some of the places, spread over the input, if
@@ -103,6 +108,9 @@ impl<'a> Places<'a> {
     }
 
     fn is_whole(&self, at: usize, len: usize) -> bool {
+        if let Some(parts) = &self.parts {
+            return parts.may_begin(at);
+        }
         self.kind == InputKind::Bytes
             || (is_boundary(self.input, at) && is_boundary(self.input, at + len))
     }
@@ -178,7 +186,7 @@ mod tests {
     #[test]
     fn searches_cost_no_more_than_their_bound() {
         let input = vec![b'x'; 1 << 20];
-        let mut places = Places::new(&input, InputKind::Bytes);
+        let mut places = Places::new(&input, InputKind::Bytes, None);
         // Billions of bytes would be looked at without the bound.
         for n in 1..2000 {
             places.find(&vec![b'x'; n]);
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn places_are_spread_over_the_input() {
         let input = vec![b'x'; 1000];
-        let mut places = Places::new(&input, InputKind::Bytes);
+        let mut places = Places::new(&input, InputKind::Bytes, None);
         for value in [&b"x"[..], b"xxx"] {
             let found = found(&mut places, value);
             assert_eq!((found.len(), found[0]), (MAX_PLACES, 0));
@@ -203,7 +211,7 @@ mod tests {
         fn every_value_is_found_where_it_stands(
             input in prop::collection::vec(0u8..3, 0..40), value in prop::collection::vec(0u8..3, 1..5),
         ) {
-            let mut places = Places::new(&input, InputKind::Bytes);
+            let mut places = Places::new(&input, InputKind::Bytes, None);
             let all: Vec<usize> =
                 (0..input.len()).filter(|at| input[*at..].starts_with(&value)).collect();
             let again = found(&mut places, &value);

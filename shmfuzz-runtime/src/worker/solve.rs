@@ -11,6 +11,7 @@ use super::hash::{QuickMap, QuickSet, mix, mix_bytes};
 use super::places::Places;
 use super::trace::{Constant, Event, Operands, Trace};
 use crate::record::InputKind;
+use crate::shape::Shape;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -66,6 +67,8 @@ pub(super) struct Traced<'a> {
     pub(super) input: &'a [u8],
     /// What they must stay.
     pub(super) kind: InputKind,
+    /// What they are made of, if they are values.
+    pub(super) shape: Option<&'a Shape>,
     /// Longest input that may be made.
     pub(super) max_len: usize,
 }
@@ -203,7 +206,7 @@ impl<'a> Found<'a> {
     fn new(traced: Traced<'a>, n_pairs: usize) -> Self {
         Self {
             traced,
-            places: Places::new(traced.input, traced.kind),
+            places: Places::new(traced.input, traced.kind, traced.shape),
             candidates: Vec::new(),
             bytes: Vec::new(),
             known: QuickSet::default(),
@@ -412,7 +415,8 @@ impl<'a> Found<'a> {
     }
 
     fn resize(&mut self, from: u64, to: u64) {
-        let is_len = from == self.traced.input.len() as u64;
+        // The length of all values together is none that a program knows.
+        let is_len = self.traced.shape.is_none() && from == self.traced.input.len() as u64;
         if let (true, Ok(to)) = (is_len, usize::try_from(to)) {
             if to <= self.traced.max_len {
                 // As telling as two bytes of text.

@@ -144,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn made(kind: InputKind, input: &[u8], names: &[&[u8]], constants: &[&[u8]]) -> Vec<Vec<u8>> {
-        let traced = Traced { input, kind, max_len: 40 };
+        let traced = Traced { input, kind, shape: None, max_len: 40 };
         let apply = |edit| match edit {
             Edit::Replace { at, removed, bytes } => {
                 [&input[..at], &bytes, &input[at + removed..]].concat()

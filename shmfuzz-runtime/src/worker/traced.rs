@@ -139,6 +139,7 @@ impl Worker {
         let traced = Traced {
             input: &input,
             kind: self.test.record.kind,
+            shape: self.form.shape,
             max_len: self.length.max().min(input.len() + self.chasing.max_growth()),
         };
         let mut edits = solve::edits(traced, &trace, &self.frontier, &mut self.dictionary);

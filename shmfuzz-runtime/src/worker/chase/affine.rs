@@ -34,6 +34,8 @@ pub(super) fn signed(value: i128, bits: u32) -> i128 {
     if low >= 1 << (bits - 1) { low - (1 << bits) } else { low }
 }
 
+/// In how many lists a difference is taken for one of lengths.
+const MAX_COUNTS: usize = 2;
 /// The most inputs that are tried for one comparison.
 const MAX_CANDIDATES: usize = 16;
 
@@ -64,12 +66,12 @@ pub(super) fn candidates(
     // By another length, at each place where that counts: some.
     let n = inserted.len();
     for i in (0..n).step_by(n.div_ceil(4).max(1)) {
-        made.extend(by_length(&node.input, inserted[i], wanted - now, limits.kind));
+        made.extend(by_length(&node.input, inserted[i], wanted - now, limits));
     }
     made.extend(by_sorted_weights(&node.input, weights, wanted - now, bits, limits.kind));
     // The guess costs repairs, so it comes last; there is room for it.
     made.truncate(MAX_CANDIDATES - 2);
-    made.extend(by_guess(&node.input, wanted - now, limits.kind));
+    made.extend(by_guess(&node.input, wanted - now, limits));
     // Not by cutting off what was just put there.
     let mut known = BTreeSet::from([node.input.clone()]);
     made.retain(|input| input.len() >= goal.kept.1 && known.insert(input.clone()));
@@ -133,27 +135,38 @@ fn by_sorted_weights(
 
 /// The difference taken for one of lengths, although no effect of the length was seen: where it is
 /// compared with a field of the input first, any other length ends there.
-fn by_guess(input: &[u8], grow: i128, kind: InputKind) -> Vec<Vec<u8>> {
+fn by_guess(input: &[u8], grow: i128, limits: Limits) -> Vec<Vec<u8>> {
     const MAX_GUESSED: u128 = 1024;
     let n = grow.unsigned_abs();
     if n == 0 || n > MAX_GUESSED {
         return Vec::new();
     }
+    if let Some(parts) = limits.parts(input) {
+        let counts = parts.counts.iter().take(MAX_COUNTS);
+        return counts
+            .flat_map(|at| [grow, -grow].map(|n| limits.with_more(input, *at, n)))
+            .flatten()
+            .collect();
+    }
+    let kind = limits.kind;
     let longer = resized(input, input.len() + n as usize, kind);
     let shorter = input.len().checked_sub(n as usize).map(|len| resized(input, len, kind));
     [longer].into_iter().chain(shorter).collect()
 }
 
 /// An input that is longer or shorter, where the length counts `weight` a byte.
-fn by_length(input: &[u8], place: Weight, grow: i128, kind: InputKind) -> Option<Vec<u8>> {
+fn by_length(input: &[u8], place: Weight, grow: i128, limits: Limits) -> Option<Vec<u8>> {
     if grow % place.weight != 0 {
         return None;
     }
     let n = grow / place.weight;
     let at = place.at;
+    if limits.shape.is_some() {
+        return limits.with_more(input, at, n);
+    }
     if n > 0 {
         let n = usize::try_from(n).ok().filter(|n| *n <= 1 << 16)?;
-        let filled = resized(&[], n, kind);
+        let filled = resized(&[], n, limits.kind);
         return Some([&input[..at], &filled, &input[at..]].concat());
     }
     let n = usize::try_from(-n).ok()?;
@@ -221,11 +234,13 @@ mod tests {
 
     #[test]
     fn a_length_is_made_right_where_it_counts() {
+        let kind = InputKind::Text;
+        let limits = Limits { kind, shape: None, max_len: 10, n_runs: 1, max_attempts: 1 };
         let place = Weight { at: 2, weight: -1 };
-        assert_eq!(by_length(b"abcd", place, 1, InputKind::Text), Some(b"acd".to_vec()));
-        assert_eq!(by_length(b"abcd", place, -2, InputKind::Text), Some(b"ababcd".to_vec()));
-        assert_eq!(by_length(b"abcd", Weight { at: 2, weight: 2 }, 3, InputKind::Text), None);
-        assert_eq!(by_length(b"abcd", Weight { at: 1, weight: 1 }, -3, InputKind::Text), None);
+        assert_eq!(by_length(b"abcd", place, 1, limits), Some(b"acd".to_vec()));
+        assert_eq!(by_length(b"abcd", place, -2, limits), Some(b"ababcd".to_vec()));
+        assert_eq!(by_length(b"abcd", Weight { at: 2, weight: 2 }, 3, limits), None);
+        assert_eq!(by_length(b"abcd", Weight { at: 1, weight: 1 }, -3, limits), None);
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 //! Invariant: however many comparisons there are, what is known of them takes no more than
 //! [`MAX_SIZE`], and as much again in reserve for what comes.
 
+use super::super::structure::Parts;
 use super::super::trace::{Event, Operands, Trace};
 use super::{Chase, Node, Stopped};
 use crate::record::InputKind;
@@ -32,7 +33,8 @@ pub(super) enum Change {
         /// 1 or -1.
         step: i8,
     },
-    /// A byte was inserted at this place.
+    /// A byte was inserted at this place; in values, an element in the list whose count stands
+    /// there.
     Inserted {
         /// The place.
         at: usize,
@@ -158,13 +160,23 @@ impl Chase<'_> {
     /// Looks for the effects of every byte, and of the length, on the comparisons at `targets`.
     pub(super) fn effects(&mut self, node: &Node, targets: &[usize]) -> Result<Effects, Stopped> {
         let mut effects = Effects::new(targets, node.trace.events.len(), MAX_SIZE);
-        for at in self.bytes_that_matter(node, targets)? {
+        let parts = self.limits.parts(&node.input);
+        for at in self.bytes_that_matter(node, targets, parts.as_ref())? {
             let Some((byte, step)) = step(&node.input, at, self.limits.kind) else { continue };
             let mut changed = node.input.clone();
             changed[at] = byte;
             if let Some(trace) = self.run(&changed)? {
                 effects.note(&node.trace, &trace, Change::Byte { at, step });
             }
+        }
+        for at in parts.iter().flat_map(|parts| parts.counts.iter().rev().take(MAX_INSERTED)) {
+            let Some(grown) = self.limits.with_more(&node.input, *at, 1) else { continue };
+            if let Some(trace) = self.run(&grown)? {
+                effects.note(&node.trace, &trace, Change::Inserted { at: *at });
+            }
+        }
+        if parts.is_some() {
+            return Ok(effects);
         }
         // From the end: what is appended concerns the length alone.
         let len = node.input.len();
@@ -180,10 +192,17 @@ impl Chase<'_> {
         Ok(effects)
     }
 
-    fn bytes_that_matter(&mut self, node: &Node, targets: &[usize]) -> Result<Vec<usize>, Stopped> {
+    fn bytes_that_matter(
+        &mut self,
+        node: &Node,
+        targets: &[usize],
+        parts: Option<&Parts>,
+    ) -> Result<Vec<usize>, Stopped> {
         let len = node.input.len();
+        // A count or a tag is not changed alone.
+        let is_free = |at: &usize| parts.is_none_or(|parts| parts.is_of_value(*at));
         if len <= MAX_SINGLE {
-            return Ok((0..len).collect());
+            return Ok((0..len).filter(is_free).collect());
         }
         let stretch = len.div_ceil(N_STRETCHES);
         let mut bytes = Vec::new();
@@ -191,7 +210,8 @@ impl Chase<'_> {
             let end = (start + stretch).min(len);
             let mut input = node.input.clone();
             for (at, byte) in input.iter_mut().enumerate().take(end).skip(start) {
-                if let Some((changed, _)) = step(&node.input, at, self.limits.kind) {
+                let step = step(&node.input, at, self.limits.kind);
+                if let Some((changed, _)) = step.filter(|_| is_free(&at)) {
                     *byte = changed;
                 }
             }
@@ -201,7 +221,7 @@ impl Chase<'_> {
                 trace.find(event, *target).is_none() || changed(event, *target, &trace).is_some()
             });
             if matters {
-                bytes.extend(start..end);
+                bytes.extend((start..end).filter(is_free));
             }
         }
         // The last ones first: the first ones are mostly what leads to all of the comparisons.

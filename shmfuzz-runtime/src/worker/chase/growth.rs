@@ -45,6 +45,10 @@ impl Filler {
     /// The input with so many units more, or less; `None` if there are not so many to take away,
     /// or if it is too long.
     fn apply(self, input: &[u8], n: i64, limits: Limits) -> Option<Vec<u8>> {
+        if limits.shape.is_some() {
+            let is_only = self.unit == 1 && matches!(self.fill, Fill::Repeated);
+            return limits.with_more(input, self.at, i128::from(n)).filter(|_| is_only);
+        }
         let (head, tail) = input.split_at_checked(self.at)?;
         let len = self.unit.checked_mul(usize::try_from(n.unsigned_abs()).ok()?)?;
         if n >= 0 && len > limits.max_len.saturating_sub(input.len()) {
@@ -78,7 +82,7 @@ impl Chase<'_> {
             _ => return Ok(None),
         }
         let mut fillers = Vec::new();
-        for at in places(node, goal, effects) {
+        for at in places(node, goal, effects, self.limits) {
             for fill in [Fill::Repeated, Fill::Blank] {
                 fillers.extend(self.filler(node, goal, at, fill)?);
             }
@@ -179,14 +183,18 @@ fn difference(node: &Node, now: &Node, goal: Goal<'_>) -> Option<i128> {
 
 /// Where to insert: where that is known to count, at the end, before the last byte, which may be a
 /// closing one, and in the middle.
-fn places(node: &Node, goal: Goal<'_>, effects: &Effects) -> Vec<usize> {
+fn places(node: &Node, goal: Goal<'_>, effects: &Effects, limits: Limits) -> Vec<usize> {
     let len = node.input.len();
     let known = effects.of(goal.idx).iter().filter_map(|effect| match effect.change {
         Change::Inserted { at } => Some(at),
         Change::Byte { .. } => None,
     });
     let mut places: Vec<usize> = known.take(1).collect();
-    for at in [len, len.saturating_sub(1), len / 8 * 4] {
+    let likely = match limits.parts(&node.input) {
+        Some(parts) => parts.counts,
+        None => vec![len, len.saturating_sub(1), len / 8 * 4],
+    };
+    for at in likely {
         if !places.contains(&at) {
             places.push(at);
         }

@@ -20,6 +20,8 @@ const MAX_WAYS: usize = 4;
 const MAX_LOOKED_AT: usize = 8;
 /// How many edits of an integer are tried with as many bytes after it.
 const MAX_LENGTHS: usize = 6;
+/// In how many lists elements are added or taken away for that.
+const MAX_COUNTS: usize = 4;
 /// How many bytes these are at most.
 const MAX_GROWTH: u64 = 1024;
 
@@ -153,8 +155,7 @@ impl Chase<'_> {
     /// What may reach a goal if nothing were in the way.
     fn edits_of_goal(&self, node: &Node, goal: Goal<'_>, effects: &Effects) -> Vec<Vec<u8>> {
         let limits = self.limits;
-        let traced =
-            solve::Traced { input: &node.input, kind: limits.kind, max_len: limits.max_len };
+        let traced = limits.traced(&node.input);
         let operands = &node.trace.events[goal.idx].operands;
         let edits = solve::edits_of(traced, operands, goal.wanted);
         let mut made: Vec<Vec<u8>> =
@@ -165,6 +166,16 @@ impl Chase<'_> {
             let n = a.abs_diff(*b);
             if n <= MAX_GROWTH {
                 let lengths = made.iter().filter(|made| made.len() == node.input.len());
+                let counts = limits.parts(&node.input).map_or(Vec::new(), |parts| parts.counts);
+                let listed = lengths.clone().take(MAX_LENGTHS).flat_map(|length| {
+                    let places = counts.iter().take(MAX_COUNTS);
+                    places.flat_map(|at| {
+                        let n = i128::from(n);
+                        [n, -n].map(|n| limits.with_more(length, *at, n))
+                    })
+                });
+                let listed: Vec<Vec<u8>> = listed.flatten().collect();
+                let lengths = lengths.filter(|_| limits.shape.is_none());
                 let grown = lengths.take(MAX_LENGTHS).flat_map(|length| {
                     let (_, end) = edited(&node.input, length);
                     let (head, tail) = length.split_at(end);
@@ -179,7 +190,7 @@ impl Chase<'_> {
                     grown.into_iter().chain([at_end]).flatten()
                 });
                 let grown: Vec<Vec<u8>> = grown.collect();
-                made.extend(grown);
+                made.extend(grown.into_iter().chain(listed));
             }
         }
         let mut known = BTreeSet::from([node.input.clone()]);

@@ -353,8 +353,39 @@ fn put_token(
             value[..token.len()].copy_from_slice(token);
             put(node, &value[..*width], area, context)
         }
-        _ => false,
+        _ => whole_token(node.shape, token, random)
+            .is_some_and(|value| put(node, &value, area, context)),
     }
+}
+
+/// The value that a token stands for, where that is more than its bytes: of an address the version,
+/// too, and of a time the seconds, if it is a number of some unit.
+fn whole_token(shape: &Shape, token: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    let number = || {
+        let mut wide = [0; 8];
+        wide.get_mut(..token.len())?.copy_from_slice(token);
+        Some(u64::from_le_bytes(wide))
+    };
+    match (shape, token.len()) {
+        (Shape::Ipv4, 4) | (Shape::Ipv6, 16) => Some(token.to_vec()),
+        (Shape::Ip, 4) => Some([&[0], token].concat()),
+        (Shape::Ip, 16) => Some([&[1], token].concat()),
+        (Shape::Char, 1..=4) => {
+            let number = u32::try_from(number()?).ok()?;
+            char::from_u32(number).map(|char| u32::from(char).to_le_bytes().to_vec())
+        }
+        (Shape::Duration, 1..=8) => {
+            let n_of_second = [1, 1_000, 1_000_000, 1_000_000_000][random.index(4)];
+            Some(time(number()?, n_of_second))
+        }
+        _ => None,
+    }
+}
+
+/// A time as a number of units, of which a second has so many.
+fn time(n: u64, n_of_second: u64) -> Vec<u8> {
+    let nanos = (n % n_of_second * (1_000_000_000 / n_of_second)) as u32;
+    [&(n / n_of_second).to_le_bytes()[..], &nanos.to_le_bytes()].concat()
 }
 
 /// Takes the other choice, with a value of its own.

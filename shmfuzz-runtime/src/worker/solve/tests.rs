@@ -25,12 +25,12 @@ fn edits_for(traced: Traced<'_>, pairs: &[Operands], dictionary: &mut Dictionary
 }
 
 fn of(input: &[u8], pairs: &[Operands]) -> Vec<Edit> {
-    let traced = Traced { input, kind: InputKind::Bytes, max_len: 64 };
+    let traced = Traced { input, kind: InputKind::Bytes, shape: None, max_len: 64 };
     edits_for(traced, pairs, &mut Dictionary::default())
 }
 
 fn of_long(input: &[u8], pairs: &[Operands]) -> Vec<Edit> {
-    let traced = Traced { input, kind: InputKind::Bytes, max_len: 8192 };
+    let traced = Traced { input, kind: InputKind::Bytes, shape: None, max_len: 8192 };
     edits_for(traced, pairs, &mut Dictionary::default())
 }
 
@@ -71,7 +71,7 @@ fn strings_are_replaced_or_remembered() {
     let pair = bytes(b"alpha", b"12345");
     assert_eq!(of(b"0123456", std::slice::from_ref(&pair)), [replace(1, 5, b"alpha")]);
     let mut dictionary = Dictionary::default();
-    let traced = Traced { input: b"none", kind: InputKind::Bytes, max_len: 64 };
+    let traced = Traced { input: b"none", kind: InputKind::Bytes, shape: None, max_len: 64 };
     assert_eq!(edits_for(traced, &[pair], &mut dictionary), []);
     assert_eq!(dictionary.len(), 2);
 }
@@ -80,7 +80,7 @@ fn strings_are_replaced_or_remembered() {
 fn long_inputs_and_many_operands_take_no_more_than_their_bound() {
     let input = vec![b'x'; 1 << 20];
     let pairs: Vec<Operands> = (0..5000).map(|n| int(n + 1_000_000, n, 8)).collect();
-    let traced = Traced { input: &input, kind: InputKind::Bytes, max_len: 1 << 20 };
+    let traced = Traced { input: &input, kind: InputKind::Bytes, shape: None, max_len: 1 << 20 };
     // Ten billion bytes and more would be looked at without the bound.
     assert!(edits_for(traced, &pairs, &mut Dictionary::default()).len() <= MAX_EDITS);
 }
@@ -115,7 +115,7 @@ fn a_number_is_replaced_by_all_of_a_table_that_it_was_looked_up_in() {
         .collect();
     let mut trace = trace(&pairs);
     trace.others = trace.events.split_off(48);
-    let traced = Traced { input: b"<abcd>", kind: InputKind::Bytes, max_len: 64 };
+    let traced = Traced { input: b"<abcd>", kind: InputKind::Bytes, shape: None, max_len: 64 };
     let edits = edits(traced, &trace, &Frontier::default(), &mut Dictionary::default());
     for value in values {
         let wanted = replace(1, 4, &(value as u32).to_le_bytes());
@@ -126,7 +126,7 @@ fn a_number_is_replaced_by_all_of_a_table_that_it_was_looked_up_in() {
 #[test]
 fn what_may_replace_something_may_stand_before_it() {
     let replace = |at, removed, bytes: &[u8]| Edit::Replace { at, removed, bytes: bytes.into() };
-    let traced = Traced { input: b"{this}", kind: InputKind::Text, max_len: 8 };
+    let traced = Traced { input: b"{this}", kind: InputKind::Text, shape: None, max_len: 8 };
     let edits = [
         replace(1, 1, b"@"),
         Edit::Resize(3),
@@ -164,7 +164,7 @@ proptest! {
             int(x, u64::from(input.first().copied().unwrap_or(0)), width),
             int(y, input.len() as u64, 8),
         ];
-        let traced = Traced { input, kind: InputKind::Text, max_len: 64 };
+        let traced = Traced { input, kind: InputKind::Text, shape: None, max_len: 64 };
         for edit in edits_for(traced, &pairs, &mut Dictionary::default()) {
             if let Edit::Replace { at, removed, bytes } = edit {
                 let made = [&input[..at], &bytes, &input[at + removed..]].concat();

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 const NANOS: u32 = 1_000_000_000;
 
 /// The values in an input, written anew.
-pub(super) fn canonical(shape: &Shape, input: &[u8]) -> Vec<u8> {
+pub(crate) fn canonical(shape: &Shape, input: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(input.len());
     put(shape, &mut Reader::new(input), &mut out);
     out
