@@ -9,6 +9,7 @@
 //! search goes on. Invariant: it ends, after at most [`Limits::n_runs`] executions.
 
 mod affine;
+mod bisection;
 mod bits;
 mod effects;
 mod growth;
@@ -373,6 +374,9 @@ impl<'a> Chase<'a> {
         effects: &Effects,
     ) -> Result<Option<Node>, Stopped> {
         if let Some(reached) = self.by_growth(node, goal, effects)? {
+            return Ok(Some(reached));
+        }
+        if let Some(reached) = self.by_bisection(node, goal)? {
             return Ok(Some(reached));
         }
         if effects.is_out_of_reach(goal.idx) {

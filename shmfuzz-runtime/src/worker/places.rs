@@ -94,6 +94,11 @@ impl<'a> Places<'a> {
         self.found[number]
     }
 
+    /// Where the text ends that begins at a place, if the input is made of values.
+    pub(super) fn end_of_run(&self, start: usize) -> Option<usize> {
+        self.parts.as_ref()?.end_of_run(start)
+    }
+
     /// Whether a value's bytes stand in the input two by two.
     fn may_stand(&self, value: &[u8]) -> bool {
         let is_there = |pair: &[u8]| {

@@ -245,6 +245,7 @@ impl<'a> Found<'a> {
     fn strings(&mut self, from: &[u8], to: &[u8]) {
         let n_before = self.n_places;
         self.replace(from, [to]);
+        self.replace_runs(from, to);
         let is_plain = self.n_places > n_before;
         if is_plain && self.is_alone {
             self.replace(from, encodings::escaped(to));
@@ -351,6 +352,19 @@ impl<'a> Found<'a> {
             for number in places.clone() {
                 self.add(tells(from), self.places.get(number), from.len(), bytes.clone());
             }
+        }
+    }
+
+    /// `to` in the place of each text that begins with `from`: what is ordered is compared up to the
+    /// end of the shorter one.
+    fn replace_runs(&mut self, from: &[u8], to: &[u8]) {
+        for number in self.find(from) {
+            let at = self.places.get(number);
+            let Some(end) = self.places.end_of_run(at).filter(|end| *end > at + from.len()) else {
+                continue;
+            };
+            let bytes = self.keep(to);
+            self.add(tells(from), at, end - at, bytes);
         }
     }
 

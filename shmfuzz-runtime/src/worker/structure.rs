@@ -13,9 +13,10 @@ use crate::walk::{COUNT, Node, put_simplest, variant_at, walk};
 
 /// How many other inputs are made of one.
 const MAX_VARIANTS: usize = 12;
-/// How many elements a list has in an input that has some of everything, and how many bytes a text.
+/// How many elements a list has in an input that has some of everything, and how many bytes a text:
+/// of what is compared up to the end of the shorter one, a long one shows all.
 const N_ELEMENTS: usize = 2;
-const N_LETTERS: usize = 4;
+const N_LETTERS: [usize; 2] = [4, 24];
 
 /// What may be edited where.
 #[derive(Debug)]
@@ -26,12 +27,15 @@ pub(super) struct Parts {
     values: Vec<bool>,
     /// Where counts stand.
     pub(super) counts: Vec<usize>,
+    /// Where bytes and texts begin and end, in order.
+    runs: Vec<(usize, usize)>,
 }
 
 impl Parts {
     pub(super) fn of(shape: &Shape, input: &[u8]) -> Self {
         let n = input.len();
-        let mut parts = Self { starts: vec![false; n], values: vec![false; n], counts: Vec::new() };
+        let (starts, values) = (vec![false; n], vec![false; n]);
+        let mut parts = Self { starts, values, counts: Vec::new(), runs: Vec::new() };
         walk(shape, input, 0, &mut |node| parts.add(node));
         parts.counts.sort_unstable();
         parts
@@ -40,7 +44,10 @@ impl Parts {
     fn add(&mut self, node: Node<'_>) {
         let Node { start, end, .. } = node;
         let (first, step) = match node.shape {
-            Shape::Bytes | Shape::Text | Shape::Json => (start + COUNT, 1),
+            Shape::Bytes | Shape::Text | Shape::Json => {
+                self.runs.push((start + COUNT, end));
+                (start + COUNT, 1)
+            }
             Shape::Ip => (start + 1, 1),
             Shape::Ipv4 | Shape::Ipv6 => (start, 1),
             // A half of a number may be compared by itself.
@@ -64,6 +71,12 @@ impl Parts {
     /// Whether what is compared may begin at a place.
     pub(super) fn may_begin(&self, at: usize) -> bool {
         self.starts.get(at).is_some_and(|start| *start)
+    }
+
+    /// Where the bytes or the text ends that begins at a place.
+    pub(super) fn end_of_run(&self, start: usize) -> Option<usize> {
+        let own = self.runs.binary_search_by_key(&start, |(start, _)| *start).ok()?;
+        Some(self.runs[own].1)
     }
 
     /// Whether the byte at a place may be changed alone.
@@ -166,8 +179,9 @@ impl Full<'_> {
                 };
             }
             Shape::Bytes | Shape::Text => {
-                put_count(N_LETTERS, to);
-                return to.extend((0..N_LETTERS).map(|_| b'a' + self.random.below(26) as u8));
+                let n = N_LETTERS[self.choice as usize];
+                put_count(n, to);
+                return to.extend((0..n).map(|_| b'a' + self.random.below(26) as u8));
             }
             Shape::Duration => {
                 to.extend(u64::from(self.random.below(1 << 20)).to_le_bytes());
@@ -280,9 +294,10 @@ mod tests {
         assert_eq!(made.len(), 5);
         assert!(made[0].0.is_some() && made[0].1.is_ipv4() && made[0].2.is_empty());
         assert!(made[1].0.is_none() && made[1].1.is_ipv6() && made[1].2.is_empty());
-        assert!(made[2].0.is_none() && made[2].1.is_ipv4() && made[2].2.len() == N_LETTERS);
-        assert!(made[3..].iter().all(|made| made.0.is_some() && made.2.len() == N_LETTERS));
+        assert!(made[2].0.is_none() && made[2].1.is_ipv4() && made[2].2.len() == N_LETTERS[0]);
+        assert!(made[3..].iter().all(|made| made.0.is_some()));
         assert!(made[3].1.is_ipv4() && made[4].1.is_ipv6());
+        assert_eq!([made[3].2.len(), made[4].2.len()], N_LETTERS);
     }
 
     #[test]
