@@ -101,3 +101,21 @@ fn files_of_values_can_be_written_by_hand() {
     let output = typed.shmfuzz(["run", "--exact", test, "--runs", "200"]).run().code(0);
     output.says(&["values.says_its_arguments/mine", wrong, "it is passed over"]);
 }
+
+/// Until it is found, however slow the machine: the time is a limit that nothing comes near to.
+#[test]
+fn one_value_of_each_type_is_found_from_nothing() {
+    let planted = Project::from_fixture("planted", "one-value");
+    let source = fs::read_to_string(planted.path("src/lib.rs")).unwrap();
+    let after = source.split("#[fuzz_test]").skip(1);
+    let names = after.map(|rest| rest.split_once("fn ").unwrap().1.split_once('(').unwrap().0);
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() > 40, "{names:?}");
+    let is_missed = |name: &&&str| {
+        let args = ["--seed", "1", "--jobs", "1", "--time", "60s", "--stop-on-crash"];
+        let output = planted.fuzz(&format!("tests::{name}"), &args).run();
+        output.events_named("finding").is_empty()
+    };
+    let missed: Vec<&&str> = names.iter().filter(is_missed).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
