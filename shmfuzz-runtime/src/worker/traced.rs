@@ -323,7 +323,9 @@ impl Worker {
         let entry = self.queue.get(idx);
         let (len, cost) = (entry.input.len(), TRACED * (entry.work + CALL));
         // Longer ones for longer stalls: repairs of repairs take thousands of executions.
-        let n_picks = 2u64 << self.chasing.doublings().min(6);
+        // Values are tried in several variants.
+        let n_first: u64 = if self.form.shape.is_some() { 4 } else { 2 };
+        let n_picks = n_first << self.chasing.doublings().min(6);
         let n_runs = (n_picks * self.pace.pick_cost() / cost).clamp(16, 1 << 14);
         Ok(Limits {
             kind: self.form.kind,
