@@ -7,6 +7,7 @@
 //! to be changed.
 
 use super::random::Random;
+use crate::canonical::canonical;
 use crate::shape::{Body, Named, Shape};
 use crate::value::put_count;
 use crate::walk::{COUNT, Node, put_simplest, variant_at, walk};
@@ -102,7 +103,7 @@ pub(super) fn first_inputs(shape: &Shape) -> Vec<Vec<u8>> {
         let mut random = Random::from_state(choice as u64, 1);
         let mut input = Vec::new();
         Full { choice, random: &mut random, depth: 0 }.put(shape, &mut input);
-        input
+        canonical(shape, &input)
     });
     [simplest].into_iter().chain(full).collect()
 }
@@ -208,7 +209,8 @@ pub(super) fn variants(shape: &Shape, input: &[u8]) -> Vec<Vec<u8>> {
     walk(shape, input, 0, &mut |node| {
         let value = other(node, input, &mut random);
         if let Some(value) = value.filter(|_| made.len() < MAX_VARIANTS - N_ELEMENTS) {
-            made.push([&input[..node.start], &value, &input[node.end..]].concat());
+            let whole = [&input[..node.start], &value, &input[node.end..]].concat();
+            made.push(canonical(shape, &whole));
         }
     });
     made.extend(first_inputs(shape).into_iter().skip(1));
@@ -249,7 +251,6 @@ fn other(node: Node<'_>, input: &[u8], random: &mut Random) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical::canonical;
     use crate::value::Reader;
     use crate::value::Value;
     use proptest::prelude::*;
