@@ -49,8 +49,9 @@
 //! ```
 //!
 //! Their files are text, one argument a line, which people can read and change: see
-//! [`value::text`]. Types of your own are [`Arbitrary`], with the feature `arbitrary`. [`guide::typed`]
-//! tells of all that, of state, of what is set up before the first call, and of `async`.
+//! [`value::text`]. Types of your own are arguments as well, if serde knows them (feature `structured`) or
+//! they implement `arbitrary::Arbitrary` (feature `arbitrary`). [`guide::typed`] tells of all that, of state,
+//! of what is set up before the first call, and of `async`.
 //!
 //! It may stand wherever a `#[test]` may: beside private functions in `src/`, in `tests/*.rs`, in
 //! binaries. `cargo test` calls it with every seed of the attribute and with every file in
@@ -89,6 +90,7 @@
 //! | `harness` (default) | `fuzz-test`, and [`main!`] for `harness = false` | `libtest-mimic` (`clap` and what that needs): tests that are known at run time only |
 //! | `arbitrary` | `fuzz-test`, and inputs of your own types: [`Arbitrary<T>`](Arbitrary) for any `T` that implements the trait of the crate `arbitrary` | `arbitrary` |
 //! | `arbitrary-derive` | `arbitrary`, and its derive macro | `arbitrary` with `derive_arbitrary` |
+//! | `structured` | `fuzz-test`, and inputs of any type that implements serde's `Serialize` and `Deserialize`; needs Rust 1.91 | `mutatis` (`rand`): the mutators that it derives |
 //! | `coordinator` | the command's side of the mapping | `tempfile`: the mapping's file |
 //!
 //! As a dev-dependency of a crate that has no other, it adds 29 s of processor time to a clean

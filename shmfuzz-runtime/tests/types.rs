@@ -70,7 +70,7 @@ const EXPECTED: [(&str, &str, &str); 18] = [
     ("16:1", "cannot find `shmfuzz_runtime`", ""),
     ("45:31", "cannot find type `Nonexistent`", ""),
     ("46:33", "cannot find value `prepare`", ""),
-    ("6:29", "a fuzz test cannot take `Opaque`", "`Arbitrary<Opaque>`"),
+    ("6:29", "a fuzz test cannot take `Opaque`", "derives `serde::Serialize` and"),
     ("9:25", "a fuzz test cannot take `&[u16]`", "take `&[u8]`, `&str`, numbers"),
     ("11:34", "a fuzz test cannot return `u32`", "return nothing, `Result<(), E>`"),
     ("13:48", "`Opaque` doesn't implement `Debug`", "add `#[derive(Debug)]`"),

@@ -9,8 +9,9 @@ use crate::shape::Tree;
     message = "a fuzz test cannot take `{Self}`",
     label = "not an input",
     note = "take `&[u8]`, `&str`, numbers, `bool`, `char`, `String`, `Duration`, IP addresses, and \
-            tuples, arrays, `Vec`, `Option`, `Result`, `BTreeMap` of them; or, with the feature \
-            `arbitrary`, `Arbitrary<{Self}>` of a type that implements `arbitrary::Arbitrary`"
+            tuples, arrays, `Vec`, `Option`, `Result`, `BTreeMap` of them; or a type that derives \
+            `serde::Serialize` and `serde::Deserialize`, with the feature `structured` of \
+            shmfuzz-runtime, or `arbitrary::Arbitrary`, with its feature `arbitrary`"
 )]
 pub trait Argument<'a>: Sized {
     /// What holds it during a call.
