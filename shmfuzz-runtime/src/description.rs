@@ -2,8 +2,8 @@
 //! arguments are made, and what inputs the files are that only their types can read.
 //!
 //! The request is a file of the paths of such files, each with a zero byte behind it.
-//! The answer lies beside it: [`MAGIC`], then the shape, then the files; lengths are `u32`,
-//! little-endian. Pure but for [`answer`].
+//! The answer lies beside it: eight bytes of magic, then the shape, then the files; lengths are `u32`,
+//! little-endian. Pure but for the answering.
 
 use crate::shape::Shape;
 use crate::value::text::TextError;

@@ -1,8 +1,8 @@
 //! Shrinking an input: which candidate to try next. Pure: who drives it runs the candidates and
 //! says what came of them, be it in a worker's own process or with a fresh process for each death.
 //!
-//! An input of a fuzz test that takes it as it is is made smaller by [`passes`] over its bytes, one
-//! that holds values by [`values`]. Invariants of both: the best input so far only gets shorter, or
+//! An input of a fuzz test that takes it as it is is made smaller by `passes` over its bytes, one
+//! that holds values by `values`. Invariants of both: the best input so far only gets shorter, or
 //! simpler at the same length; no candidate is proposed twice; an end is reached.
 
 mod chance;
