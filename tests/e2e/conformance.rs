@@ -1,6 +1,9 @@
 //! What Go's script tests pin for `go test -fuzz`, where no other module has a test of it.
 
 use crate::project::{Project, RunToEnd, runtime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 /// A package with a dev-dependency on the runtime, and more of a manifest.
 fn package(manifest: &str) -> Project {
@@ -74,4 +77,47 @@ fn what_cannot_be_fuzzed_is_told_before_anything_is_built() {
     let mut run = project.shmfuzz(["run"]);
     let output = run.env("RUSTC", "/bin/false").run().code(96);
     output.says(&["`/bin/false -vV` names no host"]).says_not(&["Compiling"]);
+}
+
+/// The gap of G08: the time of a campaign is over while its processes wait for a processor.
+#[test]
+fn a_deadline_that_expires_under_load_is_no_failure() {
+    let project = package("");
+    project.write(
+        "src/lib.rs",
+        "#[cfg(test)]\nmod tests {\n    use shmfuzz_runtime::fuzz_test;\n    use std::time::{Duration, Instant};\n\n    \
+         #[fuzz_test(seeds = [\"a\", \"bb\", \"ccc\"])]\n    fn is_slow(_: &[u8]) {\n        \
+         let start = Instant::now();\n        while start.elapsed() < Duration::from_millis(30) {}\n    }\n\n    \
+         #[fuzz_test]\n    fn is_fast(data: &[u8]) {\n        std::hint::black_box(data.len());\n    }\n}\n",
+    );
+    // All is built before there is load, or the build would be most of the test.
+    project.shmfuzz(["build"]).run().code(0);
+    let _load = Load::new();
+    for time in ["1s", "2s", "4s"] {
+        let options = ["run", "--time", time, "--jobs", "8", "--message-format", "json"];
+        let output = project.shmfuzz(options).run().code(0);
+        assert!(output.events_named("finding").is_empty(), "{time}: {output}");
+        assert!(output.events_named("warning").is_empty(), "{time}: {output}");
+        assert_eq!(output.event("finish")["reason"], "time", "{time}: {output}");
+    }
+}
+
+/// Threads that want more processors than there are, as long as it lives.
+struct Load(Arc<AtomicBool>);
+
+impl Load {
+    fn new() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        for _ in 0..4 * thread::available_parallelism().map_or(1, usize::from) {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || while !is_over.load(Ordering::Relaxed) {});
+        }
+        Self(is_over)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
