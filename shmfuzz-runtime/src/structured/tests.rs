@@ -179,6 +179,35 @@ fn values_that_nest_too_deep_end_with_what_nests_no_more() {
     assert_eq!(error.to_string(), "values are nested deeper than 32 times");
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Tangle {
+    a: Vec<Tangle>,
+    b: Vec<Knot>,
+    c: BTreeMap<u8, Tangle>,
+    d: Option<Box<Tangle>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Knot {
+    Of(Box<Tangle>, Vec<Knot>),
+    Tied(Vec<Tangle>, Vec<Knot>, Vec<Knot>),
+    Loose,
+}
+
+/// Each part is looked into once for a value: values that had all that they can hold would be as large
+/// as their depth lets them grow.
+#[test]
+fn types_that_hold_each_other_are_found_out_by_small_values() {
+    let traced = trace::trace::<Vec<Tangle>>();
+    let encoded = format!("{:?}", traced.shape);
+    assert_eq!(encoded, "List(Named(Tangle))");
+    let found = found::<Vec<Tangle>>();
+    for input in &found.form::<Vec<Tangle>>().examples {
+        assert!(input.len() < 1000, "{} bytes", input.len());
+        assert!(read::<Vec<Tangle>>(found, input).is_some());
+    }
+}
+
 #[test]
 fn every_variant_is_found_with_its_fields() {
     let traced = trace::trace::<Vec<Expr>>();

@@ -67,6 +67,12 @@ struct Tracer {
     round: usize,
     /// Whether this one is made without looking into more than it must have.
     is_shy: bool,
+    /// In which round each part was looked into last.
+    looked_into: Vec<usize>,
+    /// For each part, and for each variant of each definition, whether it leads to what is to be found
+    /// out, as of the beginning of the round.
+    open_parts: Vec<bool>,
+    open_variants: Vec<Vec<bool>>,
     depth: usize,
 }
 
@@ -114,10 +120,13 @@ pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
         by_type: HashMap::new(),
         round: 0,
         is_shy: false,
+        looked_into: vec![0],
+        open_parts: vec![true],
+        open_variants: Vec::new(),
         depth: 0,
     };
     let (mut values, mut n_in_vain) = (Vec::new(), 0);
-    while tracer.round < MOST_ROUNDS && n_in_vain < MOST_IN_VAIN {
+    while tracer.round < MOST_ROUNDS && n_in_vain < MOST_IN_VAIN + 2 * tracer.n_variants() {
         let before = tracer.n_known();
         tracer.is_shy = n_in_vain % 2 == 1;
         let value = T::deserialize(Tracing { tracer: &mut tracer, at: 0 });
@@ -127,7 +136,7 @@ pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
             values.push(value);
         }
         n_in_vain = if has_learnt { 0 } else { n_in_vain + 1 };
-        if !tracer.is_open(0, &mut Vec::new()) && !values.is_empty() {
+        if !tracer.open_parts[0] && !values.is_empty() {
             break;
         }
     }
@@ -145,15 +154,62 @@ impl Tracer {
         self.parts.iter().filter(known).count() + made.sum::<usize>()
     }
 
+    fn n_variants(&self) -> usize {
+        self.defs.iter().map(|def| def.variants.len()).sum()
+    }
+
     /// Before the next value.
     fn reset(&mut self) {
         self.round += 1;
         self.depth = 0;
         self.defs.iter_mut().for_each(|def| def.n_open = 0);
+        self.list_open();
+    }
+
+    /// Finds out what leads to what is to be found out.
+    fn list_open(&mut self) {
+        self.open_parts = self.parts.iter().map(|part| *part == Part::Unknown).collect();
+        self.open_variants = self
+            .defs
+            .iter()
+            .map(|def| def.variants.iter().map(|one| !one.is_made).collect())
+            .collect();
+        loop {
+            let before = self.n_open();
+            // Parts come after what they are parts of.
+            for at in (0..self.parts.len()).rev() {
+                self.open_parts[at] |= match &self.parts[at] {
+                    Part::Unknown => true,
+                    Part::Leaf(_) | Part::Any => false,
+                    Part::Option(of) | Part::List(of) => self.open_parts[*of],
+                    Part::Tuple(of) => of.iter().any(|at| self.open_parts[*at]),
+                    Part::Map(key, value) | Part::Pairs(key, value) => {
+                        self.open_parts[*key] || self.open_parts[*value]
+                    }
+                    Part::Named(def) => self.open_variants[*def].contains(&true),
+                };
+            }
+            for (def, open) in self.defs.iter().zip(&mut self.open_variants) {
+                for (one, open) in def.variants.iter().zip(open) {
+                    let parts = one.parts.iter().flat_map(|(_, _, of)| of);
+                    *open |= parts.into_iter().any(|at| self.open_parts[*at]);
+                }
+            }
+            if self.n_open() == before {
+                break;
+            }
+        }
+    }
+
+    fn n_open(&self) -> usize {
+        let variants = self.open_variants.iter().flatten();
+        self.open_parts.iter().chain(variants).filter(|open| **open).count()
     }
 
     fn new_part(&mut self) -> usize {
         self.parts.push(Part::Unknown);
+        self.looked_into.push(0);
+        self.open_parts.push(true);
         self.parts.len() - 1
     }
 
@@ -179,34 +235,17 @@ impl Tracer {
         inner
     }
 
-    /// Whether there is more to find out about a part.
-    fn is_open(&self, at: usize, seen: &mut Vec<usize>) -> bool {
-        match &self.parts[at] {
-            Part::Unknown => true,
-            Part::Leaf(_) | Part::Any => false,
-            Part::Option(of) | Part::List(of) => self.is_open(*of, seen),
-            Part::Tuple(of) => of.iter().any(|at| self.is_open(*at, seen)),
-            Part::Map(key, value) | Part::Pairs(key, value) => {
-                self.is_open(*key, seen) || self.is_open(*value, seen)
-            }
-            Part::Named(def) if seen.contains(def) => false,
-            Part::Named(def) => {
-                seen.push(*def);
-                self.defs[*def].variants.iter().any(|one| self.is_variant_open(one, seen))
-            }
+    /// Whether this value is to look into a part: once, or values of types that hold themselves several
+    /// times would grow without bounds.
+    fn looks_into(&mut self, at: usize) -> bool {
+        let looks = !self.is_shy
+            && self.depth < MOST_DEEP
+            && self.open_parts[at]
+            && self.looked_into[at] != self.round + 1;
+        if looks {
+            self.looked_into[at] = self.round + 1;
         }
-    }
-
-    fn is_variant_open(&self, one: &Holding, seen: &mut Vec<usize>) -> bool {
-        match &one.parts {
-            None => true,
-            Some((_, _, of)) => !one.is_made || of.iter().any(|at| self.is_open(*at, seen)),
-        }
-    }
-
-    /// Whether the next value is to look into this part.
-    fn looks_into(&self, at: usize) -> bool {
-        !self.is_shy && self.depth < MOST_DEEP && self.is_open(at, &mut Vec::new())
+        looks
     }
 
     /// The struct or enum of this type, made on the first visit.
@@ -224,25 +263,31 @@ impl Tracer {
             is_list: false,
         });
         self.by_type.insert(ty, self.defs.len() - 1);
+        self.open_variants.push(vec![true; self.defs[self.defs.len() - 1].variants.len()]);
         self.defs.len() - 1
     }
 
-    /// Which variant to make: one that is not known to its end; within a value of the same enum one that
-    /// was made before, or any.
+    /// Which variant to make: one that was not made yet, or leads to what is to be found out; within a
+    /// value of the same enum one that was made before, the one with the fewest parts, or any.
     fn choose(&self, def: usize) -> usize {
         let own = &self.defs[def];
         let n = own.variants.len().max(1);
-        let open = |nth: &usize| self.is_variant_open(&own.variants[*nth], &mut vec![def]);
-        let candidates: Vec<usize> = match own.n_open {
-            0 => (0..own.variants.len()).filter(open).collect(),
-            _ => Vec::new(),
+        let those = |is: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..own.variants.len()).filter(|nth| is(*nth)).collect()
         };
-        let made = || (0..own.variants.len()).filter(|nth| own.variants[*nth].is_made).collect();
-        let candidates = if candidates.is_empty() { made() } else { candidates };
-        match candidates.is_empty() {
-            true => self.round % n,
-            false => candidates[self.round % candidates.len()],
+        let is_made = |nth: usize| own.variants[nth].is_made;
+        if own.n_open == 0 {
+            let news = those(&|nth| !is_made(nth));
+            let open = those(&|nth| self.open_variants[def][nth]);
+            let candidates = if news.is_empty() || self.is_shy { open } else { news };
+            if !candidates.is_empty() {
+                return candidates[self.round % candidates.len()];
+            }
         }
+        let n_parts =
+            |nth: &usize| own.variants[*nth].parts.as_ref().map_or(0, |parts| parts.2.len());
+        let smallest = those(&is_made).into_iter().min_by_key(n_parts);
+        smallest.unwrap_or(self.round % n)
     }
 
     /// The parts of a variant, made on the first visit.
@@ -543,7 +588,7 @@ impl<'de> Deserializer<'de> for Tracing<'_> {
                 false => |[key, value]: [usize; 2]| Part::Pairs(key, value),
             },
         );
-        let is_open = self.tracer.looks_into(key) || self.tracer.looks_into(value);
+        let is_open = self.tracer.looks_into(key) | self.tracer.looks_into(value);
         let of = if is_open { vec![key, value] } else { Vec::new() };
         self.deeper()?;
         let (at, tracer) = (self.at, self.tracer);
