@@ -15,8 +15,9 @@ use syn::{ItemFn, parse_macro_input};
 /// fuzzes.
 ///
 /// The function takes `&[u8]`, `Vec<u8>`, `&str` or `String`, or values, up to eight of them: numbers,
-/// `bool`, `char`, and tuples, arrays, `Vec`, `Option` and the like of all these; or with the feature
-/// `arbitrary` of the runtime one `Arbitrary<T>`. It fails by panicking, by returning `Err`, or by
+/// `bool`, `char`, and tuples, arrays, `Vec`, `Option` and the like of all these; with the feature
+/// `structured` of the runtime whatever implements serde's `Serialize` and `Deserialize`, with its feature
+/// `arbitrary` what implements `arbitrary::Arbitrary`. It fails by panicking, by returning `Err`, or by
 /// ending the process; it returns nothing, a `Result`, or `Reject`.
 ///
 /// | option | meaning |
@@ -28,6 +29,8 @@ use syn::{ItemFn, parse_macro_input};
 /// | `rss_limit = "512MiB"` | largest memory of the process while fuzzing |
 /// | `setup = path` | a function, `fn()` or `fn() -> Result<(), E>`, that runs once in each process before the first call; one that several fuzz tests name runs once for all of them. If it fails, no input is run, and the failure is told as the setup's |
 /// | `block_on = path` | of an `async fn`: the function that drives it to its end, such as `pollster::block_on`, or any `fn<F: Future>(F) -> F::Output` |
+/// | `mutator = path` | of values: a function `fn(&mut T, u64)` that changes one, the same way for the same number; `T` is the argument's type, of several their tuple. It is used beside the mutators that there are |
+/// | `generator = path` | of values: a function `fn(u64) -> T` that makes one, the same for the same number |
 /// | `crate = path` | where `shmfuzz_runtime` is, if it is renamed or re-exported |
 ///
 /// `#[ignore]`, `#[cfg]` and doc comments work as on a `#[test]`.
