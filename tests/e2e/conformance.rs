@@ -97,7 +97,11 @@ fn a_deadline_that_expires_under_load_is_no_failure() {
         let options = ["run", "--time", time, "--jobs", "8", "--message-format", "json"];
         let output = project.shmfuzz(options).run().code(0);
         assert!(output.events_named("finding").is_empty(), "{time}: {output}");
-        assert!(output.events_named("warning").is_empty(), "{time}: {output}");
+        // All that may be said is that there was no time for one of them.
+        for warning in output.events_named("warning") {
+            let text = warning["text"].as_str().unwrap();
+            assert!(text.starts_with("never fuzzed, since the time was over"), "{time}: {output}");
+        }
         assert_eq!(output.event("finish")["reason"], "time", "{time}: {output}");
     }
 }
