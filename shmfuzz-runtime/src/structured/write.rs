@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::shape::{Body, Fields, MOST_NESTED, Named, Shape};
-use crate::walk::put_simplest;
+use crate::simplest::put_simplest;
 use crate::value::put_count;
 use serde_core::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
