@@ -6,9 +6,7 @@
 use crate::kind::FailureKind;
 
 /// Names one failure across inputs, workers and campaigns.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bucket(pub u64);
 
 impl Bucket {

@@ -1,11 +1,8 @@
 //! How a fuzz test can fail, and how each way is spelled in file names, events and messages.
 
-use serde::{Deserialize, Serialize};
-
 /// One way to fail. The spelling of [`FailureKind::name`] is stable: it is the prefix of files
 /// under `testdata/fuzz/` and the `kind` of JSON events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum FailureKind {
     /// The body panicked; the process lives on.

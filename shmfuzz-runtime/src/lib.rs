@@ -85,52 +85,67 @@
 //!
 //! | feature | what it is | what it depends on, and why |
 //! | --- | --- | --- |
-//! | none | the mapping that workers share with the command, and the messages | `libc`, `memmap2`: shared memory, signals, limits; `serde`, `serde_json`: messages, and values as text |
-//! | `fuzz-test` | the attribute, seeds under `cargo test`, the worker | `shmfuzz-macros` (`syn`, `quote`, `proc-macro2`); `inventory`: which fuzz tests a binary has |
+//! | none | what files of inputs are and how they are replayed | `libc`, `memmap2`: shared memory, signals, limits; `serde_core`, `serde_json`: messages, and values as text |
+//! | `fuzz-test` | the attribute, seeds under `cargo test`; in fuzzing builds, the worker | `shmfuzz-macros` (`syn`, `quote`, `proc-macro2`); `inventory`: which fuzz tests a binary has |
 //! | `harness` (default) | `fuzz-test`, and [`main!`] for `harness = false` | `libtest-mimic` (`clap` and what that needs): tests that are known at run time only |
 //! | `arbitrary` | `fuzz-test`, and inputs of your own types: [`Arbitrary<T>`](Arbitrary) for any `T` that implements the trait of the crate `arbitrary` | `arbitrary` |
 //! | `arbitrary-derive` | `arbitrary`, and its derive macro | `arbitrary` with `derive_arbitrary` |
 //! | `structured` | `fuzz-test`, and inputs of any type that implements serde's `Serialize` and `Deserialize`; needs Rust 1.91 | `mutatis` (`rand`): the mutators that it derives |
-//! | `coordinator` | the command's side of the mapping | `tempfile`: the mapping's file |
+//! | `coordinator` | the command's side of the mapping, and the messages | `tempfile`: the mapping's file |
 //!
-//! As a dev-dependency of a crate that has no other, it adds 29 s of processor time to a clean
-//! `cargo test` on a slow machine (the median of three), and 22 s with
-//! `default-features = false, features = ["fuzz-test"]`. Builds after that have it already, and crates
+//! As a dev-dependency of a crate that has no other, it adds 29 packages and 22 s of processor time to a
+//! clean `cargo test` on a slow machine (the median of three), and 14 packages and 15 s with
+//! `default-features = false, features = ["fuzz-test"]`, which is all that a fuzz test needs where
+//! the target has no `harness = false`. Builds after that have it already, and crates
 //! that use `serde_json` or `syn` have a part of it anyway.
 
+// An ordinary test build has no use for what serves a campaign, and does not wait for it to be compiled.
+// `shmfuzz_instrumented` is set in fuzzing builds; the command and the tests of this workspace ask for
+// `coordinator`, so that it is checked wherever this crate is worked on.
 #[cfg(feature = "coordinator")]
 pub mod addresses;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod area;
 pub mod bucket;
-#[cfg(any(feature = "coordinator", feature = "fuzz-test"))]
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 mod canonical;
 pub mod child;
 pub mod description;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod entries;
 #[cfg(unix)]
 pub mod gauge;
 pub mod hang;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod journal;
 pub mod kind;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod layout;
 pub mod leak;
 pub mod limits;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod mapping;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod message;
-#[cfg(any(feature = "coordinator", all(unix, feature = "fuzz-test")))]
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod minimize;
 pub mod place;
 pub mod record;
 pub mod sequence;
 pub mod shape;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", feature = "structured", test))]
+mod simplest;
 #[cfg(feature = "coordinator")]
 mod space;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod stack;
 pub mod testdata;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod turn;
 pub mod value;
-#[cfg(any(feature = "coordinator", feature = "fuzz-test"))]
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 mod walk;
+#[cfg(any(shmfuzz_instrumented, feature = "coordinator", test))]
 pub mod words;
 
 #[cfg(feature = "fuzz-test")]
@@ -161,7 +176,7 @@ mod seeds;
 pub mod setup;
 #[cfg(feature = "fuzz-test")]
 pub mod structured;
-#[cfg(all(unix, feature = "fuzz-test"))]
+#[cfg(all(unix, feature = "fuzz-test", any(shmfuzz_instrumented, feature = "coordinator", test)))]
 pub mod worker;
 
 #[cfg(feature = "fuzz-test")]

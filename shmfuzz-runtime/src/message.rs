@@ -5,9 +5,13 @@
 //! speaks first, with [`Reply::Hello`].
 
 use crate::bucket::Bucket;
-use serde::{Deserialize, Serialize};
+use serde_core::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, BufRead, Write};
+
+// By its path, which is then the same for a crate that includes this file by path.
+#[path = "message/fields.rs"]
+mod fields;
 
 /// Longest line of a message, in bytes. What is longer is garbage.
 pub const LINE_LIMIT: u64 = 1 << 20;
@@ -27,8 +31,7 @@ pub const SAMPLING_SIGNAL: i32 = if cfg!(target_os = "linux") { 46 } else { 31 }
 pub const EXIT_CANNOT_START: i32 = 96;
 
 /// What the coordinator asks. The turn is given before a request is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Answer with [`Reply::Pong`].
     Ping {},
@@ -50,7 +53,7 @@ pub enum Request {
 }
 
 /// Settings for the worker's life.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
     /// Longest input to make, in bytes; at least 1.
     pub max_len: usize,
@@ -70,8 +73,7 @@ pub struct Setup {
 }
 
 /// Where [`Load`] finds inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The inbox.
     Inbox,
@@ -88,7 +90,7 @@ pub enum Source {
 }
 
 /// Run inputs once each, in order, and queue those that reach something new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Where they are.
     pub source: Source,
@@ -99,7 +101,7 @@ pub struct Load {
 }
 
 /// Mutate and run, from the PRNG state in the header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuzz {
     /// When to end, in milliseconds. By work, where [`Setup::by_work`] says so.
     pub budget_ms: u64,
@@ -110,7 +112,7 @@ pub struct Fuzz {
 }
 
 /// Shrink the failing input in the input area, keeping its bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minimize {
     /// The failure to keep.
     pub bucket: Bucket,
@@ -121,7 +123,7 @@ pub struct Minimize {
 }
 
 /// Run the input in the input area, or the inputs that are packed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// How often at most; the first failure ends it.
     pub times: u32,
@@ -130,8 +132,7 @@ pub struct Replay {
 }
 
 /// What the worker answers. Its turn is given back before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The worker has attached and reached the fuzz test.
     Hello(Hello),
@@ -152,7 +153,7 @@ pub enum Reply {
 }
 
 /// The worker has attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// Version of its `shmfuzz-runtime`.
     pub runtime: String,
@@ -167,7 +168,7 @@ pub struct Hello {
 }
 
 /// What a worker has seen so far in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Counters that were ever above 0.
     pub edges: u64,
@@ -182,8 +183,7 @@ pub struct Coverage {
 }
 
 /// Why a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobEnd {
     /// The budget is used up, or the inputs are all run.
     Done,
@@ -206,7 +206,7 @@ pub enum JobEnd {
 }
 
 /// To [`Load`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// Why it ended. After [`JobEnd::Failed`] the input that failed is the last of `n_run`.
     pub end: JobEnd,
@@ -223,7 +223,7 @@ pub struct Loaded {
 }
 
 /// To [`Fuzz`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuzzed {
     /// Why it ended.
     pub end: JobEnd,
@@ -244,7 +244,7 @@ pub struct Fuzzed {
 }
 
 /// To [`Minimize`]: the best input so far stands in the input area.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minimized {
     /// [`JobEnd::Done`]: nothing makes it smaller. [`JobEnd::Stopped`]: the budget is used up.
     /// [`JobEnd::Failed`]: a *new* failure was met; its input stands in the input area instead,
@@ -257,7 +257,7 @@ pub struct Minimized {
 }
 
 /// To [`Replay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// [`JobEnd::Failed`] (last words are in the mapping) or [`JobEnd::Done`].
     pub end: JobEnd,
@@ -268,7 +268,7 @@ pub struct Replayed {
 }
 
 /// Run inputs some times each, in order, and compare what their runs reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Survey {
     /// Where they are.
     pub source: Source,
@@ -284,7 +284,7 @@ pub struct Survey {
 pub const MAX_FLICKERING: usize = 4096;
 
 /// To [`Survey`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Surveyed {
     /// Why it ended. After [`JobEnd::Failed`] the input that failed is the last of `n_run`.
     pub end: JobEnd,
@@ -299,7 +299,7 @@ pub struct Surveyed {
 }
 
 /// A counter that differs between runs of the same input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flickering {
     /// Its number.
     pub counter: u32,
@@ -407,6 +407,72 @@ mod tests {
             "{\"request\":\"load\",\"source\":\"inbox\",\"first\":3,\"budget_ms\":100}\n"
         );
         assert_eq!(receive::<Request>(&mut &line[..]).unwrap(), load);
+    }
+
+    fn is_spelled<M: for<'de> Deserialize<'de> + Serialize>(line: &str) {
+        let message: M = parse(line.as_bytes()).unwrap();
+        let mut sent = Vec::new();
+        send(&mut sent, &message).unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), format!("{line}\n"));
+    }
+
+    #[test]
+    fn messages_are_spelled_as_ever() {
+        for line in [
+            r#"{"request":"ping"}"#,
+            r#"{"request":"setup","max_len":1,"silent":[7,18446744073709551615],"data_limit":2,"random":null,"by_work":true,"is_guarded":false,"n_tokens":3}"#,
+            r#"{"request":"load","source":{"input_area":{"tag":5}},"first":0,"budget_ms":9}"#,
+            r#"{"request":"load","source":"attribute","first":0,"budget_ms":9}"#,
+            r#"{"request":"load","source":"known","first":0,"budget_ms":9}"#,
+            r#"{"request":"fuzz","budget_ms":100,"max_execs":4,"silent":[]}"#,
+            r#"{"request":"minimize","bucket":3,"budget_ms":100,"id":1}"#,
+            r#"{"request":"replay","times":2,"is_sequence":true}"#,
+            r#"{"request":"survey","source":"inbox","first":0,"times":4,"budget_ms":9}"#,
+            r#"{"request":"stop"}"#,
+        ] {
+            is_spelled::<Request>(line);
+        }
+        let coverage =
+            r#""coverage":{"edges":1,"features":2,"entries":3,"checked":4,"flickering":5}}"#;
+        for line in [
+            r#"{"reply":"hello","runtime":"0.1.0","test":"a::b","n_counters":1,"n_pcs":2,"n_seeds":3}"#,
+            r#"{"reply":"pong"}"#,
+            r#"{"reply":"ready"}"#,
+            r#"{"reply":"loaded","end":"log_full","n_run":1,"n_invalid":2,"first_moved":null,"execs":3,"#,
+            r#"{"reply":"fuzzed","end":{"needs_capacity":{"bytes":64}},"execs":1,"extra_execs":2,"silenced":[[7,1]],"rejected":3,"input_bytes":4,"first_moved":5,"#,
+            r#"{"reply":"minimized","end":"large_entry","execs":3,"reproduced":true}"#,
+            r#"{"reply":"replayed","end":"done","execs":3,"rejected":true}"#,
+            r#"{"reply":"surveyed","end":"journal_full","n_run":1,"execs":3,"flickering":[{"counter":1,"pc":-5,"n_inputs":2}],"#,
+        ] {
+            let is_whole = line.ends_with('}');
+            is_spelled::<Reply>(&if is_whole {
+                line.to_owned()
+            } else {
+                format!("{line}{coverage}")
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_no_message_is_named() {
+        for (line, why) in [
+            (r#"{"first":0}"#, "missing field `request`"),
+            (r#"{"request":"dance"}"#, "unknown request `dance`"),
+            (r#"{"request":"ping","first":0}"#, "unknown field `first`"),
+            (r#"{"request":"replay","times":2}"#, "missing field `is_sequence`"),
+            (r#"{"request":"replay","times":-2,"is_sequence":true}"#, "times: invalid value"),
+            (r#"{"request":"load","source":"moon","first":0}"#, "source: unknown variant `moon`"),
+            (r#"{"request":"load","source":{"inbox":{}}}"#, "source: unknown variant `inbox`"),
+            (r#"{"request":"load","source":"input_area"}"#, "unknown variant `input_area`"),
+            (r#"{"request":"load","source":{"input_area":5}}"#, "a variant without its fields"),
+            (r#"[]"#, "invalid type: sequence"),
+        ] {
+            let error = parse::<Request>(format!("{line}\n").as_bytes()).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+        let more = br#"{"request":"replay","is_new":1,"times":2,"is_sequence":true}"#;
+        assert!(parse::<Request>(more).is_ok(), "fields of a later version");
     }
 
     #[test]

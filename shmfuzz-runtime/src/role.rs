@@ -97,7 +97,7 @@ pub(crate) fn serve(test: &'static FuzzTest, role: &Role) -> Option<Result<(), S
 
 /// Entered instead of the tests when the process is a worker.
 fn worker_entry(test: &'static FuzzTest) -> ! {
-    #[cfg(unix)]
+    #[cfg(all(unix, any(shmfuzz_instrumented, feature = "coordinator", test)))]
     if cfg!(shmfuzz_instrumented) {
         crate::worker::run(test)
     }

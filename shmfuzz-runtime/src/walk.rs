@@ -1,9 +1,9 @@
-//! Where the values of a shape lie in an input, and the simplest value of each.
+//! Where the values of a shape lie in an input.
+
+pub(crate) use crate::simplest::{COUNT, put_simplest};
 
 use crate::shape::{Body, MOST_NESTED, Named, Shape};
-
-/// Bytes of a count.
-pub(crate) const COUNT: usize = 4;
+use crate::simplest::width;
 
 /// A value in an input, whose bytes are all there.
 #[derive(Clone, Copy, Debug)]
@@ -56,18 +56,6 @@ impl Node<'_> {
             }
         }
     }
-}
-
-/// Bytes of a value that always takes as many.
-fn width(shape: &Shape) -> Option<usize> {
-    Some(match shape {
-        Shape::Bool => 1,
-        Shape::Char | Shape::Ipv4 => 4,
-        Shape::Unsigned(width) | Shape::Signed(width) | Shape::Float(width) => *width,
-        Shape::Duration => 12,
-        Shape::Ipv6 => 16,
-        _ => return None,
-    })
 }
 
 fn count_at(input: &[u8], at: usize) -> Option<usize> {
@@ -185,26 +173,4 @@ pub(crate) fn elements(node: Node<'_>, input: &[u8]) -> Vec<usize> {
         starts.push(at);
     }
     starts
-}
-
-/// Puts the simplest value behind what is there.
-pub(crate) fn put_simplest(shape: &Shape, to: &mut Vec<u8>) {
-    match shape {
-        Shape::Array(n, of) => (0..*n).for_each(|_| put_simplest(of, to)),
-        Shape::Tuple(of) => of.iter().for_each(|of| put_simplest(of, to)),
-        Shape::Result(ok, _) => {
-            to.push(0);
-            put_simplest(ok, to);
-        }
-        Shape::Char => to.extend([b'0', 0, 0, 0]),
-        Shape::Ip => to.extend([0; 5]),
-        Shape::Option(_) => to.push(0),
-        Shape::Json => to.extend(b"\x04\0\0\0null"),
-        Shape::Named(named) => {
-            let fields = named.fields_of(named.simplest());
-            named.put_tag(named.simplest(), to);
-            fields.of.iter().for_each(|of| put_simplest(of, to));
-        }
-        fixed => to.resize(to.len() + width(fixed).unwrap_or(COUNT), 0),
-    }
 }

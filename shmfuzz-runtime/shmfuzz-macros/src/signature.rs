@@ -5,8 +5,8 @@ use crate::options::Options;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{
-    Error, Expr, FnArg, GenericArgument, ItemFn, PathArguments, ReturnType, Signature, Type,
-    TypePath, TypeReference,
+    Error, Expr, FnArg, GenericArgument, ItemFn, PathArguments, ReturnType, Safety, Signature,
+    Type, TypePath, TypeReference,
 };
 
 const INPUTS: &str = "`&[u8]`, `&str`, numbers, `Vec`s, tuples and the like";
@@ -116,7 +116,7 @@ fn qualifier_errors(signature: &Signature) -> Vec<Error> {
     if let Some(token) = &signature.constness {
         errors.push(Error::new_spanned(token, "a fuzz test cannot be `const`: remove it"));
     }
-    if let Some(token) = &signature.unsafety {
+    if let Safety::Unsafe(token) = &signature.safety {
         errors.push(Error::new_spanned(
             token,
             "a fuzz test cannot be an `unsafe fn`: write `unsafe` blocks in it",

@@ -27,8 +27,7 @@ impl Parse for Target {
         let starts_closure = input.peek(Token![|])
             || input.peek(Token![||])
             || input.peek(Token![move])
-            || input.peek(Token![async])
-            || input.peek(Token![static]);
+            || input.peek(Token![async]);
         if !starts_closure {
             return Err(Error::new(span, WRITE));
         }
@@ -63,7 +62,6 @@ fn init(input: ParseStream<'_>) -> syn::Result<Option<Expr>> {
 
 fn function(closure: ExprClosure) -> syn::Result<ItemFn> {
     let tokens = [
-        closure.movability.map(|token| token.span()),
         closure.asyncness.map(|token| token.span()),
         closure.capture.map(|token| token.span()),
         closure.constness.map(|token| token.span()),
@@ -72,7 +70,7 @@ fn function(closure: ExprClosure) -> syn::Result<ItemFn> {
         return Err(Error::new(span, "a fuzz target is a plain closure: remove this"));
     }
     let n_inputs = closure.inputs.len();
-    let span = closure.inputs.get(1).map_or(closure.or1_token.span(), Spanned::span);
+    let span = closure.inputs.get(1).map_or(closure.inputs_begin.span(), Spanned::span);
     let mut inputs = closure.inputs.into_iter();
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
         let message = match n_inputs {

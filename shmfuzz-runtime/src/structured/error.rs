@@ -1,6 +1,6 @@
 //! Why a value cannot be read or written.
 
-use serde::de::{Expected, Unexpected};
+use serde_core::de::{Expected, Unexpected};
 use std::fmt;
 
 /// A sentence about it.
@@ -39,7 +39,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl serde::de::Error for Error {
+impl serde_core::de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }
@@ -54,7 +54,7 @@ impl serde::de::Error for Error {
     }
 }
 
-impl serde::ser::Error for Error {
+impl serde_core::ser::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }

@@ -4,8 +4,8 @@
 use super::error::Error;
 use crate::shape::{Fields, Named, Shape};
 use crate::value::text;
-use serde::de::value::{StrDeserializer, StringDeserializer};
-use serde::de::{
+use serde_core::de::value::{StrDeserializer, StringDeserializer};
+use serde_core::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };

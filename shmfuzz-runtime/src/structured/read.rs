@@ -7,8 +7,8 @@ use super::error::Error;
 use crate::shape::{Body, MOST_NESTED, Named, Shape};
 use crate::value::Reader;
 use crate::value::builtin::char_of;
-use serde::de::value::StrDeserializer;
-use serde::de::{
+use serde_core::de::value::StrDeserializer;
+use serde_core::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };

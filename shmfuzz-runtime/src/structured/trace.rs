@@ -4,8 +4,8 @@
 
 use super::error::{Error, ErrorKind};
 use crate::shape::{Body, Fields, Named, Shape, Style, Variant};
-use serde::de::value::{StrDeserializer, StringDeserializer};
-use serde::de::{
+use serde_core::de::value::{StrDeserializer, StringDeserializer};
+use serde_core::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
 };

@@ -8,8 +8,8 @@ use crate::shape::Shape;
 use crate::value::Reader;
 use crate::value::text::{self, TextError};
 use mutatis::{DefaultMutate, Session};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_core::Serialize;
+use serde_core::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 /// What holds all arguments of a fuzz test together, if they are more than built-in types.

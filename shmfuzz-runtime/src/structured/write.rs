@@ -2,9 +2,9 @@
 
 use super::error::Error;
 use crate::shape::{Body, Fields, MOST_NESTED, Named, Shape};
+use crate::simplest::put_simplest;
 use crate::value::put_count;
-use crate::walk::put_simplest;
-use serde::ser::{
+use serde_core::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };

@@ -1,6 +1,6 @@
 //! Control messages, as they come through the channel.
 
-use serde::{Deserialize, Serialize};
+use serde_core::{Deserialize, Serialize};
 use shmfuzz_parsers::message::{ChannelError, LINE_LIMIT, Reply, Request, receive, send};
 use shmfuzz_runtime::fuzz_test;
 use std::fmt::Debug;
