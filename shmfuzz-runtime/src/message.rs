@@ -30,6 +30,10 @@ pub const SAMPLING_SIGNAL: i32 = if cfg!(target_os = "linux") { 46 } else { 31 }
 /// It has said why on stderr.
 pub const EXIT_CANNOT_START: i32 = 96;
 
+/// Exit code of a worker in which a function of the user's that changes or makes inputs has panicked,
+/// after the reason went to stderr.
+pub const EXIT_MUTATOR: i32 = 95;
+
 /// What the coordinator asks. The turn is given before a request is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {

@@ -111,8 +111,13 @@ fn worker_entry(test: &'static FuzzTest) -> ! {
 ///
 /// Past libtest's capture, which would be lost with the process.
 pub(crate) fn fail(reason: &str) -> ! {
+    fail_with(EXIT_SETUP, reason)
+}
+
+/// The same with another exit code.
+pub(crate) fn fail_with(code: i32, reason: &str) -> ! {
     let _ = writeln!(io::stderr(), "shmfuzz: {reason}");
-    exit(EXIT_SETUP)
+    exit(code)
 }
 
 #[cfg(test)]

@@ -332,7 +332,7 @@ impl Worker {
         let shape = test.shape().map(|shape| &*Box::leak(Box::new(shape)));
         let own = Own::of(test);
         let form = Form { kind: test.record.kind, shape, own };
-        let first_inputs = fuzz::first_inputs(test, shape);
+        let first_inputs = fuzz::first_inputs(test, shape, own);
         Self {
             test,
             form,

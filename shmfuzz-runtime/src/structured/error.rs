@@ -15,6 +15,8 @@ pub(crate) struct Error {
 pub(crate) enum ErrorKind {
     /// This field was there twice, once by another of its names.
     Duplicate(&'static str),
+    /// This field was not there.
+    Missing(&'static str),
     /// There was a map where the type takes none.
     NoMap,
     Other,
@@ -42,6 +44,10 @@ impl std::error::Error for Error {}
 impl serde_core::de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self { why: format!("missing field `{field}`"), kind: ErrorKind::Missing(field) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {

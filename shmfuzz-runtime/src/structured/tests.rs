@@ -323,3 +323,39 @@ fn a_value_is_changed_and_written_back() {
     assert_eq!(read::<Node>(found, &input), Some(Node { value: 2, next: None }));
     assert!(!mutate::<Node>(found, &mut input, |_| true));
 }
+
+#[test]
+fn what_a_struct_with_another_one_flattened_into_it_needs_is_found_out() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Name {
+        first: String,
+        last: Option<String>,
+        is_known: bool,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Person {
+        id: u64,
+        #[serde(flatten)]
+        name: Name,
+        #[serde(flatten)]
+        more: BTreeMap<String, u8>,
+    }
+    let form = found::<(Person, Vec<u8>, i8)>().form::<(Person, Vec<u8>, i8)>();
+    assert_eq!(form.shape, Shape::Tuple(vec![Shape::Json, Shape::Bytes, Shape::Signed(1)]));
+    assert!(!form.examples.is_empty());
+}
+
+#[test]
+fn a_type_that_panics_at_some_values_is_made_of_the_others() {
+    #[derive(Debug, Serialize)]
+    struct Positive(u8);
+    impl<'de> Deserialize<'de> for Positive {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let number = u8::deserialize(from)?;
+            assert!(number > 0, "none is no number");
+            Ok(Self(number))
+        }
+    }
+    let form = found::<(Positive, bool)>().form::<(Positive, bool)>();
+    assert_eq!(form.shape, Shape::Tuple(vec![Shape::Unsigned(1), Shape::Bool]));
+}

@@ -11,6 +11,7 @@ use serde_core::de::{
 };
 use std::any::type_name;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What is known about a part of a type.
@@ -63,6 +64,9 @@ struct Tracer {
     parts: Vec<Part>,
     defs: Vec<Def>,
     by_type: HashMap<&'static str, usize>,
+    /// The names that a struct with others flattened into it was seen to need, with the parts that
+    /// are their values.
+    missed: HashMap<usize, Vec<(&'static str, usize)>>,
     /// How many values were asked for; what is given depends on it.
     round: usize,
     /// Whether this one is made without looking into more than it must have.
@@ -78,9 +82,15 @@ struct Tracer {
 
 /// How many values are asked for, at most, and how often in vain.
 const MOST_ROUNDS: usize = 20_000;
-const MOST_IN_VAIN: usize = 300;
+const MOST_IN_VAIN: usize = 1000;
+/// How often the type may panic meanwhile, each time with a message. That is a mistake, for calls to
+/// find: they read values as well.
+const MOST_PANICS: usize = 8;
 /// How deep a value of a type that holds itself may become.
 const MOST_DEEP: usize = 40;
+
+/// How many names a struct may be seen to need.
+const MOST_MISSED: usize = 64;
 
 const TEXTS: [&str; 12] = [
     "",
@@ -118,6 +128,7 @@ pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
         parts: vec![Part::Unknown],
         defs: Vec::new(),
         by_type: HashMap::new(),
+        missed: HashMap::new(),
         round: 0,
         is_shy: false,
         looked_into: vec![0],
@@ -125,11 +136,17 @@ pub(super) fn trace<T: DeserializeOwned>() -> Traced<T> {
         open_variants: Vec::new(),
         depth: 0,
     };
-    let (mut values, mut n_in_vain) = (Vec::new(), 0);
-    while tracer.round < MOST_ROUNDS && n_in_vain < MOST_IN_VAIN + 2 * tracer.n_variants() {
+    let (mut values, mut n_in_vain, mut n_panics) = (Vec::new(), 0, 0);
+    let most_in_vain = |tracer: &Tracer| MOST_IN_VAIN + 2 * tracer.n_variants();
+    while tracer.round < MOST_ROUNDS && n_in_vain < most_in_vain(&tracer) && n_panics < MOST_PANICS
+    {
         let before = tracer.n_known();
         tracer.is_shy = n_in_vain % 2 == 1;
-        let value = T::deserialize(Tracing { tracer: &mut tracer, at: 0 });
+        let made = AssertUnwindSafe(|| T::deserialize(Tracing { tracer: &mut tracer, at: 0 }));
+        let value = catch_unwind(made).unwrap_or_else(|_| {
+            n_panics += 1;
+            Err(Error::new("it panicked"))
+        });
         tracer.reset();
         let has_learnt = tracer.n_known() > before;
         if let (Ok(value), true) = (value, has_learnt && values.len() < MOST_VALUES) {
@@ -389,11 +406,13 @@ impl Tracing<'_> {
         TEXTS[self.sample() % TEXTS.len()]
     }
 
-    /// What to give: the simplest first, then anything, and to each part something else.
+    /// What to give: the simplest first, then anything, and to each part something else. Mixed twice,
+    /// or what is given to two parts would go together.
     fn sample(&self) -> usize {
-        match self.tracer.round {
+        let mix = |number: u32| (number ^ (number >> 15)).wrapping_mul(0x9e37_79b1);
+        match self.tracer.round as u32 {
             0 => 0,
-            round => ((round * 31 + self.at) * 0x9e37_79b1) >> 7,
+            round => (mix(mix(round).wrapping_add(self.at as u32)) >> 7) as usize,
         }
     }
 
@@ -409,6 +428,23 @@ impl Tracing<'_> {
         self.deeper()?;
         let made = visitor.visit_seq(Each::new(&mut *self.tracer, of));
         self.tracer.depth -= 1;
+        made
+    }
+
+    /// Makes a struct with others flattened into it, which says of one field at a time that it is
+    /// missing.
+    fn flattened<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        self.deeper()?;
+        let (at, tracer) = (self.at, self.tracer);
+        let made = visitor.visit_map(Missed { tracer: &mut *tracer, at, nth: 0 });
+        tracer.depth -= 1;
+        if let Err(ErrorKind::Missing(name)) = made.as_ref().map_err(|error| error.kind) {
+            let part = tracer.new_part();
+            let known = tracer.missed.entry(at).or_default();
+            if known.len() < MOST_MISSED && known.iter().all(|(other, _)| *other != name) {
+                known.push((name, part));
+            }
+        }
         made
     }
 
@@ -578,7 +614,7 @@ impl<'de> Deserializer<'de> for Tracing<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
         if self.tracer.parts[self.at] == Part::Any {
-            return self.deserialize_any(visitor);
+            return self.flattened(visitor);
         }
         let has_no_order = MAPS.iter().any(|map| type_name::<V::Value>().starts_with(map));
         let [key, value] = self.tracer.inner(
@@ -744,6 +780,36 @@ impl<'de> MapAccess<'de> for Each<'_> {
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
         let value = self.next_element_seed(seed)?;
         value.ok_or_else(|| Error::new("a value without a key"))
+    }
+}
+
+/// A map with the names that were missed.
+struct Missed<'t> {
+    tracer: &'t mut Tracer,
+    at: usize,
+    /// How many were given.
+    nth: usize,
+}
+
+impl<'de> MapAccess<'de> for Missed<'_> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let names = self.tracer.missed.get(&self.at);
+        let Some((name, _)) = names.and_then(|names| names.get(self.nth)) else { return Ok(None) };
+        self.nth += 1;
+        let name: StrDeserializer<'_, Error> = (*name).into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        let names = self.tracer.missed.get(&self.at);
+        let of = names.and_then(|names| names.get(self.nth.checked_sub(1)?));
+        let Some(&(_, at)) = of else { return Err(Error::new("a value without a key")) };
+        seed.deserialize(Tracing { tracer: &mut *self.tracer, at })
     }
 }
 

@@ -36,13 +36,17 @@ const N_GENERATED: u64 = 64;
 
 /// The inputs that an empty queue begins with: of values, simple ones and such as have some of
 /// everything, those that the types were seen to make, and those that the user makes.
-pub(super) fn first_inputs(test: &FuzzTest, shape: Option<&Shape>) -> Vec<Rc<[u8]>> {
+pub(super) fn first_inputs(
+    test: &FuzzTest,
+    shape: Option<&Shape>,
+    own: mutate::Own,
+) -> Vec<Rc<[u8]>> {
     let simple = match shape {
         Some(shape) => structure::first_inputs(shape).into_iter().map(Rc::from).collect(),
         None => FIRST_INPUTS.map(Rc::from).to_vec(),
     };
     let examples = test.structure.map_or(&[][..], |structure| structure.examples());
-    let made = (0..N_GENERATED).filter_map(|number| Some(test.generate?(number).into()));
+    let made = (0..N_GENERATED).filter_map(|number| Some(own.made(number)?.into()));
     let examples = examples.iter().map(|input| Rc::from(&input[..]));
     simple.into_iter().chain(examples).chain(made).collect()
 }

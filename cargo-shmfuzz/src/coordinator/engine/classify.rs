@@ -16,7 +16,7 @@ use crate::stack::Trace;
 use shmfuzz_runtime::bucket::Bucket;
 use shmfuzz_runtime::kind::FailureKind;
 use shmfuzz_runtime::layout::Phase;
-use shmfuzz_runtime::message::EXIT_CANNOT_START;
+use shmfuzz_runtime::message::{EXIT_CANNOT_START, EXIT_MUTATOR};
 use shmfuzz_runtime::place::{self, Owner};
 use shmfuzz_runtime::words::LastWords;
 
@@ -111,6 +111,8 @@ pub(in crate::coordinator) enum At {
     Harness,
     /// What the user wants run before the first input.
     Setup,
+    /// A function of the user's that changes or makes inputs, between two of them.
+    Mutator,
 }
 
 /// How a process ended before it was ready, as a lowercase fragment.
@@ -120,6 +122,9 @@ pub(in crate::coordinator) fn describe_start(cause: &Cause, at: At) -> String {
         // It has said why.
         (At::Setup, Cause::Exited(EXIT_CANNOT_START)) => "its setup failed".to_owned(),
         (At::Setup, Cause::Unresponsive) => "its setup does not return".to_owned(),
+        (At::Mutator, _) | (_, Cause::Exited(EXIT_MUTATOR)) => {
+            "its mutator or generator panicked".to_owned()
+        }
         (At::Setup, _) => format!("its setup failed: the process {how}"),
         (At::Harness, Cause::Exited(EXIT_CANNOT_START)) => "the worker cannot begin".to_owned(),
         (At::Harness, _) => format!("the worker never reaches the fuzz test: it {how}"),

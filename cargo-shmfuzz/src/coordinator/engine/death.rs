@@ -11,7 +11,7 @@ use crate::coordinator::event::{Cause, Culprit, Death, Harvest};
 use crate::coordinator::notice::Failure;
 use shmfuzz_runtime::entries::Origin;
 use shmfuzz_runtime::layout::Phase;
-use shmfuzz_runtime::message::EXIT_CANNOT_START;
+use shmfuzz_runtime::message::{EXIT_CANNOT_START, EXIT_MUTATOR};
 use std::time::Duration;
 
 /// Most calls that are believed of a worker that died: the mapping may hold anything.
@@ -102,7 +102,7 @@ impl Engine {
         // Where no worker was ever ready, to wait as long for two more of them tells nothing new.
         let is_new = at == At::Setup || state.n_counters.is_none();
         let is_hopeless = match death.cause {
-            Cause::Exited(EXIT_CANNOT_START) => true,
+            Cause::Exited(EXIT_CANNOT_START | EXIT_MUTATOR) => true,
             Cause::Unresponsive => is_new,
             _ => false,
         };
@@ -163,6 +163,10 @@ impl Engine {
                 if !self.came_to_something(idx, kind, &harvest) {
                     self.lost_for_nothing(idx, &how, output);
                 }
+            }
+            // It was none of the inputs, and goes wrong in the next worker as well.
+            (Meaning::Trouble(_), _) if death.cause == Cause::Exited(EXIT_MUTATOR) => {
+                self.died_at_start(idx, worker.role, death, At::Mutator);
             }
             (Meaning::Trouble(how), kind) => {
                 self.back_off(idx);

@@ -8,6 +8,7 @@ use super::Context;
 use super::edit::{self, Room};
 use crate::area::Area;
 use crate::fuzz_test::{FuzzTest, Generate, Mutate};
+use crate::message::EXIT_MUTATOR;
 use crate::record::InputKind;
 use crate::role;
 use crate::worker::random::Random;
@@ -34,6 +35,12 @@ impl Own {
         self.mutate.is_some() || self.generate.is_some()
     }
 
+    /// What the user's generator makes of a number.
+    pub(in crate::worker) fn made(self, number: u64) -> Option<Vec<u8>> {
+        let generate = self.generate?;
+        Some(guarded("generator", || generate(number)))
+    }
+
     /// How many arms they are.
     pub(super) fn n_arms(self) -> usize {
         let n_mutate = if self.mutate.is_some() { N_MUTATE } else { 0 };
@@ -50,13 +57,12 @@ impl Own {
         context: &Context<'_>,
     ) -> bool {
         let number = random.bits();
-        let made = match (self.mutate, self.generate) {
-            (Some(mutate), _) if arm < N_MUTATE => {
+        let made = match self.mutate {
+            Some(mutate) if arm < N_MUTATE => {
                 let mut input = area.as_slice().to_vec();
                 guarded("mutator", || mutate(&mut input, number)).then_some(input)
             }
-            (_, Some(generate)) => Some(guarded("generator", || generate(number))),
-            _ => None,
+            _ => self.made(number),
         };
         let Some(made) = made else { return false };
         let is_input = context.kind == InputKind::Bytes || std::str::from_utf8(&made).is_ok();
@@ -72,6 +78,7 @@ fn guarded<R>(what: &str, run: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        role::fail(&format!("the {what} of the fuzz test panicked: {text}"))
+        let reason = format!("the {what} of the fuzz test panicked: {text}");
+        role::fail_with(EXIT_MUTATOR, &reason)
     })
 }
