@@ -287,13 +287,18 @@ impl Values {
             }
             Stage::Each { .. } if self.n_rounds <= PAIRS_IN_ROUNDS => self.begin_pairs(),
             Stage::Each { .. } | Stage::Pairs(_) => self.begin_counts(),
-            Stage::Counts(_) if self.has_changed => self.begin_round(),
+            Stage::Counts(_) if self.has_changed && self.n_rounds < MOST_ROUNDS => {
+                self.begin_round();
+            }
             Stage::Counts(_) => self.begin_pass(None),
             Stage::Done => {}
         }
     }
 }
 
+/// After so many rounds it is enough: hardly any input needs ten, but one whose values may be traded for
+/// each other can go on for very long.
+const MOST_ROUNDS: u32 = 100;
 /// In so many rounds, pairs are looked at: what one of them loses, the other one may gain, and get rid
 /// of again, for very long.
 const PAIRS_IN_ROUNDS: u32 = 20;

