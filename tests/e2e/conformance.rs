@@ -7,9 +7,15 @@ use std::thread;
 
 /// A package with a dev-dependency on the runtime, and more of a manifest.
 fn package(manifest: &str) -> Project {
+    package_named("user", manifest)
+}
+
+/// The same by another name: packages of one name have their binaries at one place, where the build of
+/// another test may put its own between two commands.
+fn package_named(name: &str, manifest: &str) -> Project {
     let project = Project::empty();
     let manifest = format!(
-        "[package]\nname = \"user\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
          shmfuzz-runtime = {{ path = {:?} }}\n\n{manifest}\n[workspace]\n",
         runtime()
     );
@@ -82,7 +88,7 @@ fn what_cannot_be_fuzzed_is_told_before_anything_is_built() {
 /// The gap of G08: the time of a campaign is over while its processes wait for a processor.
 #[test]
 fn a_deadline_that_expires_under_load_is_no_failure() {
-    let project = package("");
+    let project = package_named("deadline", "");
     project.write(
         "src/lib.rs",
         "#[cfg(test)]\nmod tests {\n    use shmfuzz_runtime::fuzz_test;\n    use std::time::{Duration, Instant};\n\n    \
